@@ -1,0 +1,1 @@
+"""The outside world: engines, files, hardware, processes. Built by wiring only."""

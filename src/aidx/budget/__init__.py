@@ -1,0 +1,1 @@
+"""How much: the ledger of bytes and the arithmetic that fills it. Pure."""

@@ -1,0 +1,1 @@
+"""What a model is: its header, tensors, quantization rules and layers. Pure."""

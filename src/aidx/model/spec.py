@@ -1,0 +1,97 @@
+"""What the arithmetic knows about a model."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from aidx.model.tensor import Tensor
+
+SourceName = Literal[
+    "file", "catalogue", "ollama", "hf", "lmstudio", "llama.cpp", "safetensors", "url", "shipped", "cloud"
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """A metadata array, kept as bytes until somebody asks (a tokenizer has 10^5 strings).
+
+    *kind* is the GGUF value type number of the items, *data* their encoding in file order. *data* is
+    ``None`` where the reader was told to skip it.
+    """
+
+    kind: int
+    count: int
+    data: bytes | None
+
+
+Value = bool | int | float | str | Array
+Metadata = Mapping[str, Value]
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """A GGUF header: metadata and tensor infos; *size* bytes up to where tensor data begins.
+
+    *kinds* holds the GGUF value type number of each value that is not an array: the engine insists on
+    them, so a header is written again with the same ones.
+    """
+
+    metadata: Metadata
+    tensors: tuple[Tensor, ...]
+    size: int
+    alignment: int = 32
+    version: int = 3
+    kinds: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """What one block keeps for a conversation; all that the arithmetic knows about a family.
+
+    Attention: ``kv_heads`` heads of ``key_dim`` (K) and ``value_dim`` (V) elements a token; no heads, no
+    cache; ``value_dim`` 0 means that V is a view of K (MLA). ``window`` bounds the tokens kept.
+    Recurrent state: elements of f32 a sequence, whatever the context.
+    """
+
+    kv_heads: int = 0
+    key_dim: int = 0
+    value_dim: int = 0
+    window: int | None = None
+    conv_state: int = 0
+    recurrent_state: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSpec:
+    """A model as it is planned.
+
+    *layers* is ``None`` for an architecture that we do not know: then only the engine can answer.
+    *block_count* counts every block, multi-token-prediction ones too; *layers* only those of the trunk.
+    *header_exact* is false where the tokenizer's part of the header was estimated (a catalogue name).
+    *path* is set when the file is on this machine.
+    """
+
+    name: str
+    source: SourceName
+    architecture: str
+    quantization: str
+    header: Header
+    layers: tuple[Layer, ...] | None
+    block_count: int
+    context_length: int
+    embedding_length: int
+    vocab_size: int
+    file_bytes: int
+    header_exact: bool = True
+    path: str | None = None
+    split_paths: tuple[str, ...] = ()
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights, from the tensors themselves."""
+        return sum(tensor.elements for tensor in self.header.tensors)
+
+    @property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """The tensors in file order."""
+        return self.header.tensors

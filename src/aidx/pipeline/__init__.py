@@ -1,0 +1,1 @@
+"""Research, plan, pre-flight, edit, check: the role pipeline."""

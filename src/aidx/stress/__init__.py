@@ -1,0 +1,1 @@
+"""Load, proof and loss measurement; ."""
