@@ -1,0 +1,133 @@
+"""Reads the header of a model file on this machine.
+
+With plain reads, never a memory map: a file that shrinks while it is mapped kills the process.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from aidx.errors import InputError
+from aidx.model.gguf.reader import NEED_DATA, Reader, keeps_array, keeps_every_array
+from aidx.model.gguf.split import join, part_names, part_of
+from aidx.model.spec import Header
+
+_FIRST = 64 << 10
+_MOST = 1 << 20
+_HINT = "Name a .gguf file."
+_KINDS = (
+    (stat.S_ISDIR, "a directory"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a device"),
+    (stat.S_ISBLK, "a device"),
+)
+# O_NONBLOCK: opening a named pipe that nobody writes to would wait for ever. Not all are on every system.
+_FLAGS = os.O_RDONLY
+for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):
+    _FLAGS |= getattr(os, _name, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class FileHeader:
+    """A header and where it stood: *file_bytes* over all parts, *paths* of the parts in order."""
+
+    header: Header
+    file_bytes: int
+    paths: tuple[str, ...]
+
+
+def read_header(path: str, *, keep_tokenizer: bool = False) -> FileHeader:
+    """Read the header of the model at *path*, which may be any part of a split one.
+
+    Blocks on the disk. *keep_tokenizer* keeps the bytes of the tokenizer's arrays too. Raises ``InputError``
+    (``HeaderError`` with offset and field where the format is broken) that names the file and what is wrong.
+    """
+    header, size = _read_one(path, keep_tokenizer=keep_tokenizer)
+    with _naming(path):
+        part = part_of(header)
+        if part is None:
+            return FileHeader(header, size, (path,))
+        paths = part_names(path, part)
+    headers, sizes = [], []
+    for number, name in enumerate(paths):
+        if number != part.number:
+            together = f"Put all {part.count} parts of the model into one folder."
+            found, found_size = _read_one(name, keep_tokenizer=keep_tokenizer, missing=together)
+        else:
+            found, found_size = header, size
+        headers.append(found)
+        sizes.append(found_size)
+    with _naming(path):
+        return FileHeader(join(headers), sum(sizes), paths)
+
+
+@contextmanager
+def _naming(path: str) -> Iterator[None]:
+    """Complete an error of code that knows no files: *path* before the message, a hint where it has none."""
+    try:
+        yield
+    except InputError as error:
+        error.args = (f"{path}: {error}",)
+        error.hint = error.hint or "Download the file again, or convert the model with a current llama.cpp."
+        raise
+
+
+def _read_one(path: str, *, keep_tokenizer: bool, missing: str = "Check the path.") -> tuple[Header, int]:
+    try:
+        handle = os.open(path, _FLAGS)
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file", hint=missing) from None
+    except OSError as error:
+        # A socket cannot be opened at all, a file may be unreadable or its links may turn in circles.
+        raise InputError(f"{path}: {error.strerror}", hint="Check the file and its permissions.") from None
+    except ValueError as error:
+        raise InputError(f"{path!r}: {error}", hint="Check the path.") from None
+    try:
+        with _naming(path):
+            return _feed(handle, keep_tokenizer=keep_tokenizer)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}", hint="Check the disk and the file.") from None
+    finally:
+        os.close(handle)
+
+
+def _feed(handle: int, *, keep_tokenizer: bool) -> tuple[Header, int]:
+    status = os.fstat(handle)
+    for test, name in _KINDS:
+        if test(status.st_mode):
+            raise InputError(f"{name}, not a GGUF model", hint=_HINT)
+    size = status.st_size
+    if size == 0:
+        raise InputError("an empty file", hint="Download or copy the file again.")
+    reader = Reader(size, keep=keeps_every_array if keep_tokenizer else keeps_array)
+    chunk = _FIRST
+    data = os.read(handle, chunk)
+    _refuse_text(data)
+    reader.feed(data)
+    while (header := reader.next()) is NEED_DATA:
+        chunk = min(2 * chunk, _MOST)
+        data = os.read(handle, chunk)
+        if not data:
+            raise InputError("the file became shorter while it was read", hint="Wait until it is complete.")
+        reader.feed(data)
+    return header, size
+
+
+def _refuse_text(data: bytes) -> None:
+    """Refuse what is plainly text: its magic bytes would say little to a person."""
+    if data[:4] == b"GGUF":
+        return
+    if data.startswith(b"version https://git-lfs"):
+        raise InputError("a Git LFS pointer, not the model itself", hint="Fetch it with 'git lfs pull'.")
+    head = data[:512]
+    try:
+        text = head.decode()
+    except UnicodeDecodeError as error:
+        if error.start < len(head) - 3:  # else only the last character was cut
+            return
+        text = head[: error.start].decode()
+    if all(letter.isprintable() or letter.isspace() for letter in text):
+        raise InputError("a text file, not a GGUF model", hint=_HINT)

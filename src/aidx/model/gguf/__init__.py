@@ -1,0 +1,1 @@
+"""GGUF headers, without I/O."""
