@@ -1,1 +1,1 @@
-"""How a request is answered: direct, route, cascade, repair, rules. Pure generators; the structured-output issue fills it."""
+"""How a request is answered: direct, route, cascade, repair, rules. Pure generators over the ``Chat`` port."""

@@ -1,0 +1,10 @@
+"""The model that ships with the package."""
+
+from importlib.resources import files
+
+NAME = "aidx-tiny"
+
+
+def path() -> str:
+    """The path of ``aidx-tiny`` in the installed package."""
+    return str(files("aidx") / "data" / "aidx-tiny.gguf")

@@ -1,0 +1,111 @@
+"""Plans and checklists as lines for a person."""
+
+from aidx.budget.growth import Growth
+from aidx.budget.ledger import OUTSIDE, Account
+from aidx.budget.settings import CELL_PAD
+from aidx.budget.sizes import format_gib as gib
+from aidx.page.bar import bar, legend
+from aidx.plan.checklist import Checklist
+from aidx.plan.result import Plan, RolePlan
+
+BAR = 64
+
+
+def plan_lines(plan: Plan, width: int = 100, *, plain: bool = False) -> list[str]:
+    """The plan as ``aidx plan`` prints it: notes first, then each device, then the answers.
+
+    *plain* draws with ASCII, for an output that has no other characters.
+    """
+    lines = [f"note: {note}" for note in plan.notes]
+    for role in plan.roles:
+        lines += _head(role)
+    for account in plan.ledger.accounts:
+        lines += ["", *_device(account, min(BAR, width), plain=plain)]
+    lines += ["", _answer(plan), f"binding: {plan.binding}"]
+    lines += [f"longest context that holds: {role.max_ctx_size:,} tokens" for role in plan.roles]
+    lines += [_growth(role.growth) for role in plan.roles]
+    lines += _alternatives(plan)
+    lines.append(f"plan {plan.plan_hash}; --explain shows the equations, --json every byte")
+    return lines
+
+
+def _head(role: RolePlan) -> list[str]:
+    model, settings = role.model, role.settings
+    layers = (
+        f"{settings.n_gpu_layers} of {model.block_count + 1} layers on gpu0" if settings.n_gpu_layers else "CPU only"
+    )
+    experts = f", experts of {settings.n_cpu_moe} blocks on the host" if settings.n_cpu_moe else ""
+    exact = "" if model.header_exact else " (tokenizer estimated)"
+    first = (
+        f"{model.name} {model.quantization}: {model.architecture}, {model.parameters / 1e9:.2f}B parameters, "
+        f"file {gib(model.file_bytes)}{exact}, from {model.source}"
+    )
+    second = (
+        f"context {settings.ctx_size:,} ({settings.n_ctx:,} cells), {settings.parallel} slot(s), "
+        f"KV {settings.cache_type_k}/{settings.cache_type_v}, ubatch {settings.ubatch_size}, "
+        f"flash attention {'on' if settings.flash_attn else 'off'}, {layers}{experts}"
+    )
+    return [first, second]
+
+
+def _device(account: Account, width: int, *, plain: bool) -> list[str]:
+    lines = [
+        f"{account.name}  {gib(account.total)}, usable {gib(account.usable)}",
+        bar(account, width, plain=plain),
+        legend(account, plain=plain),
+    ]
+    for entry in sorted(account.entries, key=lambda entry: entry.what in OUTSIDE):
+        mark = "-" if entry.what in OUTSIDE else " "
+        lines.append(f" {mark}{entry.what:<15} {gib(entry.bytes):>8}  {entry.grade:<8}  {entry.why}")
+    lines.append(f"  {'planned':<15} {gib(account.planned):>8}")
+    return lines
+
+
+def _answer(plan: Plan) -> str:
+    words = {"fits": "fits", "fits_with_offload": "fits with offload", "does_not_fit": "does not fit"}
+    parts = [
+        f"{account.name} {gib(account.planned)} of {gib(account.usable)} ({account.headroom / (1 << 30):+.2f})"
+        for account in plan.ledger.accounts
+    ]
+    return f"{words[plan.verdict]}: {', '.join(parts)}"
+
+
+def _growth(growth: Growth) -> str:
+    text = f"growth: {growth.bytes_per_token:,} B a token; at {growth.tokens_per_turn} tokens a turn "
+    if growth.context_full_at_turn is not None:
+        text += f"the context is full at turn {growth.context_full_at_turn}"
+    else:
+        text += "the context is never full"
+    if growth.memory_full_at_turn is not None:
+        text += f", the memory would be at turn {growth.memory_full_at_turn}"
+    return text
+
+
+def _alternatives(plan: Plan) -> list[str]:
+    if not plan.alternatives or not _wanted(plan):
+        return []
+    title = "ways out:" if plan.verdict == "does_not_fit" else "room to gain:"
+    return [title] + [
+        f"  {other.change:<44} saves {gib(other.saves_bytes)}, context up to {other.max_ctx_size:,}; {other.cost}"
+        for other in plan.alternatives
+    ]
+
+
+def _wanted(plan: Plan) -> bool:
+    """Whether anything could be gained: the plan does not hold, or memory is what ends the context."""
+    short = any(role.max_ctx_size < role.model.context_length // CELL_PAD * CELL_PAD for role in plan.roles)
+    return plan.verdict != "fits" or short
+
+
+def checklist_lines(found: Checklist) -> list[str]:
+    """The steps, the component table and the article's figures."""
+    lines = []
+    for step in found.steps:
+        lines += [f"[{step.status:<6}] {step.step}. {step.title}", f"         {step.proof}", f"         {step.command}"]
+    lines += ["", *(f"{row.component:<28} {gib(row.bytes):>8}" for row in found.budget)]
+    if found.article:
+        lines += ["", f"{'the article says':<58} {'claimed':>9} {'exact':>9}  verdict"]
+    for claim in found.article:
+        figures = f"{gib(claim.claimed_bytes):>9} {gib(claim.exact_bytes):>9}"
+        lines.append(f"{claim.claim:<58} {figures}  {claim.verdict}; {claim.note}")
+    return lines

@@ -1,0 +1,49 @@
+"""How the command line reads sizes, contexts and layer counts."""
+
+from typing import Any
+
+import click
+
+from aidx.budget.sizes import parse_size
+
+
+class Size(click.ParamType[int]):
+    """A memory size such as ``12GiB``."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401 - click's own signature
+        """Bytes; ``InputError`` names what is wrong with the text."""
+        del param, ctx
+        return value if isinstance(value, int) else parse_size(str(value))
+
+
+class WordOrNumber(click.ParamType[int | str]):
+    """A whole number or one of a few words."""
+
+    def __init__(self, *words: str) -> None:
+        self.words = words
+        self.name = "|".join(("N", *words))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | str:  # noqa: ANN401 - click's own signature
+        """The number, or the word."""
+        if isinstance(value, int) or value in self.words:
+            return value  # type: ignore[no-any-return]
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a whole number nor {' nor '.join(self.words)}", param, ctx)
+
+
+class Switch(click.ParamType[bool]):
+    """``on`` or ``off``."""
+
+    name = "on|off"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bool:  # noqa: ANN401 - click's own signature
+        """True for on."""
+        if isinstance(value, bool):
+            return value
+        if value not in {"on", "off"}:
+            self.fail(f"{value!r} is neither on nor off", param, ctx)
+        return bool(value == "on")

@@ -1,0 +1,55 @@
+"""``aidx checklist``: the six steps in order, each with its proof."""
+
+import json
+from typing import Any
+
+import click
+
+from aidx.cli._options import common, planning
+from aidx.plan.devices import Machine
+from aidx.plan.need import Need
+
+
+@click.command()
+@click.argument("model", default="qwen2.5-coder-14b")
+@planning
+@click.option("--html", type=click.Path(dir_okay=False, writable=True), help="Write the report as one HTML file.")
+@common
+def command(
+    model: str,
+    need: Need,
+    machine: Machine,
+    model_options: dict[str, Any],
+    *,
+    html: str | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Walk through the six steps for MODEL, with the component table.
+
+    For Qwen2.5-Coder-14B, the default, the article's figures stand beside the exact ones.
+    """
+    del verbose
+    from contextlib import closing
+
+    from aidx import wiring
+    from aidx.advise import article, plan
+    from aidx.cli._show import checklist_lines
+    from aidx.plan.article import MODEL
+    from aidx.plan.checklist import as_json as contract
+    from aidx.plan.checklist import checklist
+
+    found = wiring.resolve(model, **model_options)
+    with closing(wiring.prober()) as prober:
+        planned = plan(found.model, need, machine, prober, found.variant)
+        is_article = found.variant is not None and found.model.name == MODEL
+        claims = article(found.variant, prober, fast=need.fast) if is_article and found.variant else ()
+    steps = checklist(planned, claims)
+    if html is not None:
+        wiring.write_report(html, planned)
+    if as_json:
+        click.echo(json.dumps(contract(steps)))
+    elif not quiet:
+        click.echo("\n".join((*planned.notes, *checklist_lines(steps))))
+    return 3 if any(step.status == "failed" for step in steps.steps) else 0

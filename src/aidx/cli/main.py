@@ -1,0 +1,94 @@
+"""The ``aidx`` command: finds commands lazily, turns every error into one line, a hint and an exit code."""
+
+import json
+import os
+import sys
+from importlib import import_module
+from pkgutil import iter_modules
+from typing import NoReturn
+
+import click
+
+import aidx
+from aidx import cli
+from aidx.errors import AidxError, InputError
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+INTERRUPTED = 130
+INTERNAL = "This is a bug in aidx: run again with -v and report the traceback."
+
+
+class Commands(click.Group):
+    """Every module of ``aidx.cli`` without an underscore is a command; it is imported when it is named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, sorted."""
+        del ctx
+        names = (module.name for module in iter_modules(cli.__path__))
+        return sorted(name for name in names if not name.startswith("_") and name != "main")
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command called *cmd_name*, or ``None``."""
+        if cmd_name not in self.list_commands(ctx):
+            return None
+        found: click.Command = import_module(f"{cli.__name__}.{cmd_name}").command
+        return found
+
+
+@click.group(cls=Commands, context_settings=CONTEXT)
+@click.version_option(aidx.__version__, prog_name="aidx")
+def root() -> None:
+    """Plan, prove and run local LLM deployments whose memory budget holds.
+
+    Sizes are typed as 12GiB, 12GB or 12G (2^30, because memory is sold so) and 512M (2^20).
+    Exit codes: 0 done and it holds, 1 internal error, 2 wrong input, 3 the budget does not hold,
+    4 an engine or a file is missing, 5 a check said no, 130 interrupted.
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    arguments = sys.argv[1:]
+    as_json = "--json" in arguments
+    try:
+        code = root.main(arguments, prog_name="aidx", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as asked:
+        click.echo(asked.format_message())
+        code = 2
+    except click.ClickException as wrong:
+        code = _fail(_usage(wrong), as_json=as_json)
+    except AidxError as error:
+        code = _fail(error, as_json=as_json)
+    except (KeyboardInterrupt, click.Abort):
+        code = INTERRUPTED
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except Exception as bug:  # the last line of defence: a bug becomes one line, never a traceback
+        if _verbose(arguments):
+            raise
+        code = _fail(AidxError(f"{type(bug).__name__}: {bug}", hint=INTERNAL), as_json=as_json)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _verbose(arguments: list[str]) -> bool:
+    return "-v" in arguments or "--verbose" in arguments
+
+
+def _usage(wrong: click.ClickException) -> InputError:
+    message = " ".join(wrong.format_message().split())
+    context = getattr(wrong, "ctx", None)
+    path = context.command_path if context is not None else "aidx"
+    return InputError(message.rstrip("."), hint=f"See `{path} --help`.", code="usage")
+
+
+def _fail(error: AidxError, *, as_json: bool) -> int:
+    message, hint = " ".join(str(error).split()), " ".join(error.hint.split())
+    if as_json:
+        report = {"code": error.code, "message": message, "hint": hint, "exit_code": error.exit_code}
+        click.echo(json.dumps({"error": report}))
+    click.echo(f"aidx: {message}", err=True)
+    if hint:
+        click.echo(f"hint: {hint}", err=True)
+    return error.exit_code

@@ -1,0 +1,56 @@
+"""``aidx plan``: the ledger, the verdict and the longest context."""
+
+import json
+from typing import Any
+
+import click
+
+from aidx.cli._options import common, planning
+from aidx.plan.devices import Machine
+from aidx.plan.need import Need
+
+
+@click.command()
+@click.argument("model")
+@planning
+@click.option("--explain", is_flag=True, help="Print the equations with the numbers filled in.")
+@click.option("--html", type=click.Path(dir_okay=False, writable=True), help="Write the report as one HTML file.")
+@common
+def command(
+    model: str,
+    need: Need,
+    machine: Machine,
+    model_options: dict[str, Any],
+    *,
+    explain: bool,
+    html: str | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Say whether MODEL fits, to the byte, and how long its context may be.
+
+    MODEL is a .gguf file, a catalogue or Ollama name (qwen2.5-coder:14b), or aidx-tiny.
+    """
+    del verbose
+    from contextlib import closing
+
+    from aidx import wiring
+    from aidx.advise import plan as make
+    from aidx.cli._show import plan_lines
+    from aidx.plan.contract import as_json as contract
+    from aidx.plan.explain import explain as equations
+
+    found = wiring.resolve(model, **model_options)
+    with closing(wiring.prober()) as prober:
+        plan = make(found.model, need, machine, prober, found.variant)
+    if html is not None:
+        wiring.write_report(html, plan)
+    if as_json:
+        click.echo(json.dumps(contract(plan)))
+    elif explain:
+        click.echo("\n".join((*plan.notes, *equations(plan))))
+    elif not quiet:
+        screen = wiring.screen()
+        click.echo("\n".join(plan_lines(plan, screen.width, plain=screen.plain)))
+    return 0 if plan.ledger.holds else 3

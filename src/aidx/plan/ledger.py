@@ -1,0 +1,79 @@
+"""One placement's ledger: closed forms, overlaid with the engine's answer when it was asked."""
+
+from collections.abc import Generator
+from dataclasses import dataclass, field
+
+from aidx.budget.allocate import Entries, allocate
+from aidx.budget.ledger import Ledger
+from aidx.budget.reconcile import from_engine, reconcile
+from aidx.budget.settings import Settings
+from aidx.errors import EngineError, InputError
+from aidx.model.spec import ModelSpec
+from aidx.plan.devices import Machine
+from aidx.plan.probe import Answer, Probe, Probed, Unanswered
+
+
+@dataclass(slots=True)
+class Desk:
+    """What one planning run has looked up: ledgers by settings, and why the engine was silent.
+
+    A cache of pure results; nothing outside the run sees it.
+    """
+
+    model: ModelSpec
+    machine: Machine
+    fast: bool
+    silence: str | None = None
+    build: str | None = None
+    asked: dict[Settings, Ledger] = field(default_factory=dict)
+    formed: dict[Settings, Ledger] = field(default_factory=dict)
+
+    def closed(self, settings: Settings) -> Ledger:
+        """The ledger by closed forms alone."""
+        if settings not in self.formed:
+            if self.model.layers is None:
+                raise InputError(
+                    f"architecture '{self.model.architecture}' is unknown to the closed forms",
+                    hint="Plan without --fast, so that the engine answers.",
+                )
+            entries = allocate(self.model, settings, gpus=len(self.machine.gpus))
+            self.formed[settings] = self._ledger(entries)
+        return self.formed[settings]
+
+    def ask(self, settings: Settings) -> Generator[Probe, Answer, Ledger]:
+        """The ledger with the engine's answer; by closed forms where it is not to be or cannot be asked."""
+        if self.fast or self.silence is not None:
+            return self.closed(settings)
+        if settings not in self.asked:
+            probe = Probe(self.model, settings, tuple(device.total for device in self.machine.gpus))
+            answer = yield probe
+            if isinstance(answer, Unanswered):
+                return self._unanswered(answer, settings)
+            self.build = answer.build
+            self.asked[settings] = self._ledger(self._reconciled(settings, answer))
+        return self.asked[settings]
+
+    def _unanswered(self, answer: Unanswered, settings: Settings) -> Ledger:
+        self.silence = answer.reason
+        if self.model.layers is not None:
+            return self.closed(settings)
+        if answer.refused:
+            raise InputError(
+                f"{self.model.name}: neither aidx nor the engine knows architecture "
+                f"'{self.model.architecture}': {answer.reason}",
+                hint="See `aidx plan --help` for what a MODEL may be; known architectures are listed above.",
+            )
+        raise EngineError(
+            f"architecture '{self.model.architecture}' is known to the engine only, and it could not be asked: "
+            f"{answer.reason}",
+            hint="Install the pinned engine on Linux x86-64, or plan a model of a known architecture.",
+        )
+
+    def _reconciled(self, settings: Settings, answer: Probed) -> Entries:
+        if self.model.layers is None:
+            return from_engine(self.model, settings, answer.buffers, build=answer.build)
+        entries = allocate(self.model, settings, gpus=len(self.machine.gpus))
+        return reconcile(entries, answer.buffers, build=answer.build)
+
+    def _ledger(self, entries: Entries) -> Ledger:
+        return Ledger(tuple(device.account(entries.get(device.name, ())) for device in self.machine.devices))

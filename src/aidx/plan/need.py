@@ -1,0 +1,52 @@
+"""What the user asks of a plan."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from aidx.errors import InputError
+
+OFFLOAD_CTX = 4096  # below this a context is no use for code: layers move to the host instead (DESIGN section 4)
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """Settings as they were asked for; ``None``, ``"max"`` and ``"auto"`` leave the choice to the plan."""
+
+    ctx_size: int | Literal["max"] | None = None
+    parallel: int = 1
+    cache_type_k: str = "f16"
+    cache_type_v: str = "f16"
+    ubatch_size: int = 512
+    batch_size: int = 2048
+    n_gpu_layers: int | Literal["all", "auto"] = "auto"
+    n_cpu_moe: int | Literal["auto"] = "auto"
+    flash_attn: bool = True
+    kv_unified: bool = True
+    swa_full: bool = False
+    cache_ram: int = 0
+    ctx_checkpoints: int = 0
+    engine: str = "embedded"
+    fast: bool = False
+    start_tokens: int = 0
+    turn_tokens: int = 600
+
+    def checked(self) -> "Need":
+        """Self, or ``InputError`` naming the first number that cannot be."""
+        lowest = {
+            "--ctx-size": (self.ctx_size, 1),
+            "--parallel": (self.parallel, 1),
+            "--ubatch-size": (self.ubatch_size, 1),
+            "--batch-size": (self.batch_size, 1),
+            "--n-gpu-layers": (self.n_gpu_layers, 0),
+            "--n-cpu-moe": (self.n_cpu_moe, 0),
+            "--cache-ram": (self.cache_ram, 0),
+            "--ctx-checkpoints": (self.ctx_checkpoints, 0),
+            "--start-tokens": (self.start_tokens, 0),
+            "--turn-tokens": (self.turn_tokens, 1),
+        }
+        for flag, (value, least) in lowest.items():
+            if isinstance(value, int) and value < least:
+                raise InputError(f"{flag} {value} is too small", hint=f"Give at least {least}.")
+            if isinstance(value, int) and value >= 1 << 31:
+                raise InputError(f"{flag} {value} is too large", hint="The engine takes numbers below 2147483648.")
+        return self

@@ -1,0 +1,53 @@
+"""What a plan asks of the engine, and what it is sent back."""
+
+from dataclasses import dataclass
+
+from aidx.budget.settings import Settings
+from aidx.model.spec import ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """Ask the engine what *model* takes with *settings* on GPUs of *gpus* bytes (none: CPU only)."""
+
+    model: ModelSpec
+    settings: Settings
+    gpus: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Buffer:
+    """One backend buffer type as the engine reports it; *device* is ``gpu0``, ``gpu1``, … or ``host``.
+
+    *name* is the engine's own (``CUDA0``, ``CPU``, ``CPU_REPACK``); bytes of weights, of KV cache plus
+    recurrent state, and of compute buffers.
+    """
+
+    device: str
+    name: str
+    model: int
+    context: int
+    compute: int
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """The engine's own answer; *build* names it, because compute differs between builds."""
+
+    buffers: tuple[Buffer, ...]
+    n_ctx: int
+    build: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unanswered:
+    """Why the engine could not be asked; the plan then falls back on ``modelled`` and says so.
+
+    *refused* is true when the engine was asked and would not have this model or these settings.
+    """
+
+    reason: str
+    refused: bool = False
+
+
+Answer = Probed | Unanswered

@@ -1,0 +1,48 @@
+"""A plan as a value: what was asked, what it takes, whether it holds, and the ways out."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from aidx.budget.growth import Growth
+from aidx.budget.ledger import Ledger
+from aidx.budget.loss import Loss
+from aidx.budget.settings import Settings
+from aidx.model.spec import ModelSpec
+
+Verdict = Literal["fits", "fits_with_offload", "does_not_fit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A change of the command line, what it saves, how far it reaches, what it costs in words."""
+
+    change: str
+    saves_bytes: int
+    max_ctx_size: int
+    cost: str
+
+
+@dataclass(frozen=True, slots=True)
+class RolePlan:
+    """One model in one role (``role`` is ``None`` for ``aidx plan MODEL``)."""
+
+    role: str | None
+    model: ModelSpec
+    engine: str
+    settings: Settings
+    max_ctx_size: int
+    growth: Growth
+    loss: Loss
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The whole: *notes* are lines a person must read first (the engine was not asked, over-trained context)."""
+
+    roles: tuple[RolePlan, ...]
+    ledger: Ledger
+    verdict: Verdict
+    binding: str
+    alternatives: tuple[Alternative, ...]
+    plan_hash: str
+    notes: tuple[str, ...] = ()

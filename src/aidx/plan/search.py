@@ -1,0 +1,127 @@
+"""Searches over settings: the longest context that holds, and the best split between GPU and host."""
+
+from collections.abc import Generator
+from dataclasses import replace
+
+from aidx.budget.ledger import Ledger
+from aidx.budget.settings import CELL_PAD, Settings
+from aidx.plan.ledger import Desk
+from aidx.plan.probe import Answer, Probe
+
+STRAIGHT_STEPS = 6  # guesses along the slope before plain bisection takes over
+
+
+def longest(desk: Desk, settings: Settings, cap: int) -> Generator[Probe, Answer, int]:
+    """The longest multiple of 256 cells up to *cap* that holds with *settings*; 0 where none does.
+
+    Memory grows along straight lines in the context, so the slope of the closed form leads to the answer
+    in about three questions; both the answer and its upper neighbour have been asked.
+    """
+    holds, fails = 0, cap // CELL_PAD * CELL_PAD + CELL_PAD
+    guess = fails - CELL_PAD if desk.model.layers is None else _closed_longest(desk, settings, cap)
+    steps = 0
+    while fails - holds > CELL_PAD:
+        cells = min(max(guess, holds + CELL_PAD), fails - CELL_PAD)
+        ledger = yield from desk.ask(replace(settings, ctx_size=cells))
+        if ledger.holds:
+            holds = cells
+        else:
+            fails = cells
+        steps += 1
+        if steps > STRAIGHT_STEPS or desk.model.layers is None:
+            guess = (holds + fails) // 2 // CELL_PAD * CELL_PAD
+        else:
+            guess = cells + _reach(desk, replace(settings, ctx_size=cells), ledger)
+    return holds
+
+
+def _closed_longest(desk: Desk, settings: Settings, cap: int) -> int:
+    holds, fails = 0, cap // CELL_PAD * CELL_PAD + CELL_PAD
+    guess, steps = fails - CELL_PAD, 0
+    while fails - holds > CELL_PAD:
+        cells = min(max(guess, holds + CELL_PAD), fails - CELL_PAD)
+        here = replace(settings, ctx_size=cells)
+        ledger = desk.closed(here)
+        if ledger.holds:
+            holds = cells
+        else:
+            fails = cells
+        steps += 1
+        middle = (holds + fails) // 2 // CELL_PAD * CELL_PAD
+        guess = middle if steps > STRAIGHT_STEPS else cells + _reach(desk, here, ledger)
+    return holds
+
+
+def closed_longest(desk: Desk, settings: Settings, cap: int) -> int:
+    """As ``longest``, by closed forms alone; 0 for an architecture that has none."""
+    return 0 if desk.model.layers is None else _closed_longest(desk, settings, cap)
+
+
+def _reach(desk: Desk, here: Settings, ledger: Ledger) -> int:
+    """Cells by which the context may grow (or must shrink) so that *ledger* just holds."""
+    further = desk.closed(replace(here, ctx_size=here.ctx_size + CELL_PAD))
+    now = desk.closed(here)
+    steps = []
+    for account in ledger.accounts:
+        slope = further.account(account.name).planned - now.account(account.name).planned
+        if slope > 0:
+            steps.append(account.headroom // slope)
+        elif account.headroom < 0:
+            steps.append(-here.ctx_size)
+    return min(steps, default=1 << 20) * CELL_PAD
+
+
+def all_layers(desk: Desk, settings: Settings) -> Settings:
+    """*settings* with every layer and the output on the GPU, or none where no GPU is planned."""
+    return replace(settings, n_gpu_layers=desk.model.block_count + 1 if desk.machine.gpus else 0)
+
+
+def offload(desk: Desk, settings: Settings, *, move_experts: bool) -> Generator[Probe, Answer, Settings | None]:
+    """The split that keeps most on the GPU and holds: experts move to the host first, then layers.
+
+    ``None`` where even the host cannot take the rest.
+    """
+    blocks = desk.model.block_count
+    full = all_layers(desk, settings)
+    if move_experts and _has_experts(desk):
+        experts = replace(full, n_cpu_moe=blocks)
+        if (yield from _gpu_holds(desk, experts)):
+            best = yield from _last(desk, [replace(full, n_cpu_moe=count) for count in range(blocks, -1, -1)])
+            return (yield from _if_holds(desk, best))
+        full = experts
+    best = yield from _last(desk, [replace(full, n_gpu_layers=count) for count in range(blocks + 2)])
+    return (yield from _if_holds(desk, best))
+
+
+def _has_experts(desk: Desk) -> bool:
+    return any("_exps" in tensor.name for tensor in desk.model.tensors)
+
+
+def _last(desk: Desk, ladder: list[Settings]) -> Generator[Probe, Answer, Settings]:
+    """The last rung that the GPU holds; each rung takes more of it than the one before, the first fits."""
+    low, high = 0, len(ladder)
+    while high - low > 1:
+        middle = (low + high) // 2
+        if desk.model.layers is None:
+            fits = yield from _gpu_holds(desk, ladder[middle])
+        else:
+            fits = _gpu_headroom(desk.closed(ladder[middle])) >= 0
+        low, high = (middle, high) if fits else (low, middle)
+    # The closed forms may be up to 1 % high: the engine is asked whether one rung more fits after all.
+    while low + 1 < len(ladder) and (yield from _gpu_holds(desk, ladder[low + 1])):
+        low += 1
+    return ladder[low]
+
+
+def _gpu_headroom(ledger: Ledger) -> int:
+    return min((account.headroom for account in ledger.accounts if account.kind == "gpu"), default=0)
+
+
+def _gpu_holds(desk: Desk, settings: Settings) -> Generator[Probe, Answer, bool]:
+    ledger = yield from desk.ask(settings)
+    return _gpu_headroom(ledger) >= 0
+
+
+def _if_holds(desk: Desk, settings: Settings) -> Generator[Probe, Answer, Settings | None]:
+    ledger = yield from desk.ask(settings)
+    return settings if ledger.holds else None

@@ -1,0 +1,124 @@
+"""The ports: what the flow needs of the world, each a small protocol.
+
+Only ``wiring`` builds what stands behind them. Every implementation, fakes too, passes the same contract
+tests (``tests/contract``).
+"""
+
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from aidx.budget.ledger import Entry
+from aidx.budget.settings import Settings
+from aidx.plan.probe import Answer, Probe
+
+
+class Prober(Protocol):
+    """Something that can say what the engine would allocate."""
+
+    def ask(self, probe: Probe) -> Answer:
+        """Answer *probe*; blocks for about 0.1 s, never raises for an engine that fails or is missing."""
+        ...
+
+    def close(self) -> None:
+        """End the child process, if one was started; asking again starts another."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What an engine is started with: a model file, the name it answers to, the planned settings.
+
+    *threads* ``None`` takes the physical cores that this process may use.
+    """
+
+    path: str
+    name: str
+    settings: Settings
+    threads: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Allocated:
+    """What a running engine says that it allocated, by device (``gpu0``, …, ``host``).
+
+    Entries are graded ``measured`` and true to *resolution* bytes each; several of one kind (two buffer
+    types, two caches of a sliding-window model) stand beside each other. *resident* is the memory of the
+    engine's process when it was asked (0: not ours to see); *build* names the engine.
+    """
+
+    devices: Mapping[str, tuple[Entry, ...]]
+    n_ctx: int
+    build: str
+    resolution: int
+    resident: int
+
+
+class Tokenizer(Protocol):
+    """Something that counts what a model will read."""
+
+    async def count(self, body: bytes) -> int:
+        """Tokens of the prompt that *body*, a chat completion request, becomes, template and tools included.
+
+        Raises ``InputError`` where the model's template refuses the messages, ``EngineError`` where nobody
+        can count.
+        """
+        ...
+
+    def least(self, size: int) -> int:
+        """The fewest tokens that *size* bytes of message text can be; 0 where that is not known."""
+        ...
+
+
+class Chat(Tokenizer, Protocol):
+    """One model that answers chat completion requests; belongs to the event loop it was first used on."""
+
+    def answer(self, body: bytes, *, slot: int) -> AsyncGenerator[bytes, None]:
+        """The answer to *body* as OpenAI's bytes: one JSON object, or server-sent events when it asks for them.
+
+        *slot* (0, 1, …) is the caller's for as long as the generator lives, and ``aclose`` returns only when
+        the engine holds nothing of the request any more, or is dead. Raises ``InputError`` for a request that
+        the engine refuses (before the first bytes) and ``EngineError`` for an engine that fails at any point.
+        """
+        ...
+
+    def close(self) -> None:
+        """Drop the connections; requests in flight fail."""
+        ...
+
+
+class Deployment(Protocol):
+    """A running engine with one model; ``pid`` is its process, ``None`` where it is not ours."""
+
+    @property
+    def pid(self) -> int | None:
+        """The process to measure."""
+        ...
+
+    def chat(self) -> Chat:
+        """The way to talk to it, for the running event loop; the caller closes it."""
+        ...
+
+    def allocated(self) -> Allocated:
+        """Its own account of its buffers."""
+        ...
+
+    async def ended(self) -> str:
+        """Wait until the engine is gone, for whatever reason, and say why in words."""
+        ...
+
+    def stop(self) -> None:
+        """End it and wait until it is gone, a few seconds at most; stopping twice is allowed."""
+        ...
+
+
+class Engine(Protocol):
+    """Something that can run a model."""
+
+    def start(self, launch: Launch) -> Deployment:
+        """Load the model and wait until it has answered a request of one token; blocks for as long as that takes.
+
+        Raises ``EngineError`` when the engine is missing, cannot load the model, or sees no GPU where layers
+        were planned on one. Nothing is left running then.
+        """
+        ...

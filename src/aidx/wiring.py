@@ -1,0 +1,197 @@
+"""Builds adapters and hands them to the flow; the only module that imports them, when they are needed."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from aidx.errors import InputError
+from aidx.model.spec import ModelSpec
+from aidx.plan.devices import ASSUMED_DRIVER, Device, Machine, host, wished_gpu
+from aidx.plan.result import Plan
+from aidx.ports import Prober
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A model, and how to have it at another quantization where that is possible."""
+
+    model: ModelSpec
+    variant: Callable[[str], ModelSpec] | None = None
+
+
+def resolve(reference: str, *, quant: str | None = None, imatrix: bool = False) -> Resolved:
+    """The model that *reference* names: a path, ``aidx-tiny`` or a catalogue name.
+
+    Raises ``InputError`` for what is neither, naming the nearest known names.
+    """
+    from aidx.adapters.stores import shipped
+
+    if reference == shipped.NAME:
+        return Resolved(_file(shipped.path(), quant, name=shipped.NAME))
+    if _is_path(reference):
+        return Resolved(_file(reference, quant))
+    from aidx.adapters.catalogue import read_catalogue
+    from aidx.model.build import from_catalogue
+    from aidx.model.catalogue import find
+
+    entry, named = find(read_catalogue(), reference)
+    wanted = quant or named or entry.native
+    return Resolved(
+        from_catalogue(entry, wanted, imatrix=imatrix),
+        lambda other: from_catalogue(entry, other, imatrix=imatrix),
+    )
+
+
+def _is_path(reference: str) -> bool:
+    from pathlib import Path
+
+    return reference.endswith(".gguf") or "/" in reference or "\\" in reference or Path(reference).exists()
+
+
+def _file(path: str, quant: str | None, name: str | None = None) -> ModelSpec:
+    from pathlib import Path
+
+    from aidx.adapters.stores.file import read_header
+    from aidx.model.build import from_header
+
+    if quant is not None:
+        raise InputError(
+            f"--quant {quant} does not apply to a file that is already there: {path}",
+            hint="Leave --quant out, or give a catalogue name.",
+        )
+    found = read_header(path)
+    return from_header(
+        found.header,
+        name=name or Path(path).name,
+        source="shipped" if name else "file",
+        file_bytes=found.file_bytes,
+        path=found.paths[0],
+        split_paths=found.paths if len(found.paths) > 1 else (),
+    )
+
+
+def prober() -> Prober:
+    """The engine in a child process, which starts when it is first asked."""
+    from aidx.adapters.llama.prober import EngineProber
+
+    return EngineProber()
+
+
+def this_machine() -> Machine:
+    """What is here: the GPU with most free memory, and the host."""
+    from aidx.adapters.hardware import memory
+
+    found = sorted(_gpus(), key=lambda gpu: gpu.used - gpu.total)[:1]
+    return Machine(memory.read(), tuple(replace(gpu, name="gpu0") for gpu in found))
+
+
+def _gpus() -> tuple[Device, ...]:
+    from importlib import import_module
+    from pkgutil import iter_modules
+
+    from aidx.adapters import hardware
+
+    sources = (import_module(f"{hardware.__name__}.{module.name}") for module in iter_modules(hardware.__path__))
+    return tuple(gpu for source in sources if hasattr(source, "gpus") for gpu in source.gpus())
+
+
+def machine(
+    *,
+    vram: int | None = None,
+    host_ram: int | None = None,
+    driver: int | None = None,
+    total: bool = False,
+) -> Machine:
+    """The machine to plan for: wishes (*vram* 0: CPU only) over what is here; *total* ignores other users."""
+    from aidx.adapters.hardware import memory
+
+    ram = memory.read() if host_ram is None else host(host_ram)
+    if vram is None:
+        gpus = this_machine().gpus
+        if driver is not None:
+            gpus = tuple(replace(g, overhead=driver, overhead_why="as given by --driver") for g in gpus)
+    elif vram:
+        gpus = (wished_gpu(vram, driver=ASSUMED_DRIVER if driver is None else driver, asked=driver is not None),)
+    else:
+        gpus = ()
+    if total:
+        ram, gpus = replace(ram, used=0), tuple(replace(gpu, used=0) for gpu in gpus)
+    return Machine(ram, gpus)
+
+
+def start(plan: Plan) -> Deployment:
+    """Start the engine that *plan* decided on, with exactly its settings; blocks until it answers.
+
+    A plan that does not hold is never started (``BudgetError``). Raises ``EngineError`` for a model that is not
+    on this machine and for an engine that fails.
+    """
+    from importlib import import_module
+
+    from aidx.adapters import engines
+
+    held(plan)
+    role = plan.roles[0]
+    if role.model.path is None:
+        raise EngineError(
+            f"{role.model.name} is known and not on this machine",
+            hint="Give the path of its .gguf file, or try aidx-tiny, which is always here.",
+            code="model_not_here",
+        )
+    engine: Engine = import_module(f"{engines.__name__}.{role.engine.replace('-', '_')}").ENGINE
+    return engine.start(Launch(role.model.path, role.model.name, role.settings))
+
+
+def held(plan: Plan) -> Plan:
+    """*plan*, or ``BudgetError`` with what is in the way and the cheapest way out."""
+    if plan.ledger.holds:
+        return plan
+    hint = f"Try {plan.alternatives[0].change}." if plan.alternatives else "See: aidx plan MODEL"
+    raise BudgetError(f"{plan.roles[0].model.name} does not fit: {plan.binding}", hint=hint)
+
+
+def limits(plan: Plan, *, max_tokens: int | None = None, gate: int | None = None) -> Limits:
+    """What the gate may let in: the cells and slots of *plan*, and the role's own bounds."""
+    from aidx.gate.admit import limits as of
+
+    return of(plan.roles[0].settings, max_tokens=max_tokens, gate=gate)
+
+
+def endpoint(url: str, key: str | None = None) -> Endpoint | None:
+    """The aidx endpoint that runs at *url*, if one does."""
+    from aidx.adapters.endpoint import find
+
+    return find(url, key)
+
+
+def variable(name: str) -> str:
+    """The value of the environment variable that holds a key; ``InputError`` where it is not set."""
+    import os
+
+    value = os.environ.get(name, "")
+    if not value:
+        raise InputError(f"the variable {name} is not set", hint=f"Put the key into it: export {name}=…")
+    return value
+
+
+def write_report(path: str, plan: Plan) -> None:
+    """Write *plan* as one HTML page, whole or not at all; ``InputError`` where *path* cannot be written."""
+    from aidx.adapters.write import write_text
+    from aidx.page.report import render
+
+    write_text(path, render(plan))
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Where people read: columns, and whether it has ASCII only."""
+
+    width: int
+    plain: bool
+
+
+def screen() -> Screen:
+    """Standard output as it is: 100 columns where it is no terminal."""
+    import shutil
+    import sys
+
+    encoding = (sys.stdout.encoding or "ascii").lower()
+    return Screen(shutil.get_terminal_size((100, 24)).columns, plain=not encoding.startswith("utf"))

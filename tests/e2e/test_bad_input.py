@@ -1,0 +1,130 @@
+"""Bad input ends in one line, one hint and the right exit code; never in a traceback."""
+
+import json
+import os
+import struct
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LINE = "aidx: "
+
+
+def aidx(*arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "aidx", *arguments], capture_output=True, text=True, timeout=timeout, check=False
+    )
+
+
+def refused(*arguments: str, code: int, says: str) -> str:
+    done = aidx(*arguments)
+    lines = done.stderr.splitlines()
+    assert done.returncode == code, done
+    assert done.stdout == ""
+    assert lines[0].startswith(LINE)
+    assert says in lines[0], lines
+    assert len(lines) == 1 or (len(lines) == 2 and lines[1].startswith("hint: ")), lines
+    return done.stderr
+
+
+@pytest.fixture
+def tiny() -> str:
+    return "aidx-tiny"
+
+
+def test_a_missing_file(tmp_path: Path) -> None:
+    refused("plan", str(tmp_path / "gone.gguf"), code=2, says="gone.gguf")
+
+
+def test_a_directory(tmp_path: Path) -> None:
+    refused("plan", str(tmp_path), code=2, says="directory")
+
+
+def test_a_fifo(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.gguf"
+    os.mkfifo(pipe)
+    refused("plan", str(pipe), code=2, says="pipe.gguf")
+
+
+def test_a_text_file(tmp_path: Path) -> None:
+    text = tmp_path / "notes.gguf"
+    text.write_text("these are notes, not a model\n" * 40)
+    refused("plan", str(text), code=2, says="notes.gguf")
+
+
+def test_an_empty_file(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.gguf"
+    empty.touch()
+    refused("plan", str(empty), code=2, says="empty")
+
+
+def test_a_truncated_header(tmp_path: Path) -> None:
+    from importlib.resources import files
+
+    whole = (files("aidx") / "data" / "aidx-tiny.gguf").read_bytes()
+    cut = tmp_path / "cut.gguf"
+    cut.write_bytes(whole[:3000])
+    refused("plan", str(cut), code=2, says="cut.gguf")
+
+
+def test_the_192_byte_header_that_hangs_other_readers(tmp_path: Path) -> None:
+    # one u8 array of 2^64-1 items at the end of the file (facts: gguf.GGUFReader never returns from it)
+    key = b"general.architecture"
+    body = b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q", len(key)) + key
+    body += struct.pack("<IIQ", 9, 0, (1 << 64) - 1)
+    hostile = tmp_path / "hostile.gguf"
+    hostile.write_bytes(body.ljust(192, b"\0"))
+    refused("plan", str(hostile), code=2, says="hostile.gguf")
+
+
+def test_an_unknown_name_proposes_near_ones() -> None:
+    message = refused("plan", "qwen2.5-coder:15b", code=2, says="qwen2.5-coder:15b")
+    assert "qwen2.5-coder" in message.split("hint:")[-1]
+
+
+def test_an_unknown_quantization() -> None:
+    refused("plan", "qwen2.5-coder:14b", "--quant", "Q4_K_X", code=2, says="Q4_K_X")
+
+
+def test_context_zero(tiny: str) -> None:
+    refused("plan", tiny, "--ctx-size", "0", code=2, says="--ctx-size 0")
+
+
+def test_quantized_v_without_flash_attention(tiny: str) -> None:
+    message = refused(
+        "plan", tiny, "--vram", "0", "--flash-attn", "off", "--cache-type-v", "q8_0", code=2, says="flash"
+    )
+    assert "--flash-attn on" in message or "f16" in message
+
+
+def test_a_size_with_an_unknown_unit(tiny: str) -> None:
+    refused("plan", tiny, "--vram", "12Q", code=2, says="12Q")
+
+
+def test_an_unknown_option_names_the_command(tiny: str) -> None:
+    message = refused("plan", tiny, "--ctx-sise", "1", code=2, says="--ctx-sise")
+    assert "aidx plan --help" in message
+
+
+def test_two_gpus_are_refused_and_not_dropped(tiny: str) -> None:
+    refused("plan", tiny, "--vram", "12G", "--vram", "8G", code=2, says="several GPUs")
+
+
+def test_a_model_that_does_not_fit_is_exit_3_with_ways_out() -> None:
+    done = aidx("plan", "qwen2.5-coder:14b", "--vram", "8GiB", "--host-ram", "4GiB", "-c", "8192", "--json")
+    plan = json.loads(done.stdout)
+    assert done.returncode == 3
+    assert plan["verdict"] == "does_not_fit"
+    assert plan["devices"][0]["headroom_bytes"] < 0 or plan["devices"][1]["headroom_bytes"] < 0
+    assert plan["alternatives"], "the cheapest ways out are part of the answer"
+
+
+def test_with_json_an_error_is_one_object(tmp_path: Path) -> None:
+    done = aidx("plan", str(tmp_path / "gone.gguf"), "--json")
+    error = json.loads(done.stdout)["error"]
+    assert done.returncode == 2
+    assert done.stderr.startswith(LINE)
+    assert error["exit_code"] == 2
+    assert "\n" not in error["message"] + error["hint"]

@@ -1,0 +1,123 @@
+"""What is derived from a plan: ways out, equations, the JSON contract, the checklist."""
+
+import json
+import re
+from dataclasses import replace
+from importlib.resources import files
+
+import jsonschema_rs
+import pytest
+
+from aidx.plan.article import Evidence, claims, judge
+from aidx.plan.checklist import as_json as checklist_json
+from aidx.plan.checklist import checklist
+from aidx.plan.contract import as_json
+from aidx.plan.explain import explain
+from aidx.plan.make import plan
+from aidx.plan.need import Need
+from aidx.plan.result import Plan
+from tests.unit.plan.worlds import BLOCKS, MIB, drive, engine, machine, model
+
+GIB = 1 << 30
+
+
+def made(need: Need, gpu: int | None, **world) -> Plan:
+    return drive(plan(model(**world), need, machine(gpu)), engine())[0]
+
+
+def lacking(need: Need, missing: int) -> int:
+    """A GPU *missing* bytes too small for *need*, whatever the compute model says this year."""
+    return made(need, 64 * GIB).ledger.accounts[0].planned - missing
+
+
+def schema(name: str) -> jsonschema_rs.Validator:
+    return jsonschema_rs.validator_for(json.loads((files("aidx") / "data" / "schemas" / f"{name}.json").read_text()))
+
+
+@pytest.mark.parametrize("gpu", [None, 64 * MIB, 250 * MIB, 8 * GIB])
+@pytest.mark.parametrize("tokens", [None, "max", 300, 65536])
+def test_every_plan_keeps_the_json_contract(gpu, tokens) -> None:
+    found = as_json(made(Need(ctx_size=tokens), gpu))
+    schema("plan").validate(json.loads(json.dumps(found)))
+
+
+def test_each_way_out_saves_what_it_says_and_reaches_what_it_says() -> None:
+    need = Need(ctx_size=16384, n_gpu_layers="all", fast=True)
+    gpu = lacking(need, 20 * MIB)
+    tight = made(need, gpu)
+    assert tight.verdict == "does_not_fit"
+    changes = {other.change: other for other in tight.alternatives}
+    q8 = changes["--cache-type-k q8_0 --cache-type-v q8_0"]
+    after = made(replace(need, cache_type_k="q8_0", cache_type_v="q8_0"), gpu)
+    assert q8.saves_bytes == tight.ledger.accounts[0].planned - after.ledger.accounts[0].planned
+    assert q8.max_ctx_size == after.roles[0].max_ctx_size
+    assert any(change.startswith("--ctx-size") for change in changes)
+    assert any(change.startswith("--n-gpu-layers") for change in changes)
+
+
+def test_ways_out_that_are_enough_come_first() -> None:
+    need = Need(ctx_size=16384, n_gpu_layers="all")
+    found = made(need, lacking(need, 20 * MIB))
+    assert found.verdict == "does_not_fit"
+    enough = ["not enough alone" not in other.cost for other in found.alternatives]
+    assert enough == sorted(enough, reverse=True)
+
+
+def test_a_smaller_quantization_is_proposed_where_the_model_can_be_had_in_one() -> None:
+    steps = plan(model(), Need(ctx_size=4096, n_gpu_layers="all"), machine(200 * MIB), lambda _: model(kind="q8_0"))
+    found, _ = drive(steps, engine())
+    assert "--quant Q8_0" in [other.change for other in found.alternatives]
+
+
+def test_the_equations_add_up() -> None:
+    found = made(Need(ctx_size=5000), 8 * GIB)
+    text = explain(found)
+    for account in found.ledger.accounts:
+        sums = [line for line in text if line.endswith(f"= {account.planned:,} B")]
+        terms = [int(term.replace(",", "")) for term in re.findall(r"[\d,]+", sums[0].split("=")[1])]
+        assert sum(terms) == account.planned
+    assert "n_ctx = pad(5000, 256) = 5120 cells" in text
+    assert f"layers: {BLOCKS} x 4 KV heads x (64 K + 64 V)" in text
+
+
+def test_the_checklist_has_six_steps_and_leaves_open_what_nothing_has_proved() -> None:
+    found = checklist(made(Need(ctx_size=4096), 8 * GIB))
+    assert [step.step for step in found.steps] == [1, 2, 3, 4, 5, 6]
+    assert [step.status for step in found.steps[4:]] == ["open", "open"]
+    assert found.steps[3].status == "ok"
+    schema("checklist").validate(json.loads(json.dumps(checklist_json(found))))
+
+
+def test_the_checklist_fails_the_total_when_it_does_not_hold() -> None:
+    found = checklist(made(Need(ctx_size=4096, n_gpu_layers="all"), 200 * MIB))
+    assert found.steps[3].status == "failed"
+
+
+def test_the_component_table_sums_to_the_device() -> None:
+    planned = made(Need(ctx_size=4096), 8 * GIB)
+    assert sum(row.bytes for row in checklist(planned).budget) == 8 * GIB
+
+
+@pytest.mark.parametrize(
+    ("claimed", "exact", "verdict"),
+    [(100, 100, "holds"), (100, 105, "holds"), (200, 100, "conservative"), (50, 100, "optimistic")],
+)
+def test_a_claim_is_judged_by_what_it_would_do_to_a_budget(claimed, exact, verdict) -> None:
+    assert judge(claimed, exact) == verdict
+
+
+def test_room_left_is_judged_the_other_way_round() -> None:
+    assert judge(300, 100, reserve=True) == "optimistic"
+    assert judge(100, 300, reserve=True) == "conservative"
+
+
+def test_the_article_rows_follow_the_plans() -> None:
+    def evidence(blocks: int) -> Evidence:
+        at = {q: made(Need(ctx_size=2048), 8 * GIB, blocks=blocks) for q in ("F16", "Q8_0", "Q4_K_M", "Q4_0")}
+        window = made(Need(ctx_size=8192), 8 * GIB, blocks=blocks)
+        return Evidence(at, at["Q4_K_M"], window, window)
+
+    few, many = claims(evidence(4)), claims(evidence(8))
+    assert len(few) == len(many) >= 11
+    moved = [one.claim for one, two in zip(few, many, strict=True) if one.exact_bytes != two.exact_bytes]
+    assert len(moved) >= len(few) - 1
