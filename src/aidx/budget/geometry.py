@@ -1,0 +1,166 @@
+"""The widths of each block, as the compute graph needs them, from tensor shapes and metadata.
+
+Shapes are the most general source: they say what a block is made of whatever its family is called.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aidx.errors import InputError
+from aidx.model.metadata import find_int, find_ints, full_key
+from aidx.model.spec import Layer, Metadata, ModelSpec
+from aidx.model.tensor import Tensor
+
+Shape = tuple[int, ...]
+_MOST_EXPERTS = 1024  # LLAMA_MAX_EXPERTS
+_ENOUGH = 3  # blocks of each kind after which more of them no longer move the peak of the graph
+_PLAIN_EVERY: Mapping[str, int] = {"smollm3": 4}  # every so many blocks one has no rotary positions
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block of the trunk: the shapes of its tensors without ``blk.N.`` and its query heads.
+
+    *keeps* is what it writes, *reads* the cache that its attention looks at, which may be an earlier block's;
+    *rotary* says whether its queries and keys are turned by their positions.
+    """
+
+    number: int
+    shapes: Mapping[str, Shape]
+    heads: int
+    keeps: Layer
+    reads: Layer
+    rotary: bool
+
+    def has(self, name: str) -> bool:
+        """Whether the block has a tensor called *name*."""
+        return name in self.shapes
+
+    def rows(self, name: str) -> int:
+        """Outputs of the matrix called *name*; 0 where there is none."""
+        shape = self.shapes.get(name, ())
+        return shape[1] if len(shape) > 1 else 0
+
+    def length(self, name: str) -> int:
+        """Elements of the vector called *name*; raises ``InputError`` where there is none."""
+        if not self.shapes.get(name):
+            raise InputError(
+                f"block {self.number} lacks the tensor {name}",
+                hint="Convert the model again or fetch the file again; its header is damaged.",
+            )
+        return self.shapes[name][0]
+
+    @property
+    def recurrent(self) -> bool:
+        """Whether the block keeps a state instead of K and V."""
+        return bool(self.keeps.conv_state or self.keeps.recurrent_state)
+
+
+@dataclass(frozen=True, slots=True)
+class Geometry:
+    """The whole model.
+
+    *blocks*: as many as it takes to see each kind often enough, in order. *windowed*: some block has a sliding
+    window; *used*: experts a token; *normalized*: their weights are made to sum up to one;
+    *positions* a token: four with multimodal rotary embeddings; *extra*: width of the embeddings that blocks
+    have of their own, all blocks together (Gemma 4 E models).
+    """
+
+    architecture: str
+    embedding: int
+    vocab: int
+    blocks: tuple[Block, ...]
+    windowed: bool
+    used: int
+    normalized: bool
+    positions: int
+    extra: int
+
+
+def geometry(model: ModelSpec) -> Geometry:
+    """Read the geometry of *model*, whose layers are known; raises ``InputError`` for damaged metadata."""
+    layers, metadata = model.layers or (), model.header.metadata
+    normalized = find_int(metadata, "expert_weights_norm")
+    return Geometry(
+        architecture=model.architecture,
+        embedding=model.embedding_length,
+        vocab=model.vocab_size,
+        blocks=_telling(_blocks(model, layers)),
+        windowed=any(layer.window is not None for layer in layers),
+        used=_used(metadata),
+        normalized=bool(normalized) if model.architecture == "deepseek2" else True,
+        positions=4 if full_key(metadata, "rope.dimension_sections") in metadata else 1,
+        extra=(find_int(metadata, "embedding_length_per_layer_input") or 0) * len(layers),
+    )
+
+
+def _used(metadata: Metadata) -> int:
+    """Experts a token; a damaged number would make an endless graph."""
+    used = find_int(metadata, "expert_used_count") or 0
+    if used > _MOST_EXPERTS:
+        raise InputError(
+            f"{full_key(metadata, 'expert_used_count')} is {used}, above {_MOST_EXPERTS}",
+            hint="Convert the model again or fetch the file again; its header is damaged.",
+        )
+    return used
+
+
+def _telling(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+    """*blocks* without whole periods in the middle: what is left begins, alternates and ends as all of them do."""
+    kinds = [
+        hash((tuple(block.shapes.items()), block.heads, block.keeps, block.reads, block.rotary))
+        for block in blocks[:-1]
+    ]
+    start = _introduced(kinds)
+    for period in range(1, start + 1):
+        if kinds[start - period : len(kinds) - period] == kinds[start:]:
+            dropped = (len(kinds) - start) // period * period
+            return (*blocks[:start], *blocks[start + dropped :])
+    return blocks
+
+
+def _introduced(kinds: list[int]) -> int:
+    """The number of first blocks among which each kind was seen `_ENOUGH` times, or as often as it is there."""
+    missing = {kind: min(count, _ENOUGH) for kind, count in Counter(kinds).items()}
+    for number, kind in enumerate(kinds):
+        if not any(missing.values()):
+            return number
+        missing[kind] -= missing[kind] > 0
+    return len(kinds)
+
+
+def _blocks(model: ModelSpec, layers: tuple[Layer, ...]) -> tuple[Block, ...]:
+    count = model.block_count
+    heads = find_ints(model.header.metadata, "attention.head_count", count) or (0,) * count
+    every = _PLAIN_EVERY.get(model.architecture)
+    shapes: list[dict[str, Shape]] = [{} for _ in layers]
+    for tensor in model.tensors:
+        _file(tensor, shapes)
+    return tuple(
+        Block(
+            number=number,
+            shapes=shapes[number],
+            heads=heads[number],
+            keeps=layer,
+            reads=_reads(number, layers, shapes),
+            rotary=every is None or (number + 1) % every != 0,
+        )
+        for number, layer in enumerate(layers)
+    )
+
+
+def _file(tensor: Tensor, shapes: list[dict[str, Shape]]) -> None:
+    number = tensor.layer
+    if number is not None and number < len(shapes):
+        shapes[number][tensor.name.split(".", 2)[2]] = tensor.shape
+
+
+def _reads(number: int, layers: tuple[Layer, ...], shapes: list[dict[str, Shape]]) -> Layer:
+    """A block with queries and no cache reads the last one before it with keys as long as its queries."""
+    own = layers[number]
+    length = shapes[number].get("attn_q_norm.weight", ())
+    if own.kv_heads or "attn_q.weight" not in shapes[number] or not length:
+        return own
+    earlier = (layer for layer in layers[number::-1] if layer.kv_heads and layer.key_dim == length[0])
+    return next(earlier, own)

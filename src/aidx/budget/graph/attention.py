@@ -1,0 +1,217 @@
+"""Attention over a KV cache: separate or fused projections, gated queries, and latent attention (MLA)."""
+
+from aidx.budget import kv
+from aidx.budget.arena import Id
+from aidx.budget.buffers import CUDA
+from aidx.budget.geometry import Block
+from aidx.budget.graph.scene import F32, Cache, Scene
+from aidx.budget.settings import pad
+from aidx.model.tensor import TYPES, row_bytes
+
+F16 = 2
+
+
+def attention(scene: Scene, block: Block, x: Id) -> Id:
+    """Self-attention of *block* over the normalized *x*; the result is as wide as the embedding."""
+    if not block.reads.value_dim:
+        return _latent(scene, block, x)
+    cache = scene.caches[block.reads.window is not None]
+    gate = None
+    if block.has("attn_qkv.weight"):
+        query = _fused(scene, block, cache, x)
+    else:
+        query, gate = _separate(scene, block, cache, x)
+    out = _attend(scene, block, cache, query)
+    if gate is not None:
+        opened = scene.graph.within(scene.add(block.heads * block.reads.key_dim, gate))
+        # Flash attention hands out a view, which is not written over; without it the copy of the heads is.
+        out = scene.graph.within(opened, out) if scene.settings.flash_attn else scene.graph.within(out, opened)
+    return _projection(scene, block, "attn_output", out)
+
+
+def _separate(scene: Scene, block: Block, cache: Cache, x: Id) -> tuple[Id, Id | None]:
+    """Q, then K and V in the family's order, stored; the query and, where queries are gated, the gate."""
+    width = block.heads * block.reads.key_dim
+    raw = _projection(scene, block, "attn_q", x)
+    gated = block.rows("attn_q.weight") == 2 * width
+    query = _positioned(scene, block, "attn_q_norm.weight", raw, width)
+    query = _rotated(scene, query, cache.key_rotation)
+    if block.keeps.kv_heads:
+        key, value = _stored(scene, block, cache, x)
+        scene.store(block, key, cache.keys)
+        scene.store(block, value, cache.values)
+    return query, raw if gated else None
+
+
+def _stored(scene: Scene, block: Block, cache: Cache, x: Id) -> tuple[Id, Id]:
+    """K and V; models with windows compute K first, and Gemma 4 may take both from one product."""
+    if not block.has("attn_v.weight"):
+        raw = _projection(scene, block, "attn_k", x)
+        key = _turned(scene, block, cache, raw)
+        return key, _rotated(scene, scene.add(_value_width(block), raw), cache.value_rotation)
+    if scene.geo.windowed:
+        key = _turned(scene, block, cache, _projection(scene, block, "attn_k", x))
+        return key, _value(scene, block, cache, x)
+    value = _value(scene, block, cache, x)
+    return _turned(scene, block, cache, _projection(scene, block, "attn_k", x)), value
+
+
+def _fused(scene: Scene, block: Block, cache: Cache, x: Id) -> Id:
+    """Q, K and V as views of one product; V is copied where it is stored transposed."""
+    together = scene.product(block, "attn_qkv.weight", x)
+    query = scene.graph.within(scene.add(block.heads * block.reads.key_dim, together, scene.positions))
+    query = _rotated(scene, query, cache.key_rotation)
+    key = _rotated(scene, scene.add(_key_width(block), together, scene.positions), cache.key_rotation)
+    value = together
+    if cache.value_rotation is not None:
+        value = _rotated(scene, together, cache.value_rotation, width=_value_width(block))
+    scene.store(block, key, cache.keys)
+    if not scene.settings.flash_attn:
+        value = scene.add(_value_width(block), together)
+    scene.store(block, value, cache.values)
+    return query
+
+
+def _projection(scene: Scene, block: Block, name: str, x: Id) -> Id:
+    out = scene.product(block, f"{name}.weight", x)
+    return scene.graph.within(out) if block.has(f"{name}.bias") else out
+
+
+def _turned(scene: Scene, block: Block, cache: Cache, raw: Id) -> Id:
+    return _rotated(scene, _positioned(scene, block, "attn_k_norm.weight", raw, _key_width(block)), cache.key_rotation)
+
+
+def _value(scene: Scene, block: Block, cache: Cache, x: Id) -> Id:
+    value = _projection(scene, block, "attn_v", x)
+    if scene.geo.architecture == "gemma4":
+        value = scene.add(_value_width(block), value)
+    return _rotated(scene, value, cache.value_rotation)
+
+
+def _positioned(scene: Scene, block: Block, norm: str, raw: Id, width: int) -> Id:
+    """*raw* with positions; a norm before them makes the copy that they then take over."""
+    if not block.rotary:
+        return raw
+    if not block.has(norm):
+        return scene.add(width, raw, scene.positions)
+    normed = scene.graph.within(scene.add(width, raw))
+    return scene.graph.within(normed, scene.positions)
+
+
+def _rotated(scene: Scene, source: Id, rotation: Id | None, *, width: int | None = None) -> Id:
+    if rotation is None:
+        return source
+    size = scene.graph.nodes[source].size if width is None else F32 * width * scene.tokens
+    return scene.graph.add(size, source, rotation)
+
+
+def _attend(scene: Scene, block: Block, cache: Cache, query: Id) -> Id:
+    """The weighted values of all heads."""
+    out = block.heads * block.reads.value_dim
+    if scene.settings.flash_attn:
+        attended = _flash(scene, block, cache, query, block.reads.value_dim)
+        return _rotated(scene, attended, cache.value_rotation, width=out)
+    keys, values = _fetched(scene, block, cache, block.reads.value_dim)
+    weights = _weights(scene, block, cache, query, keys)
+    return scene.add(out, scene.add(out, weights, *values))
+
+
+def _flash(scene: Scene, block: Block, cache: Cache, query: Id, value: int) -> Id:
+    """Flash attention with *value* elements of V a head; a cache of f32 is converted to f16 before it."""
+    out = F32 * block.heads * value * scene.tokens
+    converted = [
+        scene.graph.add(_as_f16(scene, block, width))
+        for kind, width in ((scene.settings.cache_type_k, block.reads.key_dim), (scene.settings.cache_type_v, value))
+        if kind == "f32"
+    ]
+    keys, values = _fetched(scene, block, cache, value)
+    return scene.graph.add(out + _copies(scene, block, out), query, *converted, *keys, *values, *_mask(cache))
+
+
+def _fetched(scene: Scene, block: Block, cache: Cache, value: int) -> tuple[tuple[Id, ...], tuple[Id, ...]]:
+    """Copies of K and V, *value* elements a head, where the cache is on the host; nothing where it is not.
+
+    Without flash attention the mask is sent between the two. A borrowed cache belongs to an early block, which
+    is on the host first.
+    """
+    borrowed = not block.keeps.kv_heads and bool(scene.away.blocks)
+    if block.number not in scene.away.blocks and not borrowed:
+        return (), ()
+    rows = block.reads.kv_heads * kv.cells(block.reads, scene.settings) * scene.settings.n_stream
+    key = scene.graph.add(row_bytes(TYPES[scene.settings.cache_type_k], block.reads.key_dim) * rows)
+    before = () if scene.settings.flash_attn else _mask(cache)
+    size = row_bytes(TYPES[scene.settings.cache_type_v], value) * rows
+    return (key,), (scene.graph.add(size, *before),)
+
+
+def _as_f16(scene: Scene, block: Block, width: int) -> int:
+    """Bytes of the cache that *block* reads, *width* elements a head, in f16."""
+    rows = kv.cells(block.reads, scene.settings) * scene.settings.n_stream
+    return F16 * rows * block.reads.kv_heads * width
+
+
+def _weights(scene: Scene, block: Block, cache: Cache, query: Id, keys: tuple[Id, ...]) -> Id:
+    """One weight a head, a token and a cell that it may see."""
+    seen = kv.cells(block.reads, scene.settings)
+    return scene.graph.within(scene.add(block.heads * seen, query, *keys), *_mask(cache))
+
+
+def _copies(scene: Scene, block: Block, out: int) -> int:
+    """Bytes beyond the *out* bytes of its result that flash attention allocates: f16 copies of K and of V."""
+    end = out
+    for kind, width in (
+        (scene.settings.cache_type_k, block.reads.key_dim),
+        (scene.settings.cache_type_v, block.reads.value_dim),
+    ):
+        if scene.copies and kv.is_copied(kind):
+            end = pad(end, CUDA.alignment) + _as_f16(scene, block, width)
+    return end - out
+
+
+def _latent(scene: Scene, block: Block, x: Id) -> Id:
+    """MLA: queries are taken into the latent space; V is the latent part of K."""
+    cache = scene.caches[False]
+    latent = block.length("attn_kv_a_norm.weight")
+    rope = block.reads.key_dim - latent
+    query = _latent_query(scene, block, x, latent, rope)
+    both = scene.product(block, "attn_kv_a_mqa.weight", x)
+    compressed = scene.graph.within(scene.add(latent, both))
+    position = scene.add(rope, both, scene.positions)
+    scene.store(block, scene.add(latent + rope, compressed, position), cache.keys)
+    attended = _attend_latent(scene, block, cache, query, latent)
+    wide = block.heads * block.rows("attn_v_b.weight")
+    values = scene.product(block, "attn_v_b.weight", attended, width=wide)
+    return scene.product(block, "attn_output.weight", scene.add(wide, values))
+
+
+def _latent_query(scene: Scene, block: Block, x: Id, latent: int, rope: int) -> Id:
+    if block.has("attn_q_a.weight"):
+        low = scene.norm_in_place(scene.product(block, "attn_q_a.weight", x))
+        query = scene.product(block, "attn_q_b.weight", low)
+    else:
+        query = scene.product(block, "attn_q.weight", x)
+    absorbed = scene.product(block, "attn_k_b.weight", query, width=block.heads * latent)
+    position = scene.add(block.heads * rope, query, scene.positions)
+    return scene.add(block.heads * (latent + rope), absorbed, position)
+
+
+def _attend_latent(scene: Scene, block: Block, cache: Cache, query: Id, latent: int) -> Id:
+    out = block.heads * latent
+    if scene.settings.flash_attn:
+        return _flash(scene, block, cache, query, latent)
+    rows = kv.cells(block.reads, scene.settings) * scene.settings.n_stream
+    keys, values = _fetched(scene, block, cache, latent)
+    turned = scene.graph.add(rows * latent * TYPES[scene.settings.cache_type_k].size, *values)
+    return scene.add(out, turned, _weights(scene, block, cache, query, keys))
+
+
+def _key_width(block: Block) -> int:
+    return block.reads.kv_heads * block.reads.key_dim
+
+
+def _value_width(block: Block) -> int:
+    return block.reads.kv_heads * block.reads.value_dim
+
+
+def _mask(cache: Cache) -> tuple[Id, ...]:
+    return () if cache.mask is None else (cache.mask,)

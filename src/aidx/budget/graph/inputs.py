@@ -1,0 +1,122 @@
+"""What a graph is given from outside: tokens, positions, masks, places in the caches.
+
+The engine looks tokens up on the host, in both of two ways that a batch may be given (tokens alone, or mixed
+with ready embeddings); a GPU is sent the outcome (``llama_graph_context::build_inp_embd`` and its like).
+"""
+
+from typing import NamedTuple
+
+from aidx.budget import kv
+from aidx.budget.arena import Graph, Id
+from aidx.budget.geometry import Geometry
+from aidx.budget.graph.scene import F32, NOTHING_AWAY, Away, Cache, Scene
+from aidx.budget.settings import Settings
+from aidx.model.spec import Layer
+from aidx.model.tensor import TYPES
+
+I32, I64 = 4, 8
+MASK_F16, MASK_F32 = 2, 4  # flash attention takes its mask in f16
+ROTATED = 64  # heads of a multiple of this many elements are rotated before they are stored quantized
+_SCALED_BY_ROW = frozenset({"gemma3", "gemma4"})  # one factor a token, because images are not scaled
+
+
+class Start(NamedTuple):
+    """The scene, the embedded tokens, the rows that are asked for, and the embeddings of each block."""
+
+    scene: Scene
+    embedded: Id
+    picked: Id
+    extra: Id | None
+
+
+def batch_tokens(settings: Settings) -> int:
+    """Tokens of the worst-case batch: a full physical batch, in equal parts for all sequences.
+
+    A batch of fewer tokens than sequences is counted as one of a token each, which is more than is allocated.
+    """
+    tokens = min(settings.n_ctx, settings.n_ubatch)
+    return -(-tokens // settings.parallel) * settings.parallel
+
+
+def open_scene(graph: Graph, geo: Geometry, settings: Settings, *, on_gpu: bool, away: Away = NOTHING_AWAY) -> Start:
+    """Add every input to *graph*; *on_gpu* says that look-ups were made elsewhere and are inputs too.
+
+    Where blocks are *away*, the GPU is sent each input when it first needs it.
+    """
+    late = bool(away.blocks)
+    tokens = batch_tokens(settings)
+    width = F32 * geo.embedding * tokens
+    ids: tuple[Id, ...] = ()
+    if on_gpu:
+        mixed, looked_up = graph.input(width), graph.input(width)
+        slots, embedded = graph.input(I64 * tokens), graph.input(width)
+    else:
+        ids = graph.input(I32 * tokens), graph.input(I32 * tokens)
+        graph.input(width)
+        slots, mixed = graph.input(I64 * tokens), graph.input(width)
+    states = graph.input(I32 * settings.parallel, late=late) if any(block.recurrent for block in geo.blocks) else None
+    if geo.architecture in _SCALED_BY_ROW:
+        graph.input(F32 * tokens)
+    positions = graph.input(I32 * tokens * geo.positions, late=late)
+    caches = _caches(graph, geo, settings, tokens, late=late)
+    extra = _extra(graph, geo, tokens, on_gpu=on_gpu, late=late)
+    if not on_gpu:
+        embedded, looked_up = (graph.add(width, source) for source in ids)
+    graph.add(width, mixed)
+    graph.add(0, looked_up, slots)
+    scene = Scene(
+        graph=graph,
+        geo=geo,
+        settings=settings,
+        tokens=tokens,
+        sequences=settings.parallel,
+        copies=on_gpu and settings.flash_attn,
+        positions=positions,
+        states=states,
+        caches=caches,
+        away=away,
+    )
+    return Start(scene, embedded, graph.input(I32 * settings.parallel, late=late), extra)
+
+
+def _extra(graph: Graph, geo: Geometry, tokens: int, *, on_gpu: bool, late: bool) -> Id | None:
+    """The rows that each token looks up for all blocks, where blocks have embeddings of their own."""
+    if not geo.extra:
+        return None
+    size = F32 * geo.extra * tokens
+    return graph.input(size, late=late) if on_gpu else graph.add(size, graph.input(I32 * tokens))
+
+
+def _caches(graph: Graph, geo: Geometry, settings: Settings, tokens: int, *, late: bool) -> dict[bool, Cache]:
+    """The inputs of each cache that some block writes, the windowed one first."""
+    layers = [block.keeps for block in geo.blocks if block.keeps.kv_heads]
+    widest = kv.value_width(layers, settings)
+    caches: dict[bool, Cache] = {}
+    for windowed in (True, False):
+        mine = next((layer for layer in layers if (layer.window is not None) == windowed), None)
+        if mine is not None:
+            sizes = _cache_sizes(settings, mine, tokens, widest)
+            caches[windowed] = Cache(*(None if size is None else graph.input(size, late=late) for size in sizes))
+    return caches
+
+
+def _cache_sizes(settings: Settings, layer: Layer, tokens: int, widest: int | None) -> tuple[int | None, ...]:
+    """Bytes of a cache's inputs, in the order of ``Cache``; transposed V has a place for each element."""
+    element = MASK_F16 if settings.flash_attn else MASK_F32
+    return (
+        _rotation(settings.cache_type_k, layer.key_dim if layer.value_dim else 0, largest=True),
+        _rotation(settings.cache_type_v, layer.value_dim, largest=False),
+        I64 * tokens,
+        I64 * tokens * (widest or 1) if layer.value_dim else None,
+        element * kv.cells(layer, settings) * tokens,
+    )
+
+
+def _rotation(kind: str, width: int, *, largest: bool) -> int | None:
+    """Bytes of what rotates heads of *width* before they are stored quantized; keys take the largest."""
+    if TYPES[kind].block == 1 or not width or width % ROTATED:
+        return None
+    side = ROTATED
+    while largest and width % (2 * side) == 0:
+        side *= 2
+    return F32 * side * side

@@ -1,0 +1,133 @@
+"""Which device holds which layer and which tensor.
+
+Rules of ``llama_model::load_tensors`` and ``llama_model_loader::create_tensor`` (llama.cpp): the tensors that
+look tokens up stay on the host; the output counts as one layer after the last block; with fewer layers on
+the GPU than there are, the first blocks stay on the host.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aidx.budget.settings import Settings
+from aidx.errors import InputError
+from aidx.model.spec import Layer, ModelSpec
+from aidx.model.tensor import Tensor
+
+HOST = "host"
+# LLM_FFN_EXPS_REGEX of llama.cpp's common/common.h, which --n-cpu-moe repeats for each block.
+_EXPERTS = re.compile(r"blk\.(\d+)\.ffn_(?:up|down|gate|gate_up)_(?:ch)?exps")
+# Tensors without a block number that blocks use; a copy on each device that has such a block.
+_SHARED = ("rope_freqs.", "rope_factors_long.", "rope_factors_short.")
+_OUTPUT = ("output.", "output_norm.")
+_WITH_FIRST_BLOCK = ("per_layer_model_proj.", "per_layer_proj_norm.")
+# lfm2 names its final norm like the norm that other families apply to their input.
+# Gemma 4 loads its tied output before the embedding that it could share.
+_TIED_TWICE = frozenset({"gemma4"})
+# Types that the engine repacks on x86-64 with AVX2 (ggml_repack_get_optimal_repack_type), eight rows at a time.
+# Repacked weights cannot look tokens up, so a tied output of these types is a second copy. Other CPUs repack
+# other types: there only the engine's own answer is exact.
+_REPACKED = frozenset({"q4_0", "q4_K", "iq4_nl", "mxfp4"})
+_REPACKED_ROWS = 8
+_FINAL_NORM_OF: Mapping[str, str] = {"lfm2": "token_embd_norm.", "lfm2moe": "token_embd_norm."}
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """The device of each block that is loaded, in order, and of the output.
+
+    *cpu_moe* is the number of first blocks whose experts stay on the host; *tied* is true where the output
+    reuses the token embeddings, *shares* where it also shares their memory on the same device; *final_norm* is
+    the name under which the family files its last norm, *rotary* the devices of blocks that use the rotary
+    factors of the file. With a GPU around, the host's part lies in *pinned* memory, and its weights are not
+    repacked.
+    """
+
+    blocks: tuple[str, ...]
+    output: str
+    cpu_moe: int
+    tied: bool
+    shares: bool
+    final_norm: str
+    rotary: tuple[str, ...]
+    pinned: bool
+
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """The GPU, where there is one (it computes even what lies on the host), then the host."""
+        return ("gpu0", HOST) if self.pinned else (HOST,)
+
+    def holders(self, tensor: Tensor) -> tuple[str, ...]:
+        """The device of each copy of *tensor*; none when it is not loaded (prediction blocks)."""
+        number = tensor.layer
+        if number is not None:
+            return self._in_block(tensor.name, number)
+        if tensor.name.startswith(_SHARED):
+            return self.rotary
+        if tensor.name.startswith(_WITH_FIRST_BLOCK):
+            return self.blocks[:1]
+        if tensor.name.startswith(_OUTPUT) or tensor.name.startswith(self.final_norm):
+            return (self.output,)
+        if self.tied and tensor.name == "token_embd.weight" and not (self.shares and self.output == HOST):
+            return (self.output, HOST)
+        return (HOST,)
+
+    def _in_block(self, name: str, number: int) -> tuple[str, ...]:
+        if number >= len(self.blocks):
+            return ()
+        expert = _EXPERTS.match(name)
+        return (HOST,) if expert and number < self.cpu_moe else (self.blocks[number],)
+
+
+def gpu_layers(block_count: int, n_gpu_layers: int) -> int:
+    """How many layers go to the GPU, the output counted as one; negative asks for all of them."""
+    every = block_count + 1
+    return every if n_gpu_layers < 0 else min(n_gpu_layers, every)
+
+
+def place(model: ModelSpec, settings: Settings, *, gpus: int) -> Placement:
+    """Place *model* on *gpus* GPUs (0 or 1) and the host.
+
+    Raises:
+        InputError: For more than one GPU, or an architecture whose blocks are not known.
+    """
+    if gpus not in {0, 1}:
+        raise InputError(
+            f"a plan over {gpus} GPUs is not possible yet", hint="Give one --vram, or none for the host alone."
+        )
+    if model.layers is None:
+        raise InputError(
+            f"the layers of architecture '{model.architecture}' are not known",
+            hint="Ask the engine: plan without --fast.",
+        )
+    on_gpu = gpu_layers(model.block_count, settings.n_gpu_layers) if gpus else 0
+    first = model.block_count + 1 - on_gpu
+
+    def device(layer: int) -> str:
+        return "gpu0" if layer >= first else HOST
+
+    blocks = tuple(device(number) for number in range(len(model.layers)))
+    return Placement(
+        blocks=blocks,
+        output=device(model.block_count),
+        cpu_moe=settings.n_cpu_moe,
+        tied=all(tensor.name != "output.weight" for tensor in model.tensors),
+        shares=model.architecture not in _TIED_TWICE and not (gpus == 0 and _repacks_embedding(model)),
+        rotary=tuple(
+            sorted({where for where, layer in zip(blocks, model.layers, strict=True) if _uses_factors(model, layer)})
+        ),
+        pinned=gpus > 0,
+        final_norm=_FINAL_NORM_OF.get(model.architecture, "output_norm."),
+    )
+
+
+def _repacks_embedding(model: ModelSpec) -> bool:
+    embedding = next((tensor for tensor in model.tensors if tensor.name == "token_embd.weight"), None)
+    if embedding is None or embedding.type.name not in _REPACKED:
+        return False
+    return embedding.shape[-1] % _REPACKED_ROWS == 0
+
+
+def _uses_factors(model: ModelSpec, layer: Layer) -> bool:
+    """Gemma 4 turns its sliding blocks without them."""
+    return not (model.architecture == "gemma4" and layer.window is not None)

@@ -1,0 +1,32 @@
+"""Sizes that people type and read. G means 2^30: memory is sold so."""
+
+import re
+from decimal import Decimal
+
+from aidx.errors import InputError
+
+GIB = 1 << 30
+MIB = 1 << 20
+_UNITS = {"": 1, "K": 1 << 10, "M": MIB, "G": GIB, "T": 1 << 40}
+_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([KMGT])(?:i?B)?|B)?", re.IGNORECASE | re.ASCII)
+_LONGEST = 32  # characters; also keeps the number of digits far from what int() refuses
+
+
+def parse_size(text: str) -> int:
+    """Bytes in *text*: ``12GiB``, ``12GB``, ``12G``, ``512M``, ``11.5G`` or plain bytes; fractions round down.
+
+    Raises:
+        InputError: For anything else, negative sizes and NaN among it.
+    """
+    match = _SIZE.fullmatch(text.strip()) if len(text) <= _LONGEST else None
+    if match is None:
+        raise InputError(
+            f"'{text[:_LONGEST]}' is not a size", hint="Write a size like 12GiB, 12G, 512M or a number of bytes."
+        )
+    number, unit = match.groups()
+    return int(Decimal(number) * _UNITS[(unit or "").upper()])
+
+
+def format_gib(size: int) -> str:
+    """*size* bytes for people: ``8.37 GiB``."""
+    return f"{size / GIB:.2f} GiB"
