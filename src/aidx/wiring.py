@@ -2,12 +2,17 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from aidx.errors import InputError
+from aidx.errors import BudgetError, EngineError, InputError
 from aidx.model.spec import ModelSpec
 from aidx.plan.devices import ASSUMED_DRIVER, Device, Machine, host, wished_gpu
 from aidx.plan.result import Plan
-from aidx.ports import Prober
+from aidx.ports import Deployment, Engine, Launch, Prober
+
+if TYPE_CHECKING:
+    from aidx.adapters.endpoint import Endpoint
+    from aidx.gate.admit import Limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,14 +153,15 @@ def held(plan: Plan) -> Plan:
     raise BudgetError(f"{plan.roles[0].model.name} does not fit: {plan.binding}", hint=hint)
 
 
-def limits(plan: Plan, *, max_tokens: int | None = None, gate: int | None = None) -> Limits:
+def limits(plan: Plan, *, max_tokens: int | None = None, gate: int | None = None) -> "Limits":
     """What the gate may let in: the cells and slots of *plan*, and the role's own bounds."""
     from aidx.gate.admit import limits as of
 
-    return of(plan.roles[0].settings, max_tokens=max_tokens, gate=gate)
+    role = plan.roles[0]
+    return of(role.settings, role.model.context_length, max_tokens=max_tokens, gate=gate)
 
 
-def endpoint(url: str, key: str | None = None) -> Endpoint | None:
+def endpoint(url: str, key: str | None = None) -> "Endpoint | None":
     """The aidx endpoint that runs at *url*, if one does."""
     from aidx.adapters.endpoint import find
 
@@ -174,10 +180,23 @@ def variable(name: str) -> str:
 
 def write_report(path: str, plan: Plan) -> None:
     """Write *plan* as one HTML page, whole or not at all; ``InputError`` where *path* cannot be written."""
-    from aidx.adapters.write import write_text
     from aidx.page.report import render
 
-    write_text(path, render(plan))
+    write_page(path, render(plan))
+
+
+def write_page(path: str, page: str) -> None:
+    """Write *page*, whole or not at all; ``InputError`` where *path* cannot be written."""
+    from aidx.adapters.write import write_text
+
+    write_text(path, page)
+
+
+def held_out_tasks() -> str:
+    """The edits that ``aidx-tiny`` was not trained on, as JSON."""
+    from aidx.adapters.stores import shipped
+
+    return shipped.tasks()
 
 
 @dataclass(frozen=True, slots=True)

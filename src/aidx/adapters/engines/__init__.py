@@ -1,0 +1,1 @@
+"""One file an engine: NAME and ENGINE."""

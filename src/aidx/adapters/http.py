@@ -1,0 +1,236 @@
+"""HTTP/1.1 to engines on loopback: a small pool of keep-alive connections, answers whole or as they come.
+
+Written because a general client costs ten times the request that it carries. No TLS, no redirects, no
+proxies: not for the open network.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import NamedTuple
+
+import httptools
+
+from aidx.errors import EngineError
+
+CONNECT_S = 4.0
+SILENCE_S = 600.0  # a large prompt on a slow CPU: minutes without a byte are not yet a failure
+HIGH_WATER = 1 << 18  # bytes waiting for a slow reader before the engine is made to wait as well
+
+
+class Reply(NamedTuple):
+    """A whole answer."""
+
+    status: int
+    body: bytes
+
+
+class _Connection(asyncio.Protocol):
+    """One connection with at most one request on it; httptools calls the ``on_…`` methods."""
+
+    def __init__(self) -> None:
+        self.transport: asyncio.Transport | None = None
+        self._begin()
+        self.done = True
+
+    def _begin(self) -> None:
+        self.parser = httptools.HttpResponseParser(self)
+        self.status = 0
+        self.done = False
+        self.touched = False
+        self.keep = False
+        self.failure = ""
+        self.waiting = 0
+        self.chunks: deque[bytes] = deque()
+        self.wake: asyncio.Future[None] | None = None
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request may be sent."""
+        return self.done and self.transport is not None and not self.transport.is_closing()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport  # type: ignore[assignment]  # create_connection makes full transports
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.transport = None
+        if not self.done:
+            self._fail("the connection was closed before the answer was complete" if exc is None else str(exc))
+
+    def data_received(self, data: bytes) -> None:
+        self.touched = True
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._fail(f"the answer is not HTTP: {error}")
+            self.abort()
+
+    def on_headers_complete(self) -> None:
+        self.status = self.parser.get_status_code()
+        self._notify()
+
+    def on_body(self, data: bytes) -> None:
+        self.chunks.append(data)
+        self.waiting += len(data)
+        if self.waiting > HIGH_WATER and self.transport is not None:
+            self.transport.pause_reading()
+        self._notify()
+
+    def on_message_complete(self) -> None:
+        self.done = True
+        self.keep = self.parser.should_keep_alive()
+        self._notify()
+
+    def send(self, data: bytes) -> None:
+        """Begin a request."""
+        self._begin()
+        if self.transport is None:
+            self._fail("the connection was closed")
+        else:
+            self.transport.write(data)
+
+    def abort(self) -> None:
+        """Reset the connection, so that the other side notices at once."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    async def head(self, seconds: float) -> int:
+        """The status, as soon as the header is there."""
+        while not self.status:
+            await self._more(seconds)
+        return self.status
+
+    async def read(self, seconds: float) -> bytes:
+        """What has arrived since the last call, waiting for some; empty at the end of the answer."""
+        while not self.chunks:
+            if self.done:
+                return b""
+            await self._more(seconds)
+        data = self.chunks.popleft() if len(self.chunks) == 1 else b"".join(self.chunks)
+        self.chunks.clear()
+        if self.waiting > HIGH_WATER and self.transport is not None:
+            self.transport.resume_reading()
+        self.waiting = 0
+        return data
+
+    async def _more(self, seconds: float) -> None:
+        if self.failure:
+            raise EngineError(self.failure, code="engine_failed")
+        self.wake = asyncio.get_running_loop().create_future()
+        try:
+            async with asyncio.timeout(seconds):
+                await self.wake
+        except TimeoutError:
+            self.abort()
+            raise EngineError(f"no answer within {seconds:.0f} s", code="engine_failed") from None
+        finally:
+            self.wake = None
+
+    def _notify(self) -> None:
+        if self.wake is not None and not self.wake.done():
+            self.wake.set_result(None)
+
+    def _fail(self, why: str) -> None:
+        self.failure = self.failure or why
+        self._notify()
+
+
+class Streamed:
+    """An answer as it comes: ``status``, then the bytes of the body in whatever pieces arrive."""
+
+    def __init__(self, connection: _Connection, status: int, silence_s: float) -> None:
+        self._connection = connection
+        self._silence_s = silence_s
+        self.status = status
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body; raises ``EngineError`` where it ends too early."""
+        while data := await self._connection.read(self._silence_s):
+            yield data
+
+    async def whole(self) -> bytes:
+        """The rest of the body."""
+        return b"".join([data async for data in self.chunks()])
+
+
+class Pool:
+    """Keep-alive connections to one address; belongs to one event loop.
+
+    *headers* go with every request. Raises ``EngineError`` when nobody listens, when the connection breaks
+    and when nothing comes for *silence_s* seconds.
+    """
+
+    def __init__(
+        self, host: str, port: int, headers: Mapping[str, str] | None = None, *, silence_s: float = SILENCE_S
+    ) -> None:
+        self._host = host
+        self._port = port
+        self._silence_s = silence_s
+        fixed = {"Host": f"{host}:{port}", "Content-Type": "application/json", **(headers or {})}
+        self._fixed = "".join(f"{name}: {value}\r\n" for name, value in fixed.items())
+        self._idle: list[_Connection] = []
+        self._busy: set[_Connection] = set()
+
+    @asynccontextmanager
+    async def stream(self, method: str, path: str, body: bytes = b"") -> AsyncIterator[Streamed]:
+        """Send a request and hand over the answer from its header on; leaving early resets the connection."""
+        head = f"{method} {path} HTTP/1.1\r\n{self._fixed}Content-Length: {len(body)}\r\n\r\n"
+        data = head.encode("ascii") + body
+        connection, status = await self._exchange(data)
+        try:
+            yield Streamed(connection, status, self._silence_s)
+        finally:
+            self._put_back(connection)
+
+    async def request(self, method: str, path: str, body: bytes = b"") -> Reply:
+        """Send a request and wait for the whole answer."""
+        async with self.stream(method, path, body) as reply:
+            return Reply(reply.status, await reply.whole())
+
+    def close(self) -> None:
+        """Reset all connections; requests in flight fail."""
+        for connection in (*self._idle, *self._busy):
+            connection.abort()
+        self._idle.clear()
+
+    async def _exchange(self, data: bytes) -> tuple[_Connection, int]:
+        """Send on an idle connection; once more on a new one if that was closed meanwhile, unread."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.usable:
+                continue
+            try:
+                return connection, await self._send(connection, data)
+            except EngineError:
+                if connection.touched:
+                    raise
+        connection = await self._connect()
+        return connection, await self._send(connection, data)
+
+    async def _send(self, connection: _Connection, data: bytes) -> int:
+        self._busy.add(connection)
+        connection.send(data)
+        status = 0
+        try:
+            status = await connection.head(self._silence_s)
+        finally:
+            if not status:  # failed or cancelled: nobody will read this answer
+                self._put_back(connection)
+        return status
+
+    async def _connect(self) -> _Connection:
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_S):
+                _, connection = await loop.create_connection(_Connection, self._host, self._port)
+        except (OSError, TimeoutError):
+            raise EngineError(f"nothing answers at {self._host}:{self._port}", code="engine_failed") from None
+        return connection
+
+    def _put_back(self, connection: _Connection) -> None:
+        self._busy.discard(connection)
+        if connection.usable and connection.keep:
+            self._idle.append(connection)
+        else:
+            connection.abort()

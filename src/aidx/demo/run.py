@@ -1,0 +1,120 @@
+"""Walks through the tour: plans, starts the small model, gives it work, and stops it whatever happens."""
+
+import asyncio  # noqa: TID253 - this module is imported when the demo is run, and not before
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from aidx.budget.compare import compare
+from aidx.demo import words
+from aidx.demo.article import budget
+from aidx.demo.task import Task, body, outcome, overlong, shown
+from aidx.errors import CheckError, EngineError
+from aidx.gate.admit import RefusedError, limits
+from aidx.gate.drive import Gate, Grant
+from aidx.gate.reply import Reply
+from aidx.page.story import Edit, Refusal, Running, Story
+from aidx.plan.article import Evidence
+from aidx.plan.result import Plan
+from aidx.ports import Allocated, Deployment
+from aidx.serve.wire import parse
+
+
+@dataclass(frozen=True, slots=True)
+class Tour:
+    """What the tour needs of the rest of the house.
+
+    *article* plans the card of the literature, *plan* the small model for this machine; *start* loads it as
+    planned. *say* writes a part of the tour, *stream* a piece of an answer, *progress* a line about what is
+    being done. All of them may block. *plain* is for a screen of ASCII only.
+    """
+
+    article: Callable[[], Evidence]
+    plan: Callable[[], Plan]
+    start: Callable[[Plan], Deployment]
+    task: Task
+    say: Callable[[str], None]
+    stream: Callable[[str], None]
+    progress: Callable[[str], None]
+    plain: bool = False
+
+
+def run(tour: Tour) -> Story:
+    """Take the tour; raises what its stations raise, and leaves no engine behind."""
+    tour.progress("1/4 planning a 12 GB card at four quantizations")
+    card = budget(tour.article())
+    _say(tour, words.budget_lines(card, plain=tour.plain))
+    tour.progress("2/4 planning and starting the model that ships with aidx")
+    plan = tour.plan()
+    deployment = tour.start(plan)
+    try:
+        running = _compared(plan, deployment.allocated())
+        _say(tour, words.running_lines(running, plain=tour.plain))
+        edit, refusal = asyncio.run(_converse(tour, plan, deployment))
+    finally:
+        deployment.stop()
+    return Story(card, running, edit, refusal)
+
+
+def _compared(plan: Plan, allocated: Allocated) -> Running:
+    rows = compare(plan.ledger, allocated.devices, resolution=allocated.resolution)
+    return Running(plan, rows, allocated.build, allocated.resident)
+
+
+async def _converse(tour: Tour, plan: Plan, deployment: Deployment) -> tuple[Edit, Refusal]:
+    """The two requests, through the same gate as every other request."""
+    role = plan.roles[0]
+    gate = Gate(limits(role.settings, role.model.context_length), time.monotonic)
+    gate.attach(deployment.chat())
+    name = plan.roles[0].model.name
+    try:
+        tour.progress("3/4 giving it an edit to make")
+        edit = await _edit(tour, gate, name)
+        _say(tour, words.edit_lines(edit))
+        tour.progress("4/4 sending a prompt over its gate")
+        refusal = await _over(gate, body(_too_much(tour, gate, edit), name))
+        _say(tour, words.refusal_lines(refusal))
+    finally:
+        gate.detach()
+    return edit, refusal
+
+
+async def _edit(tour: Tour, gate: Gate, name: str) -> Edit:
+    content = shown(tour.task)
+    _say(tour, words.task_lines(tour.task))
+    async with await gate.admit(parse(body(content, name)).prompt) as grant:
+        answer = await _answer(tour, grant)
+        return outcome(tour.task, answer, grant.booking.prompt_tokens)
+
+
+async def _answer(tour: Tour, grant: Grant) -> str:
+    """The text of the answer, shown as it comes."""
+    reply = Reply()
+    tour.stream(words.INDENT)
+    async for chunk in grant:
+        tour.stream(reply.feed(chunk).replace("\n", f"\n{words.INDENT}"))
+    tour.stream("\n")
+    if not reply.complete:
+        raise EngineError("the answer broke off", code="engine_failed")
+    return reply.text
+
+
+def _too_much(tour: Tour, gate: Gate, edit: Edit) -> str:
+    return overlong(tour.task, gate.limits.gate, each=edit.prompt_tokens)
+
+
+async def _over(gate: Gate, request: bytes) -> Refusal:
+    """Send what is too long; that it is let through would be the end of the promise."""
+    try:
+        grant = await gate.admit(parse(request).prompt)
+    except RefusedError as error:
+        return Refusal(str(error), error.numbers)
+    grant.close()
+    raise CheckError(
+        f"a prompt of {grant.booking.prompt_tokens} tokens passed a gate of {gate.limits.gate}",
+        hint="This is a bug in aidx: run again with -v and report it.",
+    )
+
+
+def _say(tour: Tour, lines: list[str]) -> None:
+    tour.say("\n".join((*lines, "")))

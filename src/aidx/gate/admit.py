@@ -1,0 +1,192 @@
+"""Who may use the model now: a ledger of KV cells and slots, decided without touching anything.
+
+A request reserves the cells of its prompt and of the output it may produce, for as long as it lives. Nobody
+overtakes: a request waits behind those that came before, so that a large one is served in the end.
+"""
+
+from collections import deque
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from aidx.budget.settings import Settings
+from aidx.errors import BudgetError, InputError
+
+MAX_TOKENS = 1024  # of output, where neither the request nor the role says; a quarter of a small context
+QUEUE_PER_SLOT = 4  # a queue longer than that is an answer too late to be of use
+
+
+class RefusedError(BudgetError):
+    """A request that the budget does not hold; *numbers* say by how much."""
+
+    def __init__(self, message: str, *, code: str, hint: str = "", **numbers: int) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.numbers = numbers
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one model may use: cells of the pool, cells of one sequence, slots, and the role's own bounds.
+
+    Cells of a sequence are prompt and output together. *gate* is the most prompt tokens, *max_tokens* the output
+    of a request that asks for none in particular.
+    """
+
+    n_ctx: int
+    n_ctx_seq: int
+    slots: int
+    gate: int
+    max_tokens: int
+
+    @property
+    def queue(self) -> int:
+        """Requests that may wait."""
+        return QUEUE_PER_SLOT * self.slots
+
+    def check(self, prompt: int, asked: int | None) -> int:
+        """The output that *prompt* tokens leave room for, at most what was *asked* for.
+
+        Raises ``RefusedError`` where the prompt is over the gate or the two together are over the context.
+        """
+        output = self.output(prompt) if asked is None else asked
+        over = max(prompt - self.gate, prompt + output - self.n_ctx_seq)
+        if over > 0:
+            raise self.too_long(prompt, output, over)
+        return output
+
+    def output(self, prompt: int) -> int:
+        """The output granted when none was asked for: the role's, but no more than the slot's share.
+
+        A prompt beyond the share of a slot borrows from the pool; the gate has left room for that.
+        """
+        share = self.n_ctx // self.slots - prompt
+        return min(self.max_tokens, share if share > 0 else max(self.n_ctx_seq - prompt, 1))
+
+    def too_long(self, prompt: int, output: int, over: int, *, at_least: bool = False) -> RefusedError:
+        """The refusal of a prompt that is *over* the gate or the context; *at_least*: it was not tokenized."""
+        about = "at least " if at_least else ""
+        return RefusedError(
+            f"the maximum context length is {self.n_ctx_seq} tokens, {self.gate} of them for the prompt; the prompt "
+            f"has {about}{prompt}, and {output} are wanted for the answer: {about}{over} too many",
+            code="context_length_exceeded",
+            hint="Send a shorter prompt, ask for fewer max_tokens, or serve a larger context.",
+            n_prompt_tokens=prompt,
+            n_ctx=self.n_ctx_seq,
+            gate=self.gate,
+            over_by=over,
+        )
+
+
+def limits(
+    settings: Settings, context_length: int, *, max_tokens: int | None = None, gate: int | None = None
+) -> Limits:
+    """The limits of a model that runs with *settings*, and the role's own where they are given.
+
+    *context_length* is what the model was trained for: llama.cpp's server lets no sequence grow beyond it,
+    whatever the pool holds. Raises ``InputError`` for a gate or an output that the context does not hold.
+    """
+    context = min(settings.n_ctx_seq, context_length)
+    output = min(MAX_TOKENS, max(context // 4, 1)) if max_tokens is None else max_tokens
+    prompt = context - output if gate is None else gate
+    for flag, value in (("--max-tokens", output), ("--gate", prompt)):
+        if not 1 <= value < context:
+            raise InputError(
+                f"{flag} {value} does not fit into a context of {context}", hint=f"Give 1 to {context - 1}."
+            )
+    return Limits(settings.n_ctx, context, settings.parallel, prompt, output)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A reservation of *cells*; *slot* is the request's own until it is released."""
+
+    cells: int
+    slot: int
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """The request waits behind *ahead* others."""
+
+    ahead: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """What is taken at the moment."""
+
+    cells: int
+    requests: int
+    queued: int
+
+
+@dataclass(slots=True)
+class Admission:
+    """The state: reservations by ticket, the queue in order of arrival, and what each slot last held."""
+
+    limits: Limits
+    running: dict[Hashable, Admitted] = field(default_factory=dict)
+    waiting: deque[tuple[Hashable, int, Any]] = field(default_factory=deque)
+    held: dict[int, bytes] = field(default_factory=dict)
+
+    @property
+    def reserved(self) -> Reserved:
+        """The sums."""
+        cells = sum(admitted.cells for admitted in self.running.values())
+        return Reserved(cells, len(self.running), len(self.waiting))
+
+    @property
+    def full(self) -> bool:
+        """Whether a request that has to wait would find no place."""
+        return len(self.waiting) >= self.limits.queue
+
+    def ask(self, ticket: Hashable, cells: int, prompt: bytes = b"") -> Admitted | Queued | None:
+        """Admit the request, let it wait, or (``None``) turn it away because the queue is full.
+
+        *cells* must have passed ``Limits.check``; *prompt* is compared with what the slots hold.
+        """
+        if not self.waiting and self._fits(cells):
+            return self._admit(ticket, cells, prompt)
+        if self.full:
+            return None
+        self.waiting.append((ticket, cells, prompt))
+        return Queued(len(self.waiting) - 1)
+
+    def leave(self, ticket: Hashable) -> dict[Hashable, Admitted]:
+        """Release what *ticket* has reserved, or take it out of the queue; those admitted in its place.
+
+        A ticket that has neither (released before) changes nothing.
+        """
+        if self.running.pop(ticket, None) is None:
+            self.waiting = deque(entry for entry in self.waiting if entry[0] != ticket)
+        admitted: dict[Hashable, Admitted] = {}
+        while self.waiting and self._fits(self.waiting[0][1]):
+            following, cells, prompt = self.waiting.popleft()
+            admitted[following] = self._admit(following, cells, prompt)
+        return admitted
+
+    def _fits(self, cells: int) -> bool:
+        taken = self.reserved
+        return taken.requests < self.limits.slots and taken.cells + cells <= self.limits.n_ctx
+
+    def _admit(self, ticket: Hashable, cells: int, prompt: bytes) -> Admitted:
+        taken = {admitted.slot for admitted in self.running.values()}
+        fresh = [slot for slot in range(self.limits.slots) if slot not in self.held]
+        free = [slot for slot in (*fresh, *self.held) if slot not in taken]  # longest unused first
+        slot = max(free, key=lambda slot: common_prefix(self.held.get(slot, b""), prompt))
+        self.held.pop(slot, None)  # to the end of the order
+        self.held[slot] = prompt
+        self.running[ticket] = Admitted(cells, slot)
+        return self.running[ticket]
+
+
+def common_prefix(first: bytes, second: bytes) -> int:
+    """Length of what both begin with: a slot that holds it need not read it again."""
+    low, high = 0, min(len(first), len(second))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if first[:middle] == second[:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

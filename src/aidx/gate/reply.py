@@ -1,0 +1,45 @@
+"""An answer put together from the events of its stream."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+from aidx.errors import EngineError
+
+DONE = b"[DONE]"
+
+
+@dataclass(slots=True)
+class Reply:
+    """What has arrived of an answer: its text, why it ended, and the tokens it took, where they were told."""
+
+    text: str = ""
+    finish_reason: str | None = None
+    usage: dict[str, int] = field(default_factory=dict)
+    complete: bool = False
+    _rest: bytes = b""
+
+    def feed(self, data: bytes) -> str:
+        """The text that *data*, a piece of the stream, adds; raises ``EngineError`` for an error in it."""
+        *events, self._rest = (self._rest + data).split(b"\n\n")
+        added = "".join(self._event(event) for event in events)
+        self.text += added
+        return added
+
+    def _event(self, event: bytes) -> str:
+        if not event.startswith(b"data:"):
+            return ""  # a comment that keeps the connection alive
+        payload = event[5:].strip()
+        if payload == DONE:
+            self.complete = True
+            return ""
+        found: dict[str, Any] = json.loads(payload)
+        if "error" in found:
+            raise EngineError(str(found["error"].get("message", "unknown error")), code="engine_failed")
+        if usage := found.get("usage"):
+            self.usage = {name: usage[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
+        if not found.get("choices"):
+            return ""
+        choice = found["choices"][0]
+        self.finish_reason = choice.get("finish_reason") or self.finish_reason
+        return choice["delta"].get("content") or ""

@@ -1,0 +1,83 @@
+"""What a tour has to show: the values that the demo's page, its lines and its JSON are made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aidx.budget.compare import Difference
+from aidx.budget.ledger import Account
+from aidx.plan.article import Claim, Holds
+from aidx.plan.result import Plan
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One component of the article's budget table beside the exact figure."""
+
+    component: str
+    stated: int
+    exact: int
+    verdict: Holds
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The article's card: its own table as an account, the exact plans, and every figure it states."""
+
+    stated: Account
+    table: tuple[Row, ...]
+    plans: Mapping[str, Plan]
+    claims: tuple[Claim, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A model that was planned, started and compared; *resident* is the memory of its process."""
+
+    plan: Plan
+    differences: tuple[Difference, ...]
+    build: str
+    resident: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether the engine took what was planned."""
+        return all(difference.holds for difference in self.differences)
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """A held-out task and what became of it; *refused* says why an answer was not applied."""
+
+    kind: str
+    file: str
+    instruction: str
+    shown: str
+    answer: str
+    result: str
+    diff: tuple[str, ...]
+    refused: str | None
+    as_expected: bool
+    prompt_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A prompt of which nothing was computed, with the numbers that say why."""
+
+    message: str
+    numbers: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """The whole tour."""
+
+    budget: Budget
+    running: Running
+    edit: Edit
+    refusal: Refusal
+
+    @property
+    def holds(self) -> bool:
+        """Whether every check of the tour said yes."""
+        return self.running.holds and self.edit.refused is None and self.edit.as_expected

@@ -1,0 +1,78 @@
+"""What the endpoint answers besides a model's own bytes: values with a status, headers and a body."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from aidx.errors import AidxError, EngineError
+from aidx.gate.admit import RefusedError
+from aidx.gate.drive import Booking
+
+Headers = list[tuple[bytes, bytes]]
+JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
+LONGEST_HEADER = 1024
+
+STATUS = {
+    "context_length_exceeded": 400,
+    "schema_not_enforceable": 422,
+    "model_not_found": 404,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "body_too_large": 413,
+    "unsupported_encoding": 415,
+    "invalid_api_key": 401,
+    "host_not_allowed": 403,
+    "origin_not_allowed": 403,
+    "body_too_slow": 408,
+    "kv_budget_exhausted": 429,
+    "engine_failed": 502,
+    "engine_loading": 503,
+}
+LOADING_S = 1  # Retry-After while there is no model
+
+
+class Answer(NamedTuple):
+    """A whole answer."""
+
+    status: int
+    headers: Headers
+    body: bytes
+
+
+def whole(value: Mapping[str, Any], status: int = 200, headers: Headers | None = None) -> Answer:
+    """*value* as JSON."""
+    body = json.dumps(value).encode()
+    return Answer(status, [JSON, (b"content-length", b"%d" % len(body)), *(headers or [])], body)
+
+
+def error(wrong: AidxError) -> Answer:
+    """*wrong* in OpenAI's shape, with the numbers of a refusal and ``Retry-After`` where coming again helps."""
+    status = STATUS.get(wrong.code, 502 if isinstance(wrong, EngineError) else 400)
+    numbers = dict(wrong.numbers) if isinstance(wrong, RefusedError) else {}
+    wait = numbers.pop("retry_after", LOADING_S if status == 503 else None)
+    headers = [] if wait is None else [(b"retry-after", b"%d" % wait)]
+    if status == 413:  # the rest of the body is not read
+        headers.append((b"connection", b"close"))
+    kind = "invalid_request_error" if status < 429 else "server_error" if status > 429 else "overloaded_error"
+    body = {
+        "message": str(wrong),
+        "type": kind,
+        "param": None,
+        "code": wrong.code,
+        **({"hint": wrong.hint} if wrong.hint else {}),
+        **numbers,
+    }
+    return whole({"error": body}, status, headers)
+
+
+def granted(role: str, booking: Booking, ignored: tuple[str, ...]) -> Headers:
+    """The ``x-aidx-…`` headers of an answer by a model."""
+    headers = [
+        (b"x-aidx-role", role.encode()),
+        (b"x-aidx-prompt-tokens", b"%d" % booking.prompt_tokens),
+        (b"x-aidx-kv-reserved", b"%d" % booking.admitted.cells),
+        (b"x-aidx-max-tokens", b"%d" % booking.max_tokens),
+    ]
+    if ignored:
+        headers.append((b"x-aidx-ignored", ", ".join(ignored).encode()[:LONGEST_HEADER]))
+    return headers

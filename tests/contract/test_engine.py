@@ -1,0 +1,187 @@
+"""Every ``Engine`` with its ``Deployment`` and ``Chat`` behaves the same, the fake too; found, not listed."""
+
+import asyncio
+import json
+from importlib import import_module
+from pkgutil import iter_modules
+
+import pytest
+from tests import fakes
+
+from aidx.adapters import engines
+from aidx.adapters.stores import shipped
+from aidx.budget.settings import Settings
+from aidx.errors import EngineError, InputError
+from aidx.ports import Launch
+
+SETTINGS = Settings(ctx_size=1024, parallel=2)
+TEXT = "def area(width, height):\n    return width * height\n"
+
+
+def implementations():
+    """The ENGINE of every module among the engines and the fakes that has one."""
+    names = [
+        f"{package.__name__}.{module.name}"
+        for package in (engines, fakes)
+        for module in iter_modules(package.__path__)
+        if not module.name.startswith("_")
+    ]
+    return {name: module.ENGINE for name in names if hasattr(module := import_module(name), "ENGINE")}
+
+
+def launch(**changes):
+    return Launch(**{"path": shipped.path(), "name": "tiny", "settings": SETTINGS, "threads": 1, **changes})
+
+
+def body(text=TEXT, **fields):
+    return json.dumps({"messages": [{"role": "user", "content": text}], "max_tokens": 12, **fields}).encode()
+
+
+@pytest.fixture(scope="module", params=implementations().items(), ids=lambda item: item[0].rpartition(".")[2])
+def engine(request):
+    return request.param[1]
+
+
+@pytest.fixture(scope="module")
+def deployment(engine):
+    running = engine.start(launch())
+    yield running
+    running.stop()
+
+
+def talk(deployment, conversation):
+    """Run *conversation* with a chat of *deployment*'s."""
+
+    async def run():
+        chat = deployment.chat()
+        try:
+            return await asyncio.wait_for(conversation(chat), 60)
+        finally:
+            chat.close()
+
+    return asyncio.run(run())
+
+
+async def whole(chat, request, slot=0):
+    return b"".join([chunk async for chunk in chat.answer(request, slot=slot)])
+
+
+def test_the_embedded_engine_and_the_fake_are_found():
+    assert {name.rpartition(".")[2] for name in implementations()} >= {"embedded", "engine"}
+
+
+def test_it_says_what_it_allocated(deployment):
+    found = deployment.allocated()
+
+    assert found.n_ctx == SETTINGS.n_ctx
+    assert found.build
+    assert found.resolution >= 1
+    whats = {entry.what for entry in found.devices["host"]}
+    assert {"weights", "kv_cache"} <= whats
+    assert all(entry.bytes > 0 and entry.grade == "measured" for entry in found.devices["host"])
+
+
+def test_a_plain_answer_is_one_object_within_its_bound(deployment):
+    answer = json.loads(talk(deployment, lambda chat: whole(chat, body())))
+
+    assert answer["object"] == "chat.completion"
+    assert answer["choices"][0]["message"]["role"] == "assistant"
+    assert 1 <= answer["usage"]["completion_tokens"] <= 12
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [
+        [{"role": "user", "content": TEXT}],
+        [{"role": "user", "content": ""}],
+        [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "日本語 <|im_end|> é"}],
+        [
+            {"role": "user", "content": "a"},
+            {"role": "assistant", "content": "b"},
+            {"role": "user", "content": "c " * 200},
+        ],
+    ],
+)
+def test_its_count_is_what_the_answer_s_usage_says(deployment, messages):
+    request = json.dumps({"messages": messages, "max_tokens": 1}).encode()
+
+    async def both(chat):
+        return await chat.count(request), json.loads(await whole(chat, request))["usage"]["prompt_tokens"]
+
+    counted, used = talk(deployment, both)
+    assert counted == used
+
+
+def test_its_lower_bound_holds(deployment):
+    texts = ["x", "word " * 100, "        " * 300, "é" * 500, "1234567890" * 60, TEXT * 12]
+
+    async def check(chat):
+        for text in texts:
+            assert chat.least(len(text.strip().encode())) <= await chat.count(body(text))
+
+    talk(deployment, check)
+
+
+def test_a_stream_is_events_and_ends_with_done(deployment):
+    stream = talk(deployment, lambda chat: whole(chat, body(stream=True)))
+
+    events = stream.split(b"\n\n")
+    assert events[-1] == b""
+    assert events[-2] == b"data: [DONE]"
+    assert all(event.startswith(b"data: ") for event in events[:-1])
+    assert all(json.loads(event[6:])["object"] == "chat.completion.chunk" for event in events[:-2])
+
+
+def test_two_slots_answer_at_the_same_time(deployment):
+    async def both(chat):
+        return await asyncio.gather(whole(chat, body(), slot=0), whole(chat, body(), slot=1))
+
+    assert [json.loads(answer)["object"] for answer in talk(deployment, both)] == ["chat.completion"] * 2
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answer_that_is_left_early_frees_its_slot(deployment, stream):
+    async def leave(chat):
+        generator = chat.answer(body(stream=stream, max_tokens=500, ignore_eos=True), slot=1)
+        first = asyncio.create_task(anext(generator))
+        await asyncio.sleep(0.02)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        await generator.aclose()
+        return await whole(chat, body(max_tokens=1), slot=1)
+
+    assert json.loads(talk(deployment, leave))["usage"]["completion_tokens"] == 1
+
+
+def test_what_the_engine_refuses_is_the_request_s_fault(deployment):
+    request = json.dumps({"messages": "none", "max_tokens": 1}).encode()
+    with pytest.raises(InputError):
+        talk(deployment, lambda chat: whole(chat, request))
+    with pytest.raises(InputError):
+        talk(deployment, lambda chat: chat.count(request))
+
+
+def test_a_model_that_is_not_there_is_an_error_with_its_path(engine, tmp_path):
+    path = str(tmp_path / "none.gguf")
+
+    with pytest.raises(EngineError, match=r"none\.gguf"):
+        engine.start(launch(path=path))
+
+
+def test_after_the_stop_everything_says_so(engine):
+    running = engine.start(launch())
+
+    async def use(chat):
+        ended = asyncio.create_task(running.ended())
+        await whole(chat, body(max_tokens=1))
+        assert not ended.done()
+        running.stop()
+        assert await asyncio.wait_for(ended, 2)
+        with pytest.raises(EngineError):
+            await whole(chat, body())
+        with pytest.raises(EngineError):
+            await chat.count(body())
+
+    talk(running, use)
+    running.stop()
+    assert asyncio.run(running.ended())

@@ -1,0 +1,67 @@
+"""Console blocks in the README and the tutorial: commands parse, and plans print exactly what is shown."""
+
+import platform
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from aidx.cli.main import root
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md"]
+BLOCK = re.compile(r"^```console\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+EXACT = ("plan", "checklist")  # the commands whose output is the same on every machine, given --vram and --host-ram
+CUT = "…"  # a line of an example that stands for any number of lines
+
+
+def examples():
+    """``(page, command, output)`` of every ``$`` line."""
+    for page in PAGES:
+        for block in BLOCK.findall(page.read_text("utf-8")):
+            for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", block, re.MULTILINE):
+                yield pytest.param(command, output, id=f"{page.stem}: {command}"[:70])
+
+
+def aidx_words(command):
+    """The words after ``aidx``, or ``None`` for another program; of ``a && b``, it is ``b`` that counts."""
+    words = shlex.split(command.split(" && ")[-1].removeprefix("uv run "), comments=True)
+    return words[1:] if words[0] == "aidx" else None
+
+
+EXAMPLES = list(examples())
+
+
+def test_there_are_examples():
+    assert len(EXAMPLES) >= 2
+
+
+@pytest.mark.parametrize(("command", "output"), EXAMPLES)
+def test_a_command_in_the_docs_parses(command, output):
+    words = aidx_words(command)
+    if words is None:
+        assert command.split()[0] in {"pip", "pipx", "uv", "curl"}
+        return
+    with click.Context(root) as context:
+        name, found, rest = root.resolve_command(context, words)
+        assert found.params
+        found.parse_args(click.Context(found, info_name=name), list(rest))
+
+
+@pytest.mark.parametrize(("command", "output"), EXAMPLES)
+@pytest.mark.skipif(
+    (sys.platform, platform.machine()) != ("linux", "x86_64"), reason="elsewhere the engine cannot be asked"
+)
+def test_a_plan_in_the_docs_is_what_is_printed(command, output):
+    words = aidx_words(command)
+    if not words or words[0] not in EXACT or not output.strip():
+        return
+    done = subprocess.run(
+        [sys.executable, "-m", "aidx", *words], capture_output=True, text=True, timeout=60, check=False
+    )
+    pattern = "".join(r"(?:.*\n)*" if line.strip() == CUT else re.escape(line) + r"\n" for line in output.splitlines())
+    assert re.fullmatch(pattern, done.stdout + done.stderr), done.stdout + done.stderr

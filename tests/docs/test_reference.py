@@ -1,0 +1,57 @@
+"""Every command has a page that names each of its options, and names none that is not there."""
+
+import re
+from importlib import import_module
+from pathlib import Path
+from pkgutil import iter_modules
+
+import pytest
+
+from aidx import cli
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+COMMANDS = sorted(
+    module.name for module in iter_modules(cli.__path__) if not module.name.startswith("_") and module.name != "main"
+)
+EXIT_CODES = re.compile(r"^## Exit codes\n", re.MULTILINE)
+
+
+def options_of(name):
+    command = import_module(f"aidx.cli.{name}").command
+    return {flag for param in command.params for flag in (*param.opts, *param.secondary_opts) if flag.startswith("-")}
+
+
+def documented(page):
+    """The flags in the first column of the option tables."""
+    rows = re.findall(r"^\| (`-[^|]*)\|", page, re.MULTILINE)
+    return {flag for row in rows for flag in re.findall(r"`(--?[A-Za-z][A-Za-z-]*)", row)}
+
+
+def test_there_are_commands():
+    assert {"plan", "checklist"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_page_names_each_option_and_no_other(name):
+    page = (REFERENCE / f"{name}.md").read_text("utf-8")
+
+    assert documented(page) == options_of(name)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_page_says_how_to_call_what_comes_back_and_how_it_ends(name):
+    page = (REFERENCE / f"{name}.md").read_text("utf-8")
+
+    assert page.startswith(f"# aidx {name}\n")
+    assert f"\naidx {name}" in page
+    assert EXIT_CODES.search(page)
+    assert "--json" not in options_of(name) or re.search(r"^## JSON\n", page, re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_overview_links_to_each_page(name):
+    assert f"({name}.md)" in (REFERENCE / "README.md").read_text("utf-8")
+
+
+def test_there_is_no_page_without_a_command():
+    assert {path.stem for path in REFERENCE.glob("*.md")} - {"README"} <= set(COMMANDS)

@@ -1,0 +1,197 @@
+"""The connection pool against scripted servers: kept alive, streamed, broken off at every place."""
+
+import asyncio
+import time
+
+import pytest
+
+from aidx.adapters import http
+from aidx.adapters.http import Pool
+from aidx.errors import EngineError
+
+PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"
+HALF = CHUNKED[: CHUNKED.index(b"6\r\n")]
+CLOSING = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 5\r\n\r\nhello"
+
+
+class Server:
+    """Sends *answers*, one a request; ``None`` closes, ``...`` (as after ``HALF``, ``CLOSING``) keeps silent."""
+
+    def __init__(self, *answers):
+        self.answers = list(answers)
+        self.requests = []
+        self.connections = 0
+        self.lost = asyncio.Event()
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+
+    async def _serve(self, reader, writer):
+        self.connections += 1
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+                self.requests.append(head + await reader.readexactly(length))
+                answer = self.answers.pop(0)
+                if isinstance(answer, bytes):
+                    writer.write(answer)
+                    await writer.drain()
+                if answer in (HALF, CLOSING, ...):
+                    await reader.read()
+                if answer not in (PLAIN, CHUNKED, ...):
+                    return
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self.lost.set()
+            writer.close()
+
+
+def run(scenario, *answers, **options):
+    async def inside():
+        async with Server(*answers) as server:
+            pool = Pool("127.0.0.1", server.port, {"Authorization": "Bearer k"}, **options)
+            try:
+                return await asyncio.wait_for(scenario(pool, server), 10)
+            finally:
+                pool.close()
+
+    return asyncio.run(inside())
+
+
+def test_a_whole_answer_and_what_is_sent():
+    async def scenario(pool, server):
+        return await pool.request("POST", "/x", b"body"), server.requests
+
+    (status, body), requests = run(scenario, PLAIN)
+    assert (status, body) == (200, b"hello")
+    assert requests[0].startswith(b"POST /x HTTP/1.1\r\nHost: 127.0.0.1:")
+    assert b"Authorization: Bearer k\r\n" in requests[0]
+    assert requests[0].endswith(b"Content-Length: 4\r\n\r\nbody")
+
+
+def test_a_connection_is_used_again():
+    async def scenario(pool, server):
+        bodies = [(await pool.request("GET", "/")).body for _ in range(3)]
+        return bodies, server.connections
+
+    assert run(scenario, PLAIN, CHUNKED, PLAIN) == ([b"hello", b"hello world", b"hello"], 1)
+
+
+def test_one_that_the_server_wants_closed_is_not():
+    async def scenario(pool, server):
+        for _ in range(2):
+            await pool.request("GET", "/")
+        return server.connections
+
+    assert run(scenario, CLOSING, CLOSING) == 2
+
+
+def test_one_that_was_closed_while_idle_is_replaced():
+    async def scenario(pool, server):
+        await pool.request("GET", "/")
+        return (await pool.request("GET", "/")).body, server.connections
+
+    assert run(scenario, PLAIN, None, PLAIN) == (b"hello", 2)
+
+
+def test_a_new_connection_that_is_closed_unread_is_an_error_not_a_loop():
+    async def scenario(pool, server):
+        with pytest.raises(EngineError):
+            await pool.request("GET", "/")
+        return len(server.requests)
+
+    assert run(scenario, None, None) == 1
+
+
+def test_what_was_answered_in_part_is_not_sent_twice():
+    async def scenario(pool, server):
+        await pool.request("GET", "/")
+        with pytest.raises(EngineError):
+            await pool.request("POST", "/", b"once")
+        return len(server.requests)
+
+    assert run(scenario, PLAIN, b"HTTP/1.1 20", PLAIN) == 2
+
+
+@pytest.mark.parametrize("length", sorted({*range(len(CHUNKED))} - {len(HALF)}))
+def test_an_answer_that_breaks_off_anywhere_is_an_error(length):
+    async def scenario(pool, server):
+        with pytest.raises(EngineError):
+            await pool.request("GET", "/")
+
+    run(scenario, CHUNKED[:length] or None)
+
+
+def test_what_is_not_http_is_an_error():
+    async def scenario(pool, server):
+        with pytest.raises(EngineError, match="not HTTP"):
+            await pool.request("GET", "/")
+
+    run(scenario, b"SSH-2.0-OpenSSH\r\n\r\n")
+
+
+def test_silence_has_an_end():
+    async def scenario(pool, server):
+        began = time.monotonic()
+        with pytest.raises(EngineError, match="no answer within"):
+            await pool.request("GET", "/")
+        return time.monotonic() - began
+
+    assert 0.1 <= run(scenario, ..., silence_s=0.1) < 2
+
+
+def test_nobody_there_is_an_error():
+    async def scenario(pool, server):
+        server._server.close()
+        await server._server.wait_closed()
+        with pytest.raises(EngineError, match="nothing answers at 127"):
+            await pool.request("GET", "/")
+
+    run(scenario)
+
+
+def test_leaving_a_stream_resets_the_connection_at_once():
+    async def scenario(pool, server):
+        async with pool.stream("GET", "/") as reply:
+            assert reply.status == 200
+            async for chunk in reply.chunks():
+                assert chunk == b"hello"
+                break
+        await server.lost.wait()
+        return (await pool.request("GET", "/")).body, server.connections
+
+    assert run(scenario, HALF, PLAIN) == (b"hello", 2)
+
+
+def test_a_request_that_is_cancelled_resets_the_connection():
+    async def scenario(pool, server):
+        task = asyncio.create_task(pool.request("GET", "/"))
+        while not server.requests:  # noqa: ASYNC110 - the server tells nobody
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await server.lost.wait()
+
+    run(scenario, ...)
+
+
+def test_a_slow_reader_makes_the_server_wait(monkeypatch):
+    monkeypatch.setattr(http, "HIGH_WATER", 1 << 14)
+    size = 64 << 20
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (size + 5) + b"x" * size + b"hello"
+
+    async def scenario(pool, server):
+        async with pool.stream("GET", "/") as reply:
+            await asyncio.sleep(0.2)
+            assert reply._connection.waiting < 4 << 20
+            assert len(await reply.whole()) == size + 5
+
+    run(scenario, answer)

@@ -1,0 +1,375 @@
+"""`aidx serve` as a user runs it: real sockets, the real engine, the shipped model, the real openai client."""
+
+import json
+import os
+import queue
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+
+import openai
+import psutil
+import pytest
+
+from aidx.adapters.stores import shipped
+
+CHAT = "/v1/chat/completions"
+TASK = """Add a parameter limit with default 10.
+
+01|def first(self, rows):
+02|    for row in rows:
+03|        yield row"""
+DONE = "01|def first(self, rows, limit=10):"  # as the model's card has it
+ADDRESS = "aidx: serving on "
+
+
+class Endpoint:
+    """A running `aidx serve`."""
+
+    def __init__(self, *options, env=None):
+        command = [sys.executable, "-m", "aidx", "serve", shipped.path(), "--vram", "0", "--port", "0", *options]
+        self.process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, **(env or {})}
+        )
+        first = self.process.stdout.readline().rstrip("\n")
+        assert first.startswith(ADDRESS), self.process.communicate()[1]
+        self.url = first.removeprefix(ADDRESS)
+        self.lines = queue.Queue()
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+
+    def _read(self):
+        for line in self.process.stderr:
+            self.lines.put(line.rstrip("\n"))
+
+    def call(self, path, fields=None, headers=None, timeout=30):
+        data = None if fields is None else json.dumps(fields).encode()
+        request = urllib.request.Request(self.url + path, data=data, headers=headers or {})
+        try:
+            with urllib.request.urlopen(request, timeout=timeout) as answer:
+                return answer.status, dict(answer.headers), json.loads(answer.read())
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, dict(error.headers), json.loads(error.read())
+
+    def ask(self, text=TASK, **fields):
+        return self.call(CHAT, {"model": "editor", "messages": [{"role": "user", "content": text}], **fields})
+
+    @property
+    def reserved(self):
+        return self.call("/plan")[2]["reserved"]
+
+    @property
+    def engine(self):
+        """The engine's process: the child of ours that is none of uvicorn's."""
+        return next(iter(psutil.Process(self.process.pid).children()), None)
+
+    def client(self, **options):
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="unused", max_retries=0, timeout=30, **options)
+
+    def stop(self, number=signal.SIGTERM):
+        if self.process.poll() is None:
+            self.process.send_signal(number)
+        try:
+            self.process.wait(10)
+        finally:
+            self.process.kill()
+            self._reader.join()
+            self.process.stdout.close()
+            self.process.stderr.close()
+        return self.process.returncode
+
+
+@pytest.fixture(scope="module")
+def endpoint():
+    running = Endpoint("-np", "2", "-c", "1024")
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def own():
+    """One of its own for a test that breaks it."""
+    running = Endpoint("-np", "2", "-c", "1024")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="module")
+def client(endpoint):
+    with endpoint.client() as found:
+        yield found
+
+
+def until(condition, seconds=10.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if condition():
+            return time.monotonic()
+        time.sleep(0.01)
+    raise AssertionError("it did not come about")
+
+
+def messages(text=TASK):
+    return [{"role": "user", "content": text}]
+
+
+def test_the_openai_client_gets_a_plain_answer(client):
+    found = client.chat.completions.with_raw_response.create(model="editor", messages=messages(), max_tokens=8)
+    answer = found.parse()
+
+    assert answer.choices[0].finish_reason in {"length", "stop"}
+    assert 1 <= answer.usage.completion_tokens <= 8
+    assert int(found.headers["x-aidx-prompt-tokens"]) == answer.usage.prompt_tokens
+    assert int(found.headers["x-aidx-kv-reserved"]) == answer.usage.prompt_tokens + 8
+    assert found.headers["x-aidx-role"] == "editor"
+    assert found.headers["x-aidx-max-tokens"] == "8"
+
+
+def test_the_openai_client_gets_a_stream_of_the_same_text(client):
+    fields = {"model": "editor", "messages": messages(), "max_tokens": 40, "temperature": 0}
+    plain = client.chat.completions.create(**fields)
+    stream = client.chat.completions.create(**fields, stream=True, stream_options={"include_usage": True})
+    chunks = list(stream)
+
+    choices = [chunk.choices[0] for chunk in chunks if chunk.choices]
+    assert plain.choices[0].message.content == DONE
+    assert "".join(choice.delta.content or "" for choice in choices) == plain.choices[0].message.content
+    assert choices[-1].finish_reason == plain.choices[0].finish_reason
+    assert chunks[-1].usage.total_tokens == plain.usage.total_tokens
+
+
+def test_the_openai_client_maps_our_errors_to_its_own(client):
+    with pytest.raises(openai.BadRequestError) as over:
+        client.chat.completions.create(model="editor", messages=messages("word " * 2000), max_tokens=8)
+    assert over.value.code == "context_length_exceeded"
+    with pytest.raises(openai.NotFoundError) as unknown:
+        client.chat.completions.create(model="gpt-9", messages=messages())
+    assert unknown.value.code == "model_not_found"
+    with pytest.raises(openai.BadRequestError):
+        client.chat.completions.create(model="editor", messages=messages(), n=2)
+
+
+def test_the_openai_client_lists_the_models(client):
+    assert [model.id for model in client.models.list()] == ["editor", "aidx-tiny.gguf"]
+
+
+def test_the_refusal_over_the_gate_counts_what_the_engine_counts(endpoint):
+    texts = ("x = 1\n" * lines for lines in range(20, 500, 10))
+    text, found = next((text, answer) for text in texts if (answer := endpoint.ask(text, max_tokens=1))[0] == 400)
+    error = found[2]["error"]
+    assert error["code"] == "context_length_exceeded"
+    assert (error["n_ctx"], error["gate"]) == (1024, 768)
+    assert error["over_by"] == error["n_prompt_tokens"] - 768 > 0
+
+    wider = Endpoint("-c", "1024", "--gate", "1000", "--max-tokens", "16")
+    try:
+        assert wider.ask(text, max_tokens=1)[2]["usage"]["prompt_tokens"] == error["n_prompt_tokens"]
+    finally:
+        wider.stop()
+
+
+def test_no_sequence_grows_beyond_what_the_model_was_trained_for():
+    wider = Endpoint("-c", "2048", "-np", "2")
+    try:
+        error = wider.ask("x = 1\n" * 500)[2]["error"]
+        assert (error["n_ctx"], error["gate"]) == (1024, 768)
+        with ThreadPoolExecutor(2) as pool:
+            both = list(pool.map(lambda _: wider.ask(max_tokens=900, ignore_eos=True), range(2)))
+        assert [answer["usage"]["completion_tokens"] for _, _, answer in both] == [900, 900]
+    finally:
+        wider.stop()
+
+
+def test_up_to_the_last_cell_is_answered_and_one_more_is_refused(endpoint):
+    prompt = endpoint.ask(max_tokens=1)[2]["usage"]["prompt_tokens"]
+    status, headers, answer = endpoint.ask(max_tokens=1024 - prompt, ignore_eos=True)
+    assert status == 200
+    assert answer["usage"]["total_tokens"] == 1024
+    assert headers["x-aidx-kv-reserved"] == "1024"
+
+    status, _, refused = endpoint.ask(max_tokens=1024 - prompt + 1, ignore_eos=True)
+    assert status == 400
+    assert refused["error"]["over_by"] == 1
+
+
+def test_more_than_fits_waits_and_more_than_that_is_turned_away(endpoint):
+    with ThreadPoolExecutor(16) as pool:
+        found = list(pool.map(lambda _: endpoint.ask(max_tokens=300, ignore_eos=True), range(16)))
+
+    answered = [answer for status, _, answer in found if status == 200]
+    refused = [(headers, answer) for status, headers, answer in found if status == 429]
+    assert len(answered) + len(refused) == 16
+    assert len(answered) >= 10
+    assert all(answer["usage"]["completion_tokens"] == 300 for answer in answered)
+    for headers, answer in refused:
+        assert answer["error"]["code"] == "kv_budget_exhausted"
+        assert int(headers["retry-after"]) >= 1
+    assert endpoint.reserved == {"tokens": 0, "bytes": 0, "requests": 0, "queued": 0}
+
+
+def test_the_plan_is_the_one_that_was_printed(endpoint):
+    command = [sys.executable, "-m", "aidx", "plan", shipped.path(), "--vram", "0", "-np", "2", "-c", "1024", "--json"]
+    printed = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    served = endpoint.call("/plan")[2]["plan"]
+
+    assert served["plan_hash"] == printed["plan_hash"]
+    for part in ("model", "settings"):
+        assert served["roles"][0][part] == printed["roles"][0][part]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_leaves_frees_its_cells(endpoint, stream):
+    body = json.dumps(
+        {"model": "editor", "messages": messages(), "max_tokens": 900, "ignore_eos": True, "stream": stream}
+    ).encode()
+    host, port = endpoint.url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port))) as leaving:
+        head = f"POST {CHAT} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(body)}\r\n\r\n"
+        leaving.sendall(head.encode() + body)
+        if stream:
+            assert leaving.recv(100).startswith(b"HTTP/1.1 200")
+        until(lambda: endpoint.reserved["requests"] == 1)
+    left = time.monotonic()
+
+    free = until(lambda: endpoint.reserved["requests"] == 0)
+    # The engine looks for a vanished client once a second where it has nothing to send.
+    assert free - left < (1.0 if stream else 2.0)
+    assert endpoint.ask(max_tokens=1)[0] == 200
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_engine_that_dies_is_one_terminal_answer_and_another_engine(own, stream):
+    first = own.engine.pid
+    with own.client() as client, ThreadPoolExecutor(1) as pool:
+
+        def converse():
+            fields = {"model": "editor", "messages": messages(), "max_tokens": 900, "extra_body": {"ignore_eos": True}}
+            found = client.chat.completions.create(**fields, stream=stream)
+            return list(found) if stream else found
+
+        asked = pool.submit(converse)
+        until(lambda: own.reserved["requests"] == 1)
+        os.kill(first, signal.SIGKILL)
+        with pytest.raises(openai.APIError, match="signal 9"):
+            asked.result(10)
+
+    until(lambda: own.call("/ready")[0] == 200)
+    assert own.engine.pid != first
+    assert own.ask(max_tokens=1)[0] == 200
+    assert own.reserved["requests"] == 0
+    told = [own.lines.get(timeout=5) for _ in range(2)]
+    assert "the engine was ended by signal 9; starting it again" in told[1]
+
+
+def test_sigterm_drains_and_leaves_nothing_behind(own):
+    engine = own.engine
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(own.ask, max_tokens=400, ignore_eos=True)
+        until(lambda: own.reserved["requests"] == 1)
+        began = time.monotonic()
+        own.process.send_signal(signal.SIGTERM)
+
+        assert asked.result(10)[2]["usage"]["completion_tokens"] == 400  # what was being answered is answered
+
+    assert own.process.wait(10) == 0
+    assert time.monotonic() - began < 5.5
+    assert not engine.is_running() or engine.status() == psutil.STATUS_ZOMBIE
+
+
+def test_ctrl_c_is_interrupted(own):
+    assert own.stop(signal.SIGINT) == 130
+
+
+def test_a_killed_server_takes_its_engine_along(own):
+    engine = own.engine
+    own.process.kill()
+    own.process.wait()
+
+    until(lambda: not engine.is_running() or engine.status() == psutil.STATUS_ZOMBIE, seconds=2)
+
+
+def test_the_first_line_is_the_address_and_the_next_tells_how_to_use_it():
+    running = Endpoint()
+    try:
+        told = running.lines.get(timeout=5)
+        assert f"OPENAI_BASE_URL={running.url}/v1" in told
+        assert "aidx-tiny.gguf" in told
+        assert "GiB planned" in told
+    finally:
+        assert running.stop() == 0
+    assert running.lines.empty()
+
+
+def test_a_key_is_wanted_where_one_is_named():
+    running = Endpoint("--api-key-env", "AIDX_TEST_KEY", env={"AIDX_TEST_KEY": "sesame"})
+    try:
+        assert running.call("/v1/models")[0] == 401
+        assert running.call("/v1/models", headers={"authorization": "Bearer sesame"})[0] == 200
+    finally:
+        running.stop()
+
+
+def serve(*arguments, code):
+    command = [sys.executable, "-m", "aidx", "serve", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code, done
+    assert "Traceback" not in done.stderr
+    assert ADDRESS not in done.stdout
+    return done
+
+
+def test_a_plan_that_does_not_hold_is_never_started():
+    done = serve(shipped.path(), "--vram", "0", "--host-ram", "16M", "-c", "1024", "--port", "0", code=3)
+    assert "does not fit" in done.stderr
+
+    found = json.loads(
+        serve(shipped.path(), "--vram", "0", "--host-ram", "16M", "-c", "1024", "--port", "0", "--json", code=3).stdout
+    )
+    assert found["verdict"] == "does_not_fit"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["--host", "0.0.0.0"], 2, "needs an API key"),
+        (["--api-key-env", "AIDX_NOT_SET"], 2, "AIDX_NOT_SET is not set"),
+        (["--gate", "5000"], 2, "--gate 5000"),
+        (["--max-tokens", "0"], 2, "--max-tokens 0"),
+        (["--host", "192.0.2.1", "--api-key-env", "PATH"], 2, "cannot listen on 192.0.2.1"),
+    ],
+)
+def test_what_cannot_be_served_says_why(arguments, code, says):
+    assert says in serve(shipped.path(), "--vram", "0", "-c", "1024", "--port", "0", *arguments, code=code).stderr
+
+
+def test_a_gpu_that_no_engine_sees_is_never_served_on_the_cpu_instead():
+    done = serve(shipped.path(), "--vram", "8GiB", "-ngl", "all", "-c", "1024", "--port", "0", code=4)
+
+    assert "the engine sees none" in done.stderr
+    assert "hint: Plan for the CPU" in done.stderr
+
+
+def test_a_port_in_use_is_said_so(endpoint):
+    done = serve(shipped.path(), "--vram", "0", "--port", endpoint.url.rpartition(":")[2], code=2)
+
+    assert "cannot listen" in done.stderr
+
+
+def test_a_model_that_is_known_and_not_here_is_said_so():
+    assert "not on this machine" in serve("qwen2.5-coder:14b", "--vram", "0", "--host-ram", "64G", code=4).stderr
+
+
+@pytest.mark.parametrize("kind", ["1", "a", " ", "\n", ".", "é", "1 ", "a1"])
+def test_no_text_ends_the_engine(endpoint, kind):
+    engine = endpoint.engine.pid
+    for size in (2_000, 4_000, 40_000, 400_000):
+        status, _, _ = endpoint.ask("x" + kind * (size // len(kind)) + "x", max_tokens=1)
+        assert status in {200, 400}
+    assert endpoint.engine.pid == engine

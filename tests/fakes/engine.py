@@ -1,0 +1,143 @@
+"""An engine without a model: it repeats what it was told, word by word, and fails when it is told to."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from pathlib import Path
+
+from aidx.budget.ledger import Entry
+from aidx.errors import EngineError, InputError
+from aidx.ports import Allocated, Launch
+
+TEMPLATE_TOKENS = 4  # of each message, and of the beginning of the answer
+TOKEN = 4  # bytes
+
+
+@dataclass
+class FakeChat:
+    """Answers with the words of the last message, over and over.
+
+    After *fail_after* events it fails; *counting* is waited for before a count, *hold* before the end of an
+    answer; *held* are the slots in use.
+    """
+
+    fail_after: int | None = None
+    counting: asyncio.Event | None = None
+    hold: asyncio.Event | None = None
+    dead: bool = False
+    held: set[int] = field(default_factory=set)
+    seen: list[bytes] = field(default_factory=list)
+    closed: bool = False
+
+    async def count(self, body):
+        if self.dead:
+            raise EngineError("the engine is gone", code="engine_failed")
+        if self.counting is not None:
+            await self.counting.wait()
+        texts = [text.strip().encode() for text in _texts(body)]
+        return sum(-(-len(text) // TOKEN) for text in texts) + TEMPLATE_TOKENS * (1 + len(texts))
+
+    def least(self, size):
+        return -(-size // TOKEN)
+
+    async def answer(self, body, *, slot):
+        if self.dead or self.closed:
+            raise EngineError("the engine is gone", code="engine_failed")
+        assert slot not in self.held, f"slot {slot} is given twice"
+        self.held.add(slot)
+        self.seen.append(body)
+        try:
+            asked = json.loads(body)
+            usage = await self._usage(body, asked["max_tokens"])
+            words = list(islice(cycle(_texts(body)[-1].split() or ["."]), asked["max_tokens"]))
+            if asked.get("stream"):
+                for number, event in enumerate(_events(words, usage)):
+                    if number == len(words) and self.hold is not None:
+                        await self.hold.wait()
+                    if self.dead or number == self.fail_after:
+                        raise EngineError("the engine was ended by signal 9", code="engine_failed")
+                    await asyncio.sleep(0)
+                    yield event
+            else:
+                if self.hold is not None:
+                    await self.hold.wait()
+                if self.dead or self.fail_after is not None:
+                    raise EngineError("the engine was ended by signal 9", code="engine_failed")
+                message = {"role": "assistant", "content": " ".join(words)}
+                choice = {"index": 0, "finish_reason": "length", "message": message}
+                yield json.dumps({"object": "chat.completion", "choices": [choice], "usage": usage}).encode()
+        finally:
+            self.held.discard(slot)
+
+    def close(self):
+        self.closed = True
+
+    async def _usage(self, body, output):
+        prompt = await self.count(body)
+        return {"prompt_tokens": prompt, "completion_tokens": output, "total_tokens": prompt + output}
+
+
+def _texts(body):
+    try:
+        return [message["content"] for message in json.loads(body)["messages"]]
+    except (TypeError, KeyError):
+        raise InputError("the engine refuses the request: messages", code="invalid_request") from None
+
+
+def _events(words, usage):
+    for word in words:
+        yield _event([{"index": 0, "delta": {"content": f"{word} "}, "finish_reason": None}])
+    yield _event([{"index": 0, "delta": {}, "finish_reason": "length"}])
+    yield _event([], usage=usage)
+    yield b"data: [DONE]\n\n"
+
+
+def _event(choices, **more):
+    return b"data: " + json.dumps({"object": "chat.completion.chunk", "choices": choices, **more}).encode() + b"\n\n"
+
+
+class FakeDeployment:
+    """A running fake."""
+
+    pid = None
+
+    def __init__(self, launch):
+        self._launch = launch
+        self._chats = []
+        self._waiting = []
+        self._end = None
+
+    def chat(self):
+        self._chats.append(FakeChat(dead=self._end is not None))
+        return self._chats[-1]
+
+    def allocated(self):
+        cells = self._launch.settings.n_ctx
+        entries = (Entry("weights", 1000, "fake", "measured"), Entry("kv_cache", cells * 10, "fake", "measured"))
+        return Allocated({"host": entries}, cells, "fake 1", 1, 0)
+
+    async def ended(self):
+        if self._end is None:
+            self._waiting.append(asyncio.Event())
+            await self._waiting[-1].wait()
+        return self._end
+
+    def stop(self):
+        self._end = self._end or "the engine ended with status 0"
+        for chat in self._chats:
+            chat.dead = True
+        for event in self._waiting:
+            event.set()
+
+
+class FakeEngine:
+    """Runs any file that is there."""
+
+    def start(self, launch: Launch) -> FakeDeployment:
+        if not Path(launch.path).is_file():
+            raise EngineError(f"the engine cannot load {launch.path}: no such file")
+        return FakeDeployment(launch)
+
+
+ENGINE = FakeEngine()

@@ -1,0 +1,235 @@
+"""The gate around a fake model: counted, bounded, released, in order."""
+
+import asyncio
+import json
+
+import pytest
+
+from aidx.errors import EngineError, InputError
+from aidx.gate.admit import Limits, RefusedError, Reserved
+from aidx.gate.drive import Gate, Prompt
+from tests.fakes.engine import FakeChat
+
+LIMITS = Limits(n_ctx=128, n_ctx_seq=128, slots=2, gate=100, max_tokens=16)
+EMPTY = Reserved(cells=0, requests=0, queued=0)
+
+
+def prompt(text="hello", asked=None, *, stream=False):
+    fields = {"messages": [{"role": "user", "content": text}], "stream": stream}
+    return Prompt(json.dumps(fields).encode(), (text,), asked)
+
+
+def drive(scenario, limits=LIMITS, **fake):
+    """Run *scenario* with a gate before a fake chat; everything is released afterwards."""
+
+    async def run():
+        gate = Gate(limits, asyncio.get_running_loop().time)
+        chat = FakeChat(**fake)
+        gate.attach(chat)
+        await asyncio.wait_for(scenario(gate, chat), 10)
+        await settle()
+        assert gate.reserved == EMPTY
+        assert chat.held == set()
+
+    asyncio.run(run())
+
+
+async def settle():
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def read(grant):
+    async with grant:
+        return b"".join([chunk async for chunk in grant])
+
+
+def test_what_is_reserved_is_prompt_and_output_and_the_engine_is_told_the_bound():
+    async def scenario(gate, chat):
+        grant = await gate.admit(prompt("hello", 9))
+        assert grant.booking.prompt_tokens == await chat.count(prompt("hello").body)
+        assert gate.reserved == Reserved(cells=grant.booking.prompt_tokens + 9, requests=1, queued=0)
+        await read(grant)
+        assert json.loads(chat.seen[0])["max_tokens"] == 9
+
+    drive(scenario)
+
+
+def test_without_a_bound_the_engine_gets_the_role_s():
+    async def scenario(gate, chat):
+        await read(await gate.admit(prompt()))
+        assert json.loads(chat.seen[0])["max_tokens"] == 16
+
+    drive(scenario)
+
+
+def test_a_prompt_over_the_gate_never_reaches_the_engine():
+    async def scenario(gate, chat):
+        text = " ".join("word" for _ in range(80))
+        over = await chat.count(prompt(text).body) - 100
+        with pytest.raises(RefusedError) as refused:
+            await gate.admit(Prompt(prompt(text).body, (), 1))
+        assert refused.value.numbers["over_by"] == over > 0
+        assert chat.seen == []
+
+    drive(scenario)
+
+
+def test_a_prompt_whose_bytes_cannot_fit_is_not_even_counted():
+    async def scenario(gate, chat):
+        chat.dead = True  # it would fail to count
+        with pytest.raises(RefusedError, match="at least"):
+            await gate.admit(prompt("x" * 1000))
+        chat.dead = False
+
+    drive(scenario)
+
+
+def test_requests_take_turns_in_the_order_of_arrival():
+    async def scenario(gate, chat):
+        order = []
+
+        async def one(number):
+            grant = await gate.admit(prompt("hello", 90))  # only one of them fits at a time
+            order.append(number)
+            await read(grant)
+
+        await asyncio.gather(*(one(number) for number in range(5)))
+        assert order == [0, 1, 2, 3, 4]
+        assert len(chat.seen) == 5
+
+    drive(scenario)
+
+
+def test_a_full_queue_says_when_to_come_again():
+    async def scenario(gate, chat):
+        running = [await gate.admit(prompt("hello", 10)) for _ in range(2)]
+        waiting = [asyncio.create_task(gate.admit(prompt("hello", 10))) for _ in range(8)]
+        await settle()
+        with pytest.raises(RefusedError) as refused:
+            await gate.admit(prompt("hello", 10))
+        assert refused.value.code == "kv_budget_exhausted"
+        assert 1 <= refused.value.numbers["retry_after"] <= 60
+        for grant in running:
+            grant.close()
+        for task in waiting:
+            (await task).close()
+
+    drive(scenario)
+
+
+def test_those_who_are_being_counted_stand_in_line_as_well():
+    counting = asyncio.Event()
+
+    async def scenario(gate, chat):
+        tasks = [asyncio.create_task(gate.admit(prompt("hello", 10))) for _ in range(50)]
+        await settle()
+        refused = [task for task in tasks if task.done()]
+        assert len(refused) == 50 - 8 - 2
+        assert {task.exception().code for task in refused} == {"kv_budget_exhausted"}
+        counting.set()
+        for task in tasks:
+            if task not in refused:
+                (await task).close()
+
+    drive(scenario, counting=counting)
+
+
+def test_who_leaves_the_queue_gives_up_its_place():
+    async def scenario(gate, chat):
+        first = await gate.admit(prompt("hello", 90))
+        second = asyncio.create_task(gate.admit(prompt("hello", 90)))
+        third = asyncio.create_task(gate.admit(prompt("hello", 90)))
+        await settle()
+        second.cancel()
+        await settle()
+        assert gate.reserved.queued == 1
+        first.close()
+        (await third).close()
+
+    drive(scenario)
+
+
+def test_who_leaves_in_the_moment_of_admission_gives_back_what_it_got():
+    async def scenario(gate, chat):
+        first = await gate.admit(prompt("hello", 90))
+        second = asyncio.create_task(gate.admit(prompt("hello", 90)))
+        await settle()
+        first.close()  # admits the second, whose task has not run yet
+        second.cancel()
+        await settle()
+        assert gate.reserved == EMPTY
+
+    drive(scenario)
+
+
+def test_an_answer_that_is_left_early_is_released_when_the_engine_lets_go():
+    hold = asyncio.Event()
+
+    async def scenario(gate, chat):
+        async with await gate.admit(prompt("hello", 5, stream=True)) as grant:
+            await anext(grant)
+            assert chat.held == {grant.booking.admitted.slot}
+        assert gate.reserved.requests == 1  # not before the engine is done with it
+        await settle()
+        assert gate.reserved == EMPTY
+
+    drive(scenario, hold=hold)
+
+
+def test_a_grant_that_is_never_read_is_released():
+    async def scenario(gate, chat):
+        async with await gate.admit(prompt()):
+            pass
+        assert gate.reserved == EMPTY
+        assert chat.seen == []
+
+    drive(scenario)
+
+
+def test_closing_twice_releases_once():
+    async def scenario(gate, chat):
+        one, other = await gate.admit(prompt("a", 5)), await gate.admit(prompt("b", 6))
+        one.close()
+        one.close()
+        assert gate.reserved.requests == 1
+        other.close()
+
+    drive(scenario)
+
+
+def test_an_engine_that_dies_fails_the_answer_and_frees_the_cells():
+    async def scenario(gate, chat):
+        with pytest.raises(EngineError, match="signal 9"):
+            await read(await gate.admit(prompt("a b c", 5, stream=True)))
+
+    drive(scenario, fail_after=2)
+
+
+def test_without_an_engine_everybody_is_told_to_come_again():
+    async def scenario(gate, chat):
+        running = await gate.admit(prompt("hello", 90))
+        waiting = [asyncio.create_task(gate.admit(prompt("hello", asked))) for asked in (90, 10, 90)]
+        await settle()
+        gate.detach()
+        for one in await asyncio.gather(*waiting, return_exceptions=True):
+            assert isinstance(one, EngineError)
+            assert one.code == "engine_loading"
+        with pytest.raises(EngineError):
+            await gate.admit(prompt())
+        with pytest.raises(EngineError):
+            await read(running)
+        assert not gate.open
+
+        gate.attach(FakeChat())
+        assert b"chat.completion" in await read(await gate.admit(prompt()))
+
+    drive(scenario)
+
+
+def test_what_the_template_refuses_is_wrong_input_and_reserves_nothing():
+    async def scenario(gate, chat):
+        with pytest.raises(InputError):
+            await gate.admit(Prompt(b"{}", (), 1))
+
+    drive(scenario)

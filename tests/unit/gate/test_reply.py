@@ -1,0 +1,45 @@
+"""Streams as the pinned engine writes them (recorded from it, ids shortened)."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aidx.errors import EngineError
+from aidx.gate.reply import Reply
+
+STREAM = (
+    b'data: {"choices":[{"finish_reason":null,"index":0,"delta":{"role":"assistant","content":null}}],"created":1}\n\n'
+    b": a comment that keeps the connection alive\n\n"
+    b'data: {"choices":[{"finish_reason":null,"index":0,"delta":{"content":" h\xc3\xa9"}}],"created":1}\n\n'
+    b'data: {"choices":[{"finish_reason":null,"index":0,"delta":{"content":"llo"}}],"created":1}\n\n'
+    b'data: {"choices":[{"finish_reason":"length","index":0,"delta":{}}],"created":1}\n\n'
+    b'data: {"choices":[],"usage":{"completion_tokens":2,"prompt_tokens":14,"total_tokens":16}}\n\n'
+    b"data: [DONE]\n\n"
+)
+
+
+@given(st.lists(st.integers(0, len(STREAM)), max_size=5))
+def test_the_text_does_not_depend_on_where_the_stream_is_cut(cuts):
+    borders = [0, *sorted(cuts), len(STREAM)]
+    reply = Reply()
+
+    added = "".join(reply.feed(STREAM[a:b]) for a, b in pairwise(borders))
+
+    assert added == reply.text == " héllo"
+    assert reply.finish_reason == "length"
+    assert reply.usage == {"prompt_tokens": 14, "completion_tokens": 2, "total_tokens": 16}
+    assert reply.complete
+
+
+def test_an_answer_without_its_end_is_not_complete():
+    reply = Reply()
+    reply.feed(STREAM.removesuffix(b"data: [DONE]\n\n"))
+
+    assert not reply.complete
+
+
+def test_an_error_in_the_stream_is_raised():
+    with pytest.raises(EngineError, match="the engine was ended"):
+        Reply().feed(b'data: {"error": {"message": "the engine was ended by signal 9", "code": "engine_failed"}}\n\n')

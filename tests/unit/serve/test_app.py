@@ -1,0 +1,402 @@
+"""The endpoint without a socket: ASGI messages in, ASGI messages out, a fake model behind the gate."""
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+
+import pytest
+
+from aidx.gate.admit import Limits
+from aidx.gate.drive import Gate
+from aidx.serve import wire
+from aidx.serve.app import App, Service
+from tests.fakes.engine import FakeChat
+
+LIMITS = Limits(n_ctx=128, n_ctx_seq=128, slots=2, gate=100, max_tokens=16)
+PLAN = {"schema": "aidx.plan/1", "devices": []}
+CHAT = "/v1/chat/completions"
+
+
+@dataclass
+class Client:
+    """One request: what is sent, what came back, and a way to leave."""
+
+    body: bytes = b""
+    sent: list = field(default_factory=list)
+    gone: asyncio.Event = field(default_factory=asyncio.Event)
+    chunk: int = 1 << 16
+
+    async def receive(self):
+        if self.body is None:
+            await self.gone.wait()
+            return {"type": "http.disconnect"}
+        part, rest = self.body[: self.chunk], self.body[self.chunk :]
+        self.body = rest or None
+        return {"type": "http.request", "body": part, "more_body": bool(rest)}
+
+    async def send(self, message):
+        self.sent.append(message)
+
+    @property
+    def status(self):
+        return self.sent[0]["status"]
+
+    @property
+    def headers(self):
+        return {name.decode(): value.decode() for name, value in self.sent[0]["headers"]}
+
+    @property
+    def content(self):
+        assert self.sent[-1].get("more_body", False) is False
+        assert all(message.get("more_body") for message in self.sent[1:-1])
+        return b"".join(message["body"] for message in self.sent[1:])
+
+    @property
+    def error(self):
+        return json.loads(self.content)["error"]
+
+
+class World:
+    """An app with one service, `editor`, which is the model `tiny`."""
+
+    def __init__(self, limits=LIMITS, key=None, host="127.0.0.1", **fake):
+        self.chat = FakeChat(**fake)
+        self.gate = Gate(limits, asyncio.get_running_loop().time)
+        self.gate.attach(self.chat)
+        self.app = App([Service("editor", "tiny", self.gate, cell_bytes=10)], PLAN, host=host, key=key)
+
+    async def call(self, method, path, body=b"", headers=(), client=None):
+        client = client or Client(body)
+        given = {"host": "127.0.0.1:8411", **dict(headers)}
+        raw = [(name.encode(), value.encode()) for name, value in given.items() if value is not None]
+        await self.app({"type": "http", "method": method, "path": path, "headers": raw}, client.receive, client.send)
+        return client
+
+    async def ask(self, client=None, headers=(), **fields):
+        return await self.call("POST", CHAT, request(**fields), headers, client)
+
+
+def request(text="hello", **fields):
+    return json.dumps({"model": "editor", "messages": [{"role": "user", "content": text}], **fields}).encode()
+
+
+async def until(condition):
+    while not condition():  # noqa: ASYNC110 - what is waited for has no event
+        await asyncio.sleep(0)
+
+
+def run(scenario, **options):
+    async def inside():
+        began = asyncio.get_running_loop().time()
+        found = await asyncio.wait_for(scenario(World(**options)), 10)
+        assert asyncio.get_running_loop().time() - began < 5, "somebody was not told that the client left"
+        return found
+
+    return asyncio.run(inside())
+
+
+def test_a_plain_answer_is_the_engine_s_bytes_with_our_headers():
+    async def scenario(world):
+        return await world.ask(max_tokens=3, user="me"), await world.chat.count(request())
+
+    client, tokens = run(scenario)
+    assert client.status == 200
+    assert json.loads(client.content)["choices"][0]["message"]["content"] == "hello hello hello"
+    assert (
+        client.headers
+        | {
+            "content-type": "application/json",
+            "x-aidx-role": "editor",
+            "x-aidx-prompt-tokens": str(tokens),
+            "x-aidx-kv-reserved": str(tokens + 3),
+            "x-aidx-max-tokens": "3",
+            "x-aidx-ignored": "user",
+        }
+        == client.headers
+    )
+    assert int(client.headers["content-length"]) == len(client.content)
+
+
+def test_a_stream_is_the_engine_s_events():
+    client = run(lambda world: world.ask(max_tokens=3, stream=True))
+
+    assert client.headers["content-type"] == "text/event-stream"
+    assert client.content.count(b"hello") == 3
+    assert client.content.endswith(b"data: [DONE]\n\n")
+    assert "x-aidx-ignored" not in client.headers
+
+
+def test_the_model_s_own_name_is_as_good_as_the_role():
+    assert run(lambda world: world.ask(model="tiny", max_tokens=1)).status == 200
+
+
+def test_what_is_over_the_gate_is_refused_with_the_numbers():
+    client = run(lambda world: world.ask(text="word " * 90, max_tokens=4))
+
+    assert client.status == 400
+    assert client.error["code"] == "context_length_exceeded"
+    assert client.error["type"] == "invalid_request_error"
+    assert client.error["n_ctx"] == 128
+    assert client.error["gate"] == 100
+    assert client.error["over_by"] == client.error["n_prompt_tokens"] - 100 > 0
+
+
+def test_an_unknown_model_is_not_found_and_the_known_ones_are_listed():
+    client = run(lambda world: world.ask(model="gpt-9"))
+
+    assert client.status == 404
+    assert client.error["code"] == "model_not_found"
+    assert "editor, tiny" in client.error["message"]
+
+
+def test_a_full_queue_is_429_with_retry_after():
+    hold = asyncio.Event()
+
+    async def scenario(world):
+        tasks = [asyncio.create_task(world.ask(max_tokens=40)) for _ in range(10)]
+        for _ in range(50):
+            await asyncio.sleep(0)
+        refused = await world.ask(max_tokens=40)
+        hold.set()
+        return refused, await asyncio.gather(*tasks)
+
+    refused, answered = run(scenario, hold=hold)
+    assert refused.status == 429
+    assert refused.error["code"] == "kv_budget_exhausted"
+    assert int(refused.headers["retry-after"]) >= 1
+    assert [client.status for client in answered] == [200] * 10
+
+
+@pytest.mark.parametrize("fail_after", [0, 1, 3, 4, 5])
+def test_an_engine_that_dies_in_a_stream_ends_it_with_one_error_event(fail_after):
+    client = run(lambda world: world.ask(text="a b c", max_tokens=4, stream=True), fail_after=fail_after)
+
+    if fail_after == 0:
+        assert client.status == 502
+        assert client.error["code"] == "engine_failed"
+        return
+    events = client.content.split(b"\n\n")
+    assert client.status == 200
+    assert len(events) == fail_after + 2
+    assert events[-1] == b""
+    assert json.loads(events[-2][6:])["error"]["code"] == "engine_failed"
+    assert b"[DONE]" not in client.content
+
+
+def test_an_engine_that_dies_before_a_plain_answer_is_502():
+    assert run(lambda world: world.ask(max_tokens=4), fail_after=2).status == 502
+
+
+def test_an_answer_without_its_end_is_not_passed_off_as_whole():
+    async def scenario(world):
+        async def short(body, *, slot):
+            yield b'data: {"choices": []}\n\ndata: {"cho'
+
+        world.chat.answer = short
+        return await world.ask(stream=True)
+
+    events = run(scenario).content.split(b"\n\n")
+    assert len(events) == 3
+    assert json.loads(events[1][6:])["error"]["message"] == "the engine's answer broke off"
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_client_that_leaves_frees_its_cells_at_once(stream):
+    hold = asyncio.Event()
+
+    async def scenario(world):
+        client = Client(request(stream=stream, max_tokens=4))
+        task = asyncio.create_task(world.ask(client=client))
+        await until(lambda: world.chat.seen and (not stream or len(client.sent) > 2))
+        assert world.gate.reserved.requests == 1
+        client.gone.set()
+        await task
+        await asyncio.sleep(0.01)
+        assert world.gate.reserved.requests == 0
+        assert world.chat.held == set()
+
+    run(scenario, hold=hold)
+
+
+def test_a_client_that_leaves_the_queue_is_forgotten():
+    hold = asyncio.Event()
+
+    async def scenario(world):
+        busy = [asyncio.create_task(world.ask(max_tokens=4)) for _ in range(2)]
+        client = Client(request(max_tokens=4))
+        waiting = asyncio.create_task(world.ask(client=client))
+        await until(lambda: world.gate.reserved.queued)
+        client.gone.set()
+        await waiting
+        assert world.gate.reserved.queued == 0
+        assert client.sent == []
+        hold.set()
+        await asyncio.gather(*busy)
+
+    run(scenario, hold=hold)
+
+
+def test_a_server_that_stops_ends_its_streams_with_a_word():
+    hold = asyncio.Event()
+
+    async def scenario(world):
+        client = Client(request(stream=True, max_tokens=2))
+        task = asyncio.create_task(world.ask(client=client))
+        await until(lambda: len(client.sent) > 2)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert json.loads(client.content.split(b"\n\n")[-2][6:])["error"]["message"] == "the server is stopping"
+
+    run(scenario, hold=hold)
+
+
+def test_without_an_engine_it_is_not_ready_and_says_when_to_come_again():
+    async def scenario(world):
+        world.gate.detach()
+        return await world.ask(), await world.call("GET", "/ready"), await world.call("GET", "/health")
+
+    asked, ready, health = run(scenario)
+    assert (asked.status, asked.error["code"], asked.headers["retry-after"]) == (503, "engine_loading", "1")
+    assert (ready.status, json.loads(ready.content)) == (503, {"status": "loading"})
+    assert health.status == 200
+
+
+def test_while_it_drains_it_takes_nothing_new():
+    async def scenario(world):
+        world.app.draining = True
+        return await world.ask(), await world.call("GET", "/ready")
+
+    asked, ready = run(scenario)
+    assert asked.status == ready.status == 503
+    assert json.loads(ready.content) == {"status": "draining"}
+
+
+def test_the_plan_comes_with_what_is_reserved_now():
+    async def scenario(world):
+        before = await world.call("GET", "/plan")
+        grant = await world.gate.admit(wire.parse(request(max_tokens=8)).prompt)
+        cells = grant.booking.admitted.cells
+        during = await world.call("GET", "/plan")
+        grant.close()
+        return json.loads(before.content), json.loads(during.content), cells
+
+    before, during, cells = run(scenario)
+    assert before == {"plan": PLAN, "reserved": {"tokens": 0, "bytes": 0, "requests": 0, "queued": 0}}
+    assert during["reserved"] == {"tokens": cells, "bytes": cells * 10, "requests": 1, "queued": 0}
+
+
+def test_the_models_are_the_role_and_the_model_with_their_context():
+    client = run(lambda world: world.call("GET", "/v1/models"))
+
+    found = json.loads(client.content)
+    assert found["object"] == "list"
+    assert {model["id"]: model["context_length"] for model in found["data"]} == {"editor": 128, "tiny": 128}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/nothing", 404, "not_found"),
+        ("GET", CHAT, 405, "method_not_allowed"),
+        ("POST", "/plan", 405, "method_not_allowed"),
+        ("DELETE", "/v1/models", 405, "method_not_allowed"),
+    ],
+)
+def test_what_is_not_there_says_so(method, path, status, code):
+    client = run(lambda world: world.call(method, path))
+
+    assert (client.status, client.error["code"]) == (status, code)
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"host": "evil.example"}, "host_not_allowed"),
+        ({"host": "evil.example:8411"}, "host_not_allowed"),
+        ({"host": None}, "host_not_allowed"),
+        ({"host": "127.0.0.1.evil.example"}, "host_not_allowed"),
+        ({"origin": "null"}, "origin_not_allowed"),
+        ({"origin": "http://evil.example"}, "origin_not_allowed"),
+        ({"origin": "http://127.0.0.1:9999"}, "origin_not_allowed"),
+        ({"origin": "https://127.0.0.1:8411"}, "origin_not_allowed"),
+    ],
+)
+def test_strangers_are_not_let_in(headers, code):
+    client = run(lambda world: world.ask(headers=headers))
+
+    assert (client.status, client.error["code"]) == (403, code)
+
+
+@pytest.mark.parametrize("host", ["localhost:8411", "LOCALHOST", "127.0.0.1", "[::1]:8411", "[::1]"])
+def test_loopback_has_several_names(host):
+    assert run(lambda world: world.call("GET", "/health", headers={"host": host})).status == 200
+
+
+def test_the_page_s_own_origin_is_let_in():
+    headers = {"origin": "http://127.0.0.1:8411"}
+
+    assert run(lambda world: world.call("GET", "/plan", headers=headers)).status == 200
+
+
+def test_bound_to_all_addresses_any_host_is_let_in():
+    client = run(lambda world: world.call("GET", "/health", headers={"host": "box.lan"}), host="0.0.0.0")
+
+    assert client.status == 200
+
+
+@pytest.mark.parametrize("given", [None, "Bearer wrong", "Bearer s\xe9cret", "secret", "Bearer "])
+def test_a_key_is_wanted_where_one_is_set(given):
+    client = run(lambda world: world.ask(headers={"authorization": given}), key="secret")
+
+    assert (client.status, client.error["code"]) == (401, "invalid_api_key")
+
+
+def test_the_right_key_opens_and_health_needs_none():
+    async def scenario(world):
+        asked = await world.ask(headers={"authorization": "Bearer sécret"}, max_tokens=1)
+        return asked.status, (await world.call("GET", "/health")).status, (await world.call("GET", "/plan")).status
+
+    assert run(scenario, key="sécret") == (200, 200, 401)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({"content-length": str(wire.MAX_BODY + 1)}, b"{}", 413),
+        ({}, b"x" * (wire.MAX_BODY + 1), 413),
+        ({"content-encoding": "gzip"}, b"{}", 415),
+        ({}, b"not json", 400),
+        ({}, b'{"model": "editor", "messages": []}', 400),
+    ],
+)
+def test_bad_bodies_never_reach_the_model(headers, body, status):
+    async def scenario(world):
+        client = await world.call("POST", CHAT, body, headers)
+        assert world.chat.seen == []
+        return client
+
+    client = run(scenario)
+    assert client.status == status
+    assert client.error["message"]
+    assert client.error["param"] is None
+    assert (client.headers.get("connection") == "close") == (status == 413)
+
+
+def test_a_body_in_pieces_is_put_together():
+    async def scenario(world):
+        return await world.ask(client=Client(request(max_tokens=1), chunk=7))
+
+    assert run(scenario).status == 200
+
+
+def test_what_the_engine_refuses_is_400():
+    async def scenario(world):
+        async def refuse(body):
+            raise wire.InputError("the engine refuses the request: roles must alternate", code="invalid_request")
+
+        world.chat.count = refuse
+        return await world.ask()
+
+    client = run(scenario)
+    assert (client.status, client.error["code"]) == (400, "invalid_request")

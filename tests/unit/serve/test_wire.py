@@ -1,0 +1,220 @@
+"""Requests as clients send them, and as attackers do."""
+
+import json
+import time
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aidx.errors import InputError
+from aidx.serve.wire import MAX_DEPTH, MAX_SCHEMA_DEPTH, decode, parse
+
+HELLO = [{"role": "user", "content": "hello"}]
+
+
+def request(**fields):
+    return json.dumps({"model": "editor", "messages": HELLO, **fields}).encode()
+
+
+def sent(**fields):
+    return json.loads(parse(request(**fields)).prompt.body)
+
+
+def test_what_is_known_is_sent_on_as_it_was():
+    fields = {
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "top_k": 40,
+        "min_p": 0,
+        "stop": ["\n", "é"],
+        "logit_bias": {"5": -1},
+        "stream": True,
+        "stream_options": {"include_usage": True},
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+        "tool_choice": "auto",
+        "logprobs": True,
+        "top_logprobs": 2,
+    }
+
+    assert sent(**fields) == {"messages": HELLO, **fields}
+
+
+def test_addressing_and_bounds_are_taken_out():
+    parsed = parse(request(max_tokens=7, n=1, response_format={"type": "text"}))
+
+    assert json.loads(parsed.prompt.body) == {"messages": HELLO}
+    assert (parsed.model, parsed.stream, parsed.prompt.max_tokens, parsed.ignored) == ("editor", False, 7, ())
+
+
+def test_the_newer_name_of_the_bound_wins():
+    assert parse(request(max_tokens=7, max_completion_tokens=9)).prompt.max_tokens == 9
+
+
+@pytest.mark.parametrize(("seed", "engine"), [(7, 7), (2**32, 1), (-1, 2**32 - 2)])
+def test_seeds_become_the_engine_s_32_bits_and_never_its_word_for_random(seed, engine):
+    assert sent(seed=seed)["seed"] == engine
+
+
+def test_whole_conversations_with_tools_pass():
+    messages = [
+        {"role": "system", "content": "s"},
+        {"role": "developer", "content": "d"},
+        {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]},
+        {
+            "role": "assistant",
+            "content": None,
+            "tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+        },
+        {"role": "tool", "tool_call_id": "1", "content": "42"},
+    ]
+    parsed = parse(request(messages=messages))
+
+    found = json.loads(parsed.prompt.body)["messages"]
+    assert [message["role"] for message in found] == [message["role"] for message in messages]
+    assert found[2:] == [messages[2], {k: v for k, v in messages[3].items() if k != "content"}, messages[4]]
+    assert parsed.prompt.texts == ("s", "a", "b")
+
+
+def test_what_is_dropped_is_named():
+    parsed = parse(request(user="me", metadata={}, messages=[{"role": "user", "content": "x", "refusal": "y"}]))
+
+    assert parsed.ignored == ("user", "metadata", "messages.refusal")
+    assert b"me" not in parsed.prompt.body.replace(b"messages", b"")
+
+
+def test_a_dropped_name_cannot_smuggle_a_header():
+    assert parse(request(**{"x\r\nset-cookie: a": 1})).ignored == ("(unprintable)",)
+
+
+def nested(depth, opened="[", closed="]"):
+    x = (opened * depth + closed * depth).encode()
+    return b'{"model":"e","messages":[{"role":"user","content":"a"}],"x":' + x + b"}"
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b"", "not JSON"),
+        (b"[]", "not a JSON object"),
+        (b'"text"', "not a JSON object"),
+        (b"\xff{}", "not UTF-8"),
+        (b'\xef\xbb\xbf{"model":"e"}', "not JSON"),
+        (b'{"model":"e","model":"e"}', "the key model comes twice"),
+        (request().replace(b'"content"', b'"role": "user", "content"'), "the key role comes twice"),
+        (request(temperature=float("nan")), "NaN is not JSON"),
+        (request(temperature=float("inf")), "Infinity is not JSON"),
+        (request().replace(b"}]", b'}], "temperature": 1e999'), "too large"),
+        (request().replace(b"}]", b'}], "seed": ' + b"9" * 5000), "too long"),
+        (request(seed=2**63), "seed"),
+        (request(messages=[]), "messages"),
+        (request(messages=None), "messages"),
+        (request(messages="hello"), "messages"),
+        (json.dumps({"messages": HELLO}).encode(), "model"),
+        (request(model=5), "model"),
+        (request(messages=[{"content": "x"}]), "role"),
+        (request(messages=[{"role": "rootkit", "content": "x"}]), "rootkit"),
+        (request(messages=[{"role": "user", "content": 5}]), r"messages\[0\]\.content"),
+        (request(messages=[*HELLO, {"role": "user", "content": None}]), r"messages\[1\] has no content"),
+        (request(messages=[{"role": "user", "content": []}]), "no content"),
+        (request(messages=[{"role": "assistant"}]), "no content"),
+        (request(messages=[{"role": "user", "content": [{"type": "image_url", "url": "x"}]}]), "image_url"),
+        (request(messages=[{"role": "assistant", "tool_calls": [{"id": 1}]}]), "tool_calls"),
+        (request(messages=[{"role": "user", "content": "\ud800"}]), "surrogate"),
+        (request(n=2), "n is 2"),
+        (request(n=0), "n is 0"),
+        (request(max_tokens=0), "max_tokens"),
+        (request(max_tokens=-1), "max_tokens"),
+        (request(max_tokens=1.5), "max_tokens"),
+        (request(max_tokens="9"), "max_tokens"),
+        (request(max_tokens=2**40), "max_tokens"),
+        (request(temperature=-1), "temperature"),
+        (request(stop=["x"] * 17), "stop"),
+        (request(tools=[{"type": "retrieval"}]), "tools"),
+        (request(tool_choice={"type": "function"}), "tool_choice"),
+        (request(response_format={"type": "grammar"}), "response_format"),
+        (nested(MAX_DEPTH), "deep"),
+        (nested(100_000), "deep"),
+        (nested(MAX_DEPTH, '{"a":', "}").replace(b":}", b":1}"), "deep"),
+        (request(x=[{}] * 30_000), "objects"),
+        (request(x=[[]] * 80_000), "too many"),
+    ],
+)
+def test_what_is_wrong_is_named(body, says):
+    with pytest.raises(InputError, match=says):
+        parse(body)
+
+
+def test_json_may_be_as_deep_as_the_bound():
+    assert decode(nested(MAX_DEPTH - 1))
+    assert decode(nested(MAX_DEPTH - 1, '{"a":', "}").replace(b":}", b":1}"))
+
+
+def test_brackets_in_texts_are_not_depth():
+    assert parse(request(messages=[{"role": "user", "content": '[{"\\' * 1000}])).model == "editor"
+
+
+def tool(depth):
+    schema = {}
+    for _ in range(depth - 1):
+        schema = {"properties": schema}
+    return [{"type": "function", "function": {"name": "f", "parameters": schema}}]
+
+
+def test_schemas_of_tools_are_bounded():
+    parse(request(tools=tool(MAX_SCHEMA_DEPTH)))
+    with pytest.raises(InputError, match="nested"):
+        parse(request(tools=tool(MAX_SCHEMA_DEPTH + 1)))
+    with pytest.raises(InputError, match="bytes"):
+        parse(request(tools=[{"type": "function", "function": {"name": "f", "parameters": {"x": "y" * 70_000}}}]))
+
+
+@pytest.mark.parametrize("kind", ["json_object", "json_schema"])
+def test_a_format_that_nothing_would_enforce_is_refused(kind):
+    with pytest.raises(InputError, match="not enforced") as refused:
+        parse(request(response_format={"type": kind}))
+
+    assert refused.value.code == "schema_not_enforceable"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        nested(500_000),
+        request(x=[0] * 300_000),
+        request(x=[{}] * 300_000),
+        request(x="\\" * 500_000),
+        b"{" + b",".join(b'"%d":0' % number for number in range(100_000)) + b',"99999":0}',
+        b'"\\"' * 300_000,
+    ],
+    ids=["deep", "numbers", "objects", "escapes", "late duplicate", "open strings"],
+)
+def test_a_megabyte_of_malice_costs_little(body):
+    began = time.process_time()
+    with suppress(InputError):
+        decode(body)
+
+    assert time.process_time() - began < 0.25  # 50 ms on a quiet machine; CI's may be slow
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**60), 2**60) | st.floats(-1e300, 1e300) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=20,
+)
+
+
+@given(json_values)
+def test_decode_reads_json(value):
+    try:
+        body = json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return
+    assert decode(body) == value
+
+
+@given(st.fixed_dictionaries({"model": json_values, "messages": json_values}) | json_values)
+def test_any_json_is_a_request_or_an_input_error(value):
+    with suppress(InputError):
+        assert json.loads(parse(json.dumps(value).encode()).prompt.body)["messages"]
