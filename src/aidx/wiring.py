@@ -74,11 +74,14 @@ def _file(path: str, quant: str | None, name: str | None = None) -> ModelSpec:
     )
 
 
-def prober() -> Prober:
-    """The engine in a child process, which starts when it is first asked."""
+def prober(*, warm: bool = False) -> Prober:
+    """The engine in a child process, which starts when it is first asked, or at once to be *warm*."""
     from aidx.adapters.llama.prober import EngineProber
 
-    return EngineProber()
+    found = EngineProber()
+    if warm:
+        found.warm()
+    return found
 
 
 def this_machine() -> Machine:

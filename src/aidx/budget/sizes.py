@@ -27,6 +27,12 @@ def parse_size(text: str) -> int:
     return int(Decimal(number) * _UNITS[(unit or "").upper()])
 
 
-def format_gib(size: int) -> str:
-    """*size* bytes for people: ``8.37 GiB``."""
-    return f"{size / GIB:.2f} GiB"
+def gib(size: int) -> str:
+    """*size* bytes for people, ``8.37 GiB``; small amounts keep two significant digits and never look like zero."""
+    value = size / GIB
+    if not size or abs(value) >= 0.1:
+        return f"{value:.2f} GiB"
+    places = 2
+    while places < 9 and not round(abs(value) * 10 ** (places - 1)):
+        places += 1
+    return f"{value:.{places}f} GiB"

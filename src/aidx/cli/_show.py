@@ -3,7 +3,7 @@
 from aidx.budget.growth import Growth
 from aidx.budget.ledger import OUTSIDE, Account
 from aidx.budget.settings import CELL_PAD
-from aidx.budget.sizes import format_gib as gib
+from aidx.budget.sizes import gib
 from aidx.page.bar import bar, legend
 from aidx.plan.checklist import Checklist
 from aidx.plan.result import Plan, RolePlan
@@ -37,7 +37,7 @@ def _head(role: RolePlan) -> list[str]:
     experts = f", experts of {settings.n_cpu_moe} blocks on the host" if settings.n_cpu_moe else ""
     exact = "" if model.header_exact else " (tokenizer estimated)"
     first = (
-        f"{model.name} {model.quantization}: {model.architecture}, {model.parameters / 1e9:.2f}B parameters, "
+        f"{model.name} {model.quantization}: {model.architecture}, {_count(model.parameters)} parameters, "
         f"file {gib(model.file_bytes)}{exact}, from {model.source}"
     )
     second = (
@@ -46,6 +46,10 @@ def _head(role: RolePlan) -> list[str]:
         f"flash attention {'on' if settings.flash_attn else 'off'}, {layers}{experts}"
     )
     return [first, second]
+
+
+def _count(parameters: int) -> str:
+    return f"{parameters / 1e9:.2f}B" if parameters >= 10**8 else f"{parameters / 1e6:.2f}M"
 
 
 def _device(account: Account, width: int, *, plain: bool) -> list[str]:

@@ -30,7 +30,7 @@ def command(
 
     For Qwen2.5-Coder-14B, the default, the article's figures stand beside the exact ones.
     """
-    del verbose
+    del quiet, verbose  # there is no progress to be quiet about
     from contextlib import closing
 
     from aidx import wiring
@@ -40,8 +40,8 @@ def command(
     from aidx.plan.checklist import as_json as contract
     from aidx.plan.checklist import checklist
 
-    found = wiring.resolve(model, **model_options)
-    with closing(wiring.prober()) as prober:
+    with closing(wiring.prober(warm=not need.fast)) as prober:
+        found = wiring.resolve(model, **model_options)
         planned = plan(found.model, need, machine, prober, found.variant)
         is_article = found.variant is not None and found.model.name == MODEL
         claims = article(found.variant, prober, fast=need.fast) if is_article and found.variant else ()
@@ -50,6 +50,6 @@ def command(
         wiring.write_report(html, planned)
     if as_json:
         click.echo(json.dumps(contract(steps)))
-    elif not quiet:
+    else:
         click.echo("\n".join((*planned.notes, *checklist_lines(steps))))
     return 3 if any(step.status == "failed" for step in steps.steps) else 0

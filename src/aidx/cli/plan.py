@@ -32,7 +32,7 @@ def command(
 
     MODEL is a .gguf file, a catalogue or Ollama name (qwen2.5-coder:14b), or aidx-tiny.
     """
-    del verbose
+    del quiet, verbose  # there is no progress to be quiet about
     from contextlib import closing
 
     from aidx import wiring
@@ -41,8 +41,8 @@ def command(
     from aidx.plan.contract import as_json as contract
     from aidx.plan.explain import explain as equations
 
-    found = wiring.resolve(model, **model_options)
-    with closing(wiring.prober()) as prober:
+    with closing(wiring.prober(warm=not need.fast)) as prober:
+        found = wiring.resolve(model, **model_options)
         plan = make(found.model, need, machine, prober, found.variant)
     if html is not None:
         wiring.write_report(html, plan)
@@ -50,7 +50,7 @@ def command(
         click.echo(json.dumps(contract(plan)))
     elif explain:
         click.echo("\n".join((*plan.notes, *equations(plan))))
-    elif not quiet:
+    else:
         screen = wiring.screen()
         click.echo("\n".join(plan_lines(plan, screen.width, plain=screen.plain)))
     return 0 if plan.ledger.holds else 3

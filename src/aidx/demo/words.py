@@ -3,9 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from aidx.budget.compare import Difference
+from aidx.budget.sizes import gib
 from aidx.demo.task import Task, shown
 from aidx.page.bar import balance, bar, legend
-from aidx.page.figures import gib, grouped
+from aidx.page.figures import grouped
 from aidx.page.groups import LABELS
 from aidx.page.picture import extent
 from aidx.page.story import Budget, Edit, Refusal, Running

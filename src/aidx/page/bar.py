@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from aidx.budget.ledger import Account
-from aidx.page.figures import gib
+from aidx.budget.sizes import gib
 from aidx.page.groups import Group, Part, parts
 from aidx.page.picture import extent
 

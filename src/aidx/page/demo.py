@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from aidx.budget.compare import Difference
 from aidx.budget.ledger import What
+from aidx.budget.sizes import gib
 from aidx.page.bar import balance
-from aidx.page.figures import gib, grouped
+from aidx.page.figures import grouped
 from aidx.page.groups import LABELS
 from aidx.page.markup import Markup, escape, join, tag
 from aidx.page.parts import device, document, figure, foot, table

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from aidx import __version__
 from aidx.budget.ledger import Account, What
-from aidx.page.figures import gib, grouped
+from aidx.budget.sizes import gib
+from aidx.page.figures import grouped
 from aidx.page.groups import GRADES, LABELS
 from aidx.page.markup import Markup, escape, join, tag
 from aidx.page.picture import draw, order

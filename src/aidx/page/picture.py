@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aidx.budget.ledger import OUTSIDE, Account, Entry, What
-from aidx.page.figures import gib, percent
+from aidx.budget.sizes import gib
+from aidx.page.figures import percent
 from aidx.page.groups import LABELS
 from aidx.page.markup import Markup, join, tag
 

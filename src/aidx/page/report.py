@@ -1,8 +1,9 @@
 """A plan as one HTML page: verdict, a picture of each device, the ledger, the settings and the ways out."""
 
 from aidx.budget.growth import Growth
+from aidx.budget.sizes import gib
 from aidx.page.bar import balance
-from aidx.page.figures import gib, grouped
+from aidx.page.figures import grouped
 from aidx.page.markup import Markup, join, tag
 from aidx.page.parts import device, document, foot, table, terms
 from aidx.plan.result import Plan, RolePlan

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aidx.budget.ledger import Ledger
-from aidx.budget.sizes import format_gib as gib
+from aidx.budget.sizes import gib
 from aidx.plan.result import Plan
 
 MODEL = "qwen2.5-coder-14b"

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aidx.budget.ledger import Ledger
-from aidx.budget.sizes import format_gib as gib
+from aidx.budget.sizes import gib
 from aidx.plan.article import Claim
 from aidx.plan.result import Plan
 

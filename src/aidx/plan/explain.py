@@ -4,7 +4,7 @@ from collections import Counter
 
 from aidx.budget.ledger import OUTSIDE, Account
 from aidx.budget.settings import Settings
-from aidx.budget.sizes import format_gib as gib
+from aidx.budget.sizes import gib
 from aidx.model.spec import Layer, ModelSpec
 from aidx.plan.result import Plan
 

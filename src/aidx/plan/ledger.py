@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from dataclasses import dataclass, field
 
-from aidx.budget.allocate import Entries, allocate
+from aidx.budget.allocate import Allocator, Entries
 from aidx.budget.ledger import Ledger
 from aidx.budget.reconcile import from_engine, reconcile
 from aidx.budget.settings import Settings
@@ -27,6 +27,10 @@ class Desk:
     build: str | None = None
     asked: dict[Settings, Ledger] = field(default_factory=dict)
     formed: dict[Settings, Ledger] = field(default_factory=dict)
+    allocate: Allocator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.allocate = Allocator(self.model, gpus=len(self.machine.gpus))
 
     def closed(self, settings: Settings) -> Ledger:
         """The ledger by closed forms alone."""
@@ -36,8 +40,7 @@ class Desk:
                     f"architecture '{self.model.architecture}' is unknown to the closed forms",
                     hint="Plan without --fast, so that the engine answers.",
                 )
-            entries = allocate(self.model, settings, gpus=len(self.machine.gpus))
-            self.formed[settings] = self._ledger(entries)
+            self.formed[settings] = self._ledger(self.allocate(settings))
         return self.formed[settings]
 
     def ask(self, settings: Settings) -> Generator[Probe, Answer, Ledger]:
@@ -72,8 +75,7 @@ class Desk:
     def _reconciled(self, settings: Settings, answer: Probed) -> Entries:
         if self.model.layers is None:
             return from_engine(self.model, settings, answer.buffers, build=answer.build)
-        entries = allocate(self.model, settings, gpus=len(self.machine.gpus))
-        return reconcile(entries, answer.buffers, build=answer.build)
+        return reconcile(self.allocate(settings), answer.buffers, build=answer.build)
 
     def _ledger(self, entries: Entries) -> Ledger:
         return Ledger(tuple(device.account(entries.get(device.name, ())) for device in self.machine.devices))

@@ -9,7 +9,7 @@ from aidx.budget.ledger import Account, Ledger
 from aidx.budget.loss import published_loss
 from aidx.budget.placement import place as place_layers
 from aidx.budget.settings import Settings
-from aidx.budget.sizes import format_gib as gib
+from aidx.budget.sizes import gib
 from aidx.model.spec import ModelSpec
 from aidx.plan.alternatives import alternatives
 from aidx.plan.devices import Machine

@@ -2,7 +2,7 @@
 
 import pytest
 
-from aidx.budget.sizes import GIB, MIB, format_gib, parse_size
+from aidx.budget.sizes import GIB, MIB, gib, parse_size
 from aidx.errors import InputError
 
 
@@ -45,5 +45,5 @@ def test_a_long_text_is_not_repeated_in_full():
 
 
 def test_people_read_gib_with_two_decimals():
-    assert format_gib(8_988_110_272) == "8.37 GiB"
-    assert format_gib(0) == "0.00 GiB"
+    assert gib(8_988_110_272) == "8.37 GiB"
+    assert gib(0) == "0.00 GiB"

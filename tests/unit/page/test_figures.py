@@ -2,7 +2,8 @@
 
 import pytest
 
-from aidx.page.figures import gib, grouped, percent
+from aidx.budget.sizes import gib
+from aidx.page.figures import grouped, percent
 
 GIB = 1 << 30
 
