@@ -32,13 +32,23 @@ def resolve(reference: str, *, quant: str | None = None, imatrix: bool = False) 
 
     if reference == shipped.NAME:
         return Resolved(_file(shipped.path(), quant, name=shipped.NAME))
+    if reference.startswith(("hf.co/", "https:", "http:")):
+        raise InputError(
+            f"{reference} is on the network, and aidx plans only what is here or in its catalogue so far",
+            hint="Download the .gguf file and give its path, or give a catalogue name such as qwen2.5-coder:14b.",
+        )
     if _is_path(reference):
         return Resolved(_file(reference, quant))
     from aidx.adapters.catalogue import read_catalogue
     from aidx.model.build import from_catalogue
     from aidx.model.catalogue import find
+    from aidx.model.quants import find as find_type
 
     entry, named = find(read_catalogue(), reference)
+    if quant and named and find_type(quant) != find_type(named):
+        raise InputError(
+            f"{reference} names {named}, and --quant {quant} another quantization", hint="Leave one of them out."
+        )
     wanted = quant or named or entry.native
     return Resolved(
         from_catalogue(entry, wanted, imatrix=imatrix),
@@ -47,9 +57,9 @@ def resolve(reference: str, *, quant: str | None = None, imatrix: bool = False) 
 
 
 def _is_path(reference: str) -> bool:
-    from pathlib import Path
+    from os.path import exists  # unlike Path.exists, false for a name that no file system takes
 
-    return reference.endswith(".gguf") or "/" in reference or "\\" in reference or Path(reference).exists()
+    return reference.endswith(".gguf") or "/" in reference or "\\" in reference or exists(reference)  # noqa: PTH110
 
 
 def _file(path: str, quant: str | None, name: str | None = None) -> ModelSpec:
@@ -215,5 +225,5 @@ def screen() -> Screen:
     import shutil
     import sys
 
-    encoding = (sys.stdout.encoding or "ascii").lower()
+    encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower()
     return Screen(shutil.get_terminal_size((100, 24)).columns, plain=not encoding.startswith("utf"))

@@ -23,7 +23,8 @@ from aidx.ports import Launch
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc, or uses its death signal")
 PARENT = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, around the tests, would have it ignored
 from aidx.adapters.engines.embedded import ENGINE
 from aidx.budget.settings import Settings
 from aidx.ports import Launch

@@ -112,6 +112,63 @@ def test_the_checklist_shows_the_article_beside_the_exact_figures() -> None:
     assert [step["status"] for step in found["steps"]] == ["ok", "ok", "ok", "ok", "open", "open"]
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("gpt-oss-20b", "--vram", "8GiB", "--host-ram", "64GiB", "-c", "4096"),  # split by experts
+        (MODEL, "--vram", "8GiB", "--host-ram", "16GiB", "-c", "4096"),  # split by layers
+        (MODEL, "--vram", "9GiB", "--host-ram", "16GiB", "-c", "8192", "-ngl", "all"),  # does not fit
+    ],
+)
+def test_a_way_out_typed_as_printed_does_what_it_says(asked: tuple[str, ...]) -> None:
+    before = json.loads(aidx_json("plan", *asked))
+    assert before["alternatives"]
+    for other in before["alternatives"]:
+        words = other["change"].split()
+        command = without(asked, "--quant" if "--quant" in words else "", *words)
+        after = json.loads(aidx_json("plan", *command, *words))
+        tight = min(range(2), key=lambda device: before["devices"][device]["headroom_bytes"])
+        saved = [found["devices"][tight]["planned_bytes"] for found in (before, after)]
+        assert saved[0] - saved[1] == other["saves_bytes"], other
+        assert after["roles"][0]["max_ctx_size"] == other["max_ctx_size"], other
+        assert (after["verdict"] == "does_not_fit") == ("not enough alone" in other["cost"]), other
+
+
+def aidx_json(*arguments: str) -> str:
+    """Standard output of a plan, whatever its verdict."""
+    done = subprocess.run(
+        [sys.executable, "-m", "aidx", *arguments, "--json"], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode in {0, 3}, done
+    return done.stdout
+
+
+def without(asked: tuple[str, ...], quant: str, *flags: str) -> tuple[str, ...]:
+    """*asked* less the quantization in its model's name where *quant* replaces it, and less repeated *flags*."""
+    model = "qwen2.5-coder:14b" if quant and asked[0] == MODEL else asked[0]
+    return (model, *(word for word in asked[1:] if word not in {"-ngl", "all"} or "--n-gpu-layers" not in flags))
+
+
+@pytest.mark.parametrize("flag", ["-ctk", "-ctv"])
+@pytest.mark.parametrize("context", [(), ("-c", "512")])
+def test_an_unknown_cache_type_is_refused_whatever_the_context(flag: str, context: tuple[str, ...]) -> None:
+    aidx("plan", "aidx-tiny", "--vram", "0", flag, "q9_9", *context, code=2)
+
+
+def test_sizes_in_mib_may_be_large() -> None:
+    found = entries(plan("aidx-tiny", "--vram", "0", "--host-ram", "64GiB", "--cache-ram", "8192"))
+    assert found["prompt_cache"]["bytes"] == 8192 << 20
+
+
+def test_the_checklist_s_commands_prove_the_same_plan() -> None:
+    asked = ("--vram", "12GiB", "--host-ram", "16GiB", "-c", "8192", "--quant", "Q8_0")
+    steps = json.loads(aidx("checklist", "qwen2.5-coder:14b", *asked, "--json"))["steps"]
+    command = steps[3]["command"].split()
+    assert command[:2] == ["aidx", "plan"]
+    again = json.loads(aidx(*command[1:-1], "--json"))
+    assert again["plan_hash"] in steps[5]["proof"]
+
+
 @pytest.mark.parametrize("card", ["10GiB", "24GiB"])
 def test_another_card_moves_the_numbers(card: str) -> None:
     here, there = plan(MODEL, *CARD), plan(MODEL, "--vram", card, "--host-ram", "16GiB")

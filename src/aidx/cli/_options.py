@@ -1,14 +1,15 @@
 """The options that several commands share, and what they become."""
 
+import shlex
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import wraps
 from typing import Any
 
 import click
 
 from aidx import wiring
-from aidx.cli._types import Size, Switch, WordOrNumber
+from aidx.cli._types import Size, Switch, WordOrNumber, size_text
 from aidx.errors import InputError
 from aidx.plan.need import Need
 
@@ -49,7 +50,9 @@ _SETTINGS = (
     ),
     click.option("--flash-attn", type=Switch(), default="on", show_default=True, help="Flash attention."),
     click.option("--kv-unified/--no-kv-unified", default=True, show_default=True, help="One KV pool for all slots."),
-    click.option("--swa-full", is_flag=True, help="Sliding windows keep the full context."),
+    click.option(
+        "--swa-full/--no-swa-full", default=False, show_default=True, help="Sliding windows keep the full context."
+    ),
     click.option("--cache-ram", type=int, default=0, show_default=True, help="Prompt cache in host RAM, MiB."),
     click.option(
         "--ctx-checkpoints", type=int, default=0, show_default=True, help="Context checkpoints a slot in host RAM."
@@ -77,6 +80,16 @@ _MODEL = (
 )
 
 
+_PLANNED = {field.name for field in fields(Need)} | {
+    "vram",
+    "host_ram",
+    "driver",
+    "total",
+    "quant",
+    "imatrix",
+}
+
+
 def _stack(options: tuple[Command, ...], function: Command) -> Command:
     for option in reversed(options):
         function = option(function)
@@ -95,8 +108,8 @@ def planning(function: Command) -> Command:
     @wraps(function)
     def wrapped(**given: Any) -> Any:  # noqa: ANN401 - click hands over what the options parsed
         asked = {name: given.pop(name) for name in list(given) if name in names}
-        asked["cache_ram"] *= MIB
         need = Need(**asked).checked()
+        need = replace(need, cache_ram=need.cache_ram * MIB)
         machine = wiring.machine(
             vram=_one_gpu(given.pop("vram")),
             host_ram=given.pop("host_ram"),
@@ -118,4 +131,30 @@ def _one_gpu(sizes: tuple[int, ...]) -> int | None:
     return sizes[0] if sizes else None
 
 
-__all__ = ["common", "planning"]
+def typed(model: str) -> str:
+    """*model* and the planning options of this command line, as a shell would take them."""
+    context = click.get_current_context()
+    words = [model]
+    for option in context.command.params:
+        name = option.name or ""
+        if isinstance(option, click.Option) and name in _PLANNED and _given(context, name):
+            words += _words(option, context.params[name])
+    return shlex.join(words)
+
+
+def _given(context: click.Context, name: str) -> bool:
+    return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
+
+
+def _words(option: click.Option, value: object) -> list[str]:
+    flag = max(option.opts, key=len)
+    if option.is_flag:
+        return [flag if value else option.secondary_opts[0]]
+    if isinstance(option.type, Switch):
+        return [flag, "on" if value else "off"]
+    values = value if isinstance(value, tuple) else (value,)
+    written = size_text if isinstance(option.type, Size) else str
+    return [word for each in values for word in (flag, written(each))]
+
+
+__all__ = ["common", "planning", "typed"]

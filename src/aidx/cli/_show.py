@@ -17,13 +17,12 @@ def plan_lines(plan: Plan, width: int = 100, *, plain: bool = False) -> list[str
     *plain* draws with ASCII, for an output that has no other characters.
     """
     lines = [f"note: {note}" for note in plan.notes]
+    lines += [_answer(plan), *(_reach(role) for role in plan.roles), f"binding: {plan.binding}", ""]
     for role in plan.roles:
         lines += _head(role)
     for account in plan.ledger.accounts:
         lines += ["", *_device(account, min(BAR, width), plain=plain)]
-    lines += ["", _answer(plan), f"binding: {plan.binding}"]
-    lines += [f"longest context that holds: {role.max_ctx_size:,} tokens" for role in plan.roles]
-    lines += [_growth(role.growth) for role in plan.roles]
+    lines += ["", *(_growth(role.growth) for role in plan.roles)]
     lines += _alternatives(plan)
     lines.append(f"plan {plan.plan_hash}; --explain shows the equations, --json every byte")
     return lines
@@ -72,6 +71,12 @@ def _answer(plan: Plan) -> str:
         for account in plan.ledger.accounts
     ]
     return f"{words[plan.verdict]}: {', '.join(parts)}"
+
+
+def _reach(role: RolePlan) -> str:
+    trained = role.model.context_length // CELL_PAD * CELL_PAD
+    limit = ", all that the model was trained for" if role.max_ctx_size == trained else ""
+    return f"longest context that holds: {role.max_ctx_size:,} tokens{limit}"
 
 
 def _growth(growth: Growth) -> str:

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from aidx.budget.sizes import parse_size
+from aidx.errors import InputError
 
 
 class Size(click.ParamType[int]):
@@ -15,7 +16,10 @@ class Size(click.ParamType[int]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401 - click's own signature
         """Bytes; ``InputError`` names what is wrong with the text."""
         del param, ctx
-        return value if isinstance(value, int) else parse_size(str(value))
+        size = value if isinstance(value, int) else parse_size(str(value))
+        if 0 < size < 1 << 20:
+            raise InputError(f"{value} is {size} bytes, no size of a device", hint="Give a unit, say 12GiB or 512M.")
+        return size
 
 
 class WordOrNumber(click.ParamType[int | str]):
@@ -47,3 +51,11 @@ class Switch(click.ParamType[bool]):
         if value not in {"on", "off"}:
             self.fail(f"{value!r} is neither on nor off", param, ctx)
         return bool(value == "on")
+
+
+def size_text(size: int) -> str:
+    """*size* as a person would type it: in the largest unit that divides it."""
+    for unit, step in (("GiB", 1 << 30), ("MiB", 1 << 20)):
+        if size and not size % step:
+            return f"{size // step}{unit}"
+    return str(size)

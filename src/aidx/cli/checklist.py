@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from aidx.cli._options import common, planning
+from aidx.cli._options import common, planning, typed
 from aidx.plan.devices import Machine
 from aidx.plan.need import Need
 
@@ -36,6 +36,7 @@ def command(
     from aidx import wiring
     from aidx.advise import article, plan
     from aidx.cli._show import checklist_lines
+    from aidx.cli._text import safe
     from aidx.plan.article import MODEL
     from aidx.plan.checklist import as_json as contract
     from aidx.plan.checklist import checklist
@@ -45,11 +46,11 @@ def command(
         planned = plan(found.model, need, machine, prober, found.variant)
         is_article = found.variant is not None and found.model.name == MODEL
         claims = article(found.variant, prober, fast=need.fast) if is_article and found.variant else ()
-    steps = checklist(planned, claims)
+    steps = checklist(planned, typed(model), claims)
     if html is not None:
         wiring.write_report(html, planned)
     if as_json:
         click.echo(json.dumps(contract(steps)))
     else:
-        click.echo("\n".join((*planned.notes, *checklist_lines(steps))))
+        click.echo("\n".join((*planned.notes, *map(safe, checklist_lines(steps)))))
     return 3 if any(step.status == "failed" for step in steps.steps) else 0

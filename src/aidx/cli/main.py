@@ -11,6 +11,7 @@ import click
 
 import aidx
 from aidx import cli
+from aidx.cli._text import printable
 from aidx.errors import AidxError, InputError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
@@ -52,7 +53,8 @@ def main() -> NoReturn:
     as_json = "--json" in arguments
     try:
         code = root.main(arguments, prog_name="aidx", standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed by the caller
+            sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as asked:
         click.echo(asked.format_message())
         code = 2
@@ -65,6 +67,8 @@ def main() -> NoReturn:
     except BrokenPipeError:  # the reader of our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
+    except OSError as broken:  # adapters translate theirs: what is left is our own output
+        code = _fail(AidxError(f"cannot write the output: {broken.strerror or broken}"), as_json=as_json)
     except Exception as bug:  # the last line of defence: a bug becomes one line, never a traceback
         if _verbose(arguments):
             raise
@@ -84,7 +88,7 @@ def _usage(wrong: click.ClickException) -> InputError:
 
 
 def _fail(error: AidxError, *, as_json: bool) -> int:
-    message, hint = " ".join(str(error).split()), " ".join(error.hint.split())
+    message, hint = printable(str(error)), printable(error.hint)
     if as_json:
         report = {"code": error.code, "message": message, "hint": hint, "exit_code": error.exit_code}
         click.echo(json.dumps({"error": report}))

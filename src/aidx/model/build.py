@@ -35,6 +35,11 @@ def from_header(
     metadata = header.metadata
     of = architecture(metadata)
     family = arch.find(of)
+    if family is None and find_int(metadata, "block_count") is None:
+        raise InputError(
+            f"architecture '{of}' is no language model that aidx or the engine plans, or its header is damaged",
+            hint=f"Known architectures: {', '.join(arch.known())}.",
+        )
     return ModelSpec(
         name=name,
         source=source,

@@ -40,29 +40,30 @@ class Checklist:
     article: tuple[Claim, ...] = ()
 
 
-def checklist(plan: Plan, article: Sequence[Claim] = ()) -> Checklist:
-    """The six steps for *plan*; later commands prove steps 5 and 6, which stay ``open`` until then."""
-    model = plan.roles[0].model
-    flags = model.path or model.name
+def checklist(plan: Plan, typed: str, article: Sequence[Claim] = ()) -> Checklist:
+    """The six steps for *plan*; later commands prove steps 5 and 6, which stay ``open`` until then.
+
+    *typed* is the model and the options that the plan was asked with, so that each command proves this plan.
+    """
     return Checklist(
         steps=(
-            _select(plan),
-            _quantize(plan),
-            _reserve(plan),
-            _verify(plan),
+            _select(plan, typed),
+            _quantize(plan, typed),
+            _reserve(plan, typed),
+            _verify(plan, typed),
             Step(
                 5,
                 "Enforce structured output",
                 "open",
                 "nothing enforces a schema for this plan yet",
-                f"aidx serve {flags}, then send response_format with a JSON schema",
+                f"aidx serve {typed}",
             ),
             Step(
                 6,
                 "Stress test at peak KV",
                 "open",
                 f"no stress proof for plan {plan.plan_hash}",
-                f"aidx stress {flags}",
+                f"aidx stress {typed}",
             ),
         ),
         budget=components(plan.ledger),
@@ -83,7 +84,7 @@ def components(ledger: Ledger) -> tuple[Component, ...]:
     )
 
 
-def _select(plan: Plan) -> Step:
+def _select(plan: Plan, typed: str) -> Step:
     model = plan.roles[0].model
     billions = model.parameters / 1e9
     suits = EDITOR[0] <= model.parameters <= EDITOR[1]
@@ -93,11 +94,11 @@ def _select(plan: Plan) -> Step:
         "ok" if suits else "failed",
         f"{model.name}: {billions:.2f}B parameters, {model.architecture}"
         + ("" if suits else "; an Editor has 7B to 14B"),
-        "aidx roles",
+        f"aidx plan {typed}",
     )
 
 
-def _quantize(plan: Plan) -> Step:
+def _quantize(plan: Plan, typed: str) -> Step:
     model, loss = plan.roles[0].model, plan.roles[0].loss
     return Step(
         2,
@@ -105,29 +106,29 @@ def _quantize(plan: Plan) -> Step:
         "ok",
         f"{model.quantization}: file {gib(model.file_bytes)}, "
         f"KLD {loss.kld_low:g} to {loss.kld_high:g} ({loss.quality}; {loss.source})",
-        f"aidx loss {model.path or model.name}",
+        f"aidx plan {typed}",
     )
 
 
-def _reserve(plan: Plan) -> Step:
+def _reserve(plan: Plan, typed: str) -> Step:
     role = plan.roles[0]
     cache = sum(account.sum("kv_cache") + account.sum("recurrent_state") for account in plan.ledger.accounts)
     return Step(
         3,
         "Reserve KV headroom",
         "ok" if role.max_ctx_size >= role.settings.ctx_size or plan.ledger.holds else "failed",
-        f"{gib(cache)} for {role.settings.n_ctx} cells; the longest context that holds is {role.max_ctx_size}",
-        f"aidx plan {role.model.path or role.model.name} -c max",
+        f"{gib(cache)} for {role.settings.n_ctx:,} cells; the longest context that holds is {role.max_ctx_size:,}",
+        f"aidx plan {typed}",
     )
 
 
-def _verify(plan: Plan) -> Step:
+def _verify(plan: Plan, typed: str) -> Step:
     return Step(
         4,
         "Verify the total",
         "ok" if plan.ledger.holds else "failed",
         plan.binding,
-        f"aidx plan {plan.roles[0].model.path or plan.roles[0].model.name} --explain",
+        f"aidx plan {typed} --explain",
     )
 
 

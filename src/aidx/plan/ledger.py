@@ -8,6 +8,7 @@ from aidx.budget.ledger import Ledger
 from aidx.budget.reconcile import from_engine, reconcile
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError, InputError
+from aidx.model.arch import known
 from aidx.model.spec import ModelSpec
 from aidx.plan.devices import Machine
 from aidx.plan.probe import Answer, Probe, Probed, Unanswered
@@ -38,7 +39,7 @@ class Desk:
             if self.model.layers is None:
                 raise InputError(
                     f"architecture '{self.model.architecture}' is unknown to the closed forms",
-                    hint="Plan without --fast, so that the engine answers.",
+                    hint=f"Plan without --fast, so that the engine answers (known: {', '.join(known())}).",
                 )
             self.formed[settings] = self._ledger(self.allocate(settings))
         return self.formed[settings]
@@ -56,6 +57,21 @@ class Desk:
             self.asked[settings] = self._ledger(self._reconciled(settings, answer))
         return self.asked[settings]
 
+    def best(self, settings: Settings) -> Generator[Probe, Answer, Ledger]:
+        """By closed forms where they equal the engine, else as ``ask``.
+
+        With everything on one device they do (``tests/e2e/test_sweep.py``); compute of a split model is a bound.
+        """
+        whole = not settings.n_cpu_moe and settings.n_gpu_layers in self.whole
+        if whole and self.model.layers is not None:
+            return self.closed(settings)
+        return (yield from self.ask(settings))
+
+    @property
+    def whole(self) -> tuple[int, int]:
+        """The values of ``n_gpu_layers`` that put everything on one device."""
+        return (self.model.block_count + 1,) * 2 if self.machine.gpus else (0, 0)
+
     def _unanswered(self, answer: Unanswered, settings: Settings) -> Ledger:
         self.silence = answer.reason
         if self.model.layers is not None:
@@ -64,7 +80,7 @@ class Desk:
             raise InputError(
                 f"{self.model.name}: neither aidx nor the engine knows architecture "
                 f"'{self.model.architecture}': {answer.reason}",
-                hint="See `aidx plan --help` for what a MODEL may be; known architectures are listed above.",
+                hint=f"Known to aidx: {', '.join(known())}; the engine knows more, but not this one.",
             )
         raise EngineError(
             f"architecture '{self.model.architecture}' is known to the engine only, and it could not be asked: "

@@ -8,7 +8,7 @@ from aidx.budget.growth import Growth, bytes_per_token, growth
 from aidx.budget.ledger import Account, Ledger
 from aidx.budget.loss import published_loss
 from aidx.budget.placement import place as place_layers
-from aidx.budget.settings import Settings
+from aidx.budget.settings import CELL_PAD, Settings, pad
 from aidx.budget.sizes import gib
 from aidx.model.spec import ModelSpec
 from aidx.plan.alternatives import alternatives
@@ -18,7 +18,7 @@ from aidx.plan.need import Need
 from aidx.plan.place import place, training_length
 from aidx.plan.probe import Answer, Probe
 from aidx.plan.result import Plan, RolePlan, Verdict
-from aidx.plan.search import closed_longest, longest
+from aidx.plan.search import longest
 
 BEYOND = 1 << 22  # a context longer than any model's, to find where memory alone would end
 
@@ -44,7 +44,7 @@ def plan(
         engine=need.engine,
         settings=settings,
         max_ctx_size=min(reach, model.context_length) if reach else 0,
-        growth=_growth(desk, settings, need),
+        growth=(yield from _growth(desk, settings, need)),
         loss=published_loss(model.quantization, native=model.quantization == "MXFP4_MOE"),
     )
     return Plan(
@@ -52,16 +52,16 @@ def plan(
         ledger=ledger,
         verdict=_verdict(ledger, settings, model),
         binding=binding(ledger),
-        alternatives=alternatives(desk, settings, role.max_ctx_size, variant),
+        alternatives=(yield from alternatives(desk, settings, role.max_ctx_size, variant)),
         plan_hash=_hash(role, ledger),
         notes=_notes(desk, need, settings),
     )
 
 
-def _growth(desk: Desk, settings: Settings, need: Need) -> Growth:
+def _growth(desk: Desk, settings: Settings, need: Need) -> Generator[Probe, Answer, Growth]:
     """Memory is full where the device, not the training length, would end the conversation."""
     model = desk.model
-    memory = BEYOND if model.layers is None else closed_longest(desk, settings, BEYOND)
+    memory = BEYOND if model.layers is None else (yield from longest(desk, settings, BEYOND, desk.best))
     marginal = 0
     if model.layers is not None:
         marginal = bytes_per_token(model.layers, settings, place_layers(model, settings, gpus=len(desk.machine.gpus)))
@@ -97,11 +97,12 @@ def _tightness(account: Account) -> float:
 
 
 def _hash(role: RolePlan, ledger: Ledger) -> str:
-    """Names the promise: model, engine, settings and every planned byte; not what others happen to use now."""
+    """Names the promise: model, engine, settings, devices and every planned byte; not what others use just now."""
     model, settings = role.model, role.settings
     promise = {
         "model": [model.architecture, model.quantization, model.file_bytes, model.parameters],
         "engine": role.engine,
+        "devices": [[account.name, account.kind, account.total] for account in ledger.accounts],
         "settings": [str(getattr(settings, name)) for name in settings.__slots__],
         "entries": [
             [account.name, entry.what, entry.bytes]
@@ -119,6 +120,8 @@ def _notes(desk: Desk, need: Need, settings: Settings) -> tuple[str, ...]:
         notes.append(f"the engine was not asked ({desk.silence}): compute is modelled")
     if settings.ctx_size > desk.model.context_length:
         notes.append(
-            f"context {settings.ctx_size} is longer than the model was trained for ({desk.model.context_length})"
+            f"context {settings.ctx_size:,} is longer than the model was trained for ({desk.model.context_length:,})"
         )
+    if settings.n_ctx > pad(settings.ctx_size, CELL_PAD):
+        notes.append(f"each of {settings.parallel} slots is padded to 256 cells: n_ctx is {settings.n_ctx:,}")
     return tuple(notes)

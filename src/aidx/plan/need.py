@@ -1,8 +1,9 @@
 """What the user asks of a plan."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from aidx.budget.kv import cache_type
 from aidx.errors import InputError
 
 OFFLOAD_CTX = 4096  # below this a context is no use for code: layers move to the host instead (DESIGN section 4)
@@ -31,7 +32,7 @@ class Need:
     turn_tokens: int = 600
 
     def checked(self) -> "Need":
-        """Self, or ``InputError`` naming the first number that cannot be."""
+        """Self with its names as the engine writes them; ``InputError`` names the first value that cannot be."""
         lowest = {
             "--ctx-size": (self.ctx_size, 1),
             "--parallel": (self.parallel, 1),
@@ -47,6 +48,8 @@ class Need:
         for flag, (value, least) in lowest.items():
             if isinstance(value, int) and value < least:
                 raise InputError(f"{flag} {value} is too small", hint=f"Give at least {least}.")
-            if isinstance(value, int) and value >= 1 << 31:
+            if isinstance(value, int) and value >= 1 << 31 and flag != "--cache-ram":  # that one is in bytes
                 raise InputError(f"{flag} {value} is too large", hint="The engine takes numbers below 2147483648.")
-        return self
+        key = cache_type(self.cache_type_k.lower(), option="--cache-type-k")
+        values = cache_type(self.cache_type_v.lower(), option="--cache-type-v")
+        return replace(self, cache_type_k=key.name, cache_type_v=values.name)

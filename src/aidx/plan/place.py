@@ -3,16 +3,23 @@
 from collections.abc import Generator
 from dataclasses import replace
 
+from aidx.budget.kv import check_cache
 from aidx.budget.settings import CELL_PAD, Settings
+from aidx.errors import InputError
 from aidx.plan.ledger import Desk
 from aidx.plan.need import OFFLOAD_CTX, Need
 from aidx.plan.probe import Answer, Probe
-from aidx.plan.search import all_layers, longest, offload
+from aidx.plan.search import all_layers, has_experts, longest, offload
 
 
 def place(desk: Desk, need: Need) -> Generator[Probe, Answer, Settings]:
-    """The settings to plan; they need not hold (then nothing that was tried does)."""
+    """The settings to plan; they need not hold (then nothing that was tried does).
+
+    Raises ``InputError`` for layers on a GPU that is not planned and for experts of a model that has none.
+    """
+    _check(desk, need)
     settings = _as_asked(desk, need)
+    check_cache(desk.model.layers or (), settings)
     chooses_layers = need.n_gpu_layers == "auto" and bool(desk.machine.gpus)
     if isinstance(need.ctx_size, int):
         return (yield from _at(desk, settings, need)) if chooses_layers else settings
@@ -28,6 +35,19 @@ def place(desk: Desk, need: Need) -> Generator[Probe, Answer, Settings]:
         return settings
     reached = yield from longest(desk, settings, training_length(desk))
     return replace(settings, ctx_size=reached or enough)
+
+
+def _check(desk: Desk, need: Need) -> None:
+    if not desk.machine.gpus and need.n_gpu_layers not in {"auto", 0}:
+        raise InputError(
+            f"--n-gpu-layers {need.n_gpu_layers}, but no GPU is planned",
+            hint="Give the GPU's --vram, or leave --n-gpu-layers out.",
+        )
+    if need.n_cpu_moe not in {"auto", 0} and not has_experts(desk):
+        raise InputError(
+            f"--n-cpu-moe {need.n_cpu_moe}, but {desk.model.name} has no experts",
+            hint="Leave it out; --n-gpu-layers N moves whole layers.",
+        )
 
 
 def training_length(desk: Desk) -> int:

@@ -1,6 +1,6 @@
 """Searches over settings: the longest context that holds, and the best split between GPU and host."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import replace
 
 from aidx.budget.ledger import Ledger
@@ -11,18 +11,24 @@ from aidx.plan.probe import Answer, Probe
 STRAIGHT_STEPS = 6  # guesses along the slope before plain bisection takes over
 
 
-def longest(desk: Desk, settings: Settings, cap: int) -> Generator[Probe, Answer, int]:
+Look = Callable[[Settings], Generator[Probe, Answer, Ledger]]
+
+
+def longest(desk: Desk, settings: Settings, cap: int, look: Look | None = None) -> Generator[Probe, Answer, int]:
     """The longest multiple of 256 cells up to *cap* that holds with *settings*; 0 where none does.
+
+    *look* gives the ledger of settings; by default the engine is asked.
 
     Memory grows along straight lines in the context, so the slope of the closed form leads to the answer
     in about three questions; both the answer and its upper neighbour have been asked.
     """
+    look = look or desk.ask
     holds, fails = 0, cap // CELL_PAD * CELL_PAD + CELL_PAD
     guess = fails - CELL_PAD if desk.model.layers is None else _closed_longest(desk, settings, cap)
     steps = 0
     while fails - holds > CELL_PAD:
         cells = min(max(guess, holds + CELL_PAD), fails - CELL_PAD)
-        ledger = yield from desk.ask(replace(settings, ctx_size=cells))
+        ledger = yield from look(replace(settings, ctx_size=cells))
         if ledger.holds:
             holds = cells
         else:
@@ -52,11 +58,6 @@ def _closed_longest(desk: Desk, settings: Settings, cap: int) -> int:
     return holds
 
 
-def closed_longest(desk: Desk, settings: Settings, cap: int) -> int:
-    """As ``longest``, by closed forms alone; 0 for an architecture that has none."""
-    return 0 if desk.model.layers is None else _closed_longest(desk, settings, cap)
-
-
 def _reach(desk: Desk, here: Settings, ledger: Ledger) -> int:
     """Cells by which the context may grow (or must shrink) so that *ledger* just holds."""
     further = desk.closed(replace(here, ctx_size=here.ctx_size + CELL_PAD))
@@ -83,7 +84,7 @@ def offload(desk: Desk, settings: Settings, *, move_experts: bool) -> Generator[
     """
     blocks = desk.model.block_count
     full = all_layers(desk, settings)
-    if move_experts and _has_experts(desk):
+    if move_experts and has_experts(desk):
         experts = replace(full, n_cpu_moe=blocks)
         if (yield from _gpu_holds(desk, experts)):
             best = yield from _last(desk, [replace(full, n_cpu_moe=count) for count in range(blocks, -1, -1)])
@@ -93,7 +94,8 @@ def offload(desk: Desk, settings: Settings, *, move_experts: bool) -> Generator[
     return (yield from _if_holds(desk, best))
 
 
-def _has_experts(desk: Desk) -> bool:
+def has_experts(desk: Desk) -> bool:
+    """Whether the model is a mixture of experts."""
     return any("_exps" in tensor.name for tensor in desk.model.tensors)
 
 

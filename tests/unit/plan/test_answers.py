@@ -81,7 +81,7 @@ def test_the_equations_add_up() -> None:
 
 
 def test_the_checklist_has_six_steps_and_leaves_open_what_nothing_has_proved() -> None:
-    found = checklist(made(Need(ctx_size=4096), 8 * GIB))
+    found = checklist(made(Need(ctx_size=4096), 8 * GIB), "hand-made -c 4096")
     assert [step.step for step in found.steps] == [1, 2, 3, 4, 5, 6]
     assert [step.status for step in found.steps[4:]] == ["open", "open"]
     assert found.steps[3].status == "ok"
@@ -89,13 +89,13 @@ def test_the_checklist_has_six_steps_and_leaves_open_what_nothing_has_proved() -
 
 
 def test_the_checklist_fails_the_total_when_it_does_not_hold() -> None:
-    found = checklist(made(Need(ctx_size=4096, n_gpu_layers="all"), 200 * MIB))
+    found = checklist(made(Need(ctx_size=4096, n_gpu_layers="all"), 200 * MIB), "hand-made")
     assert found.steps[3].status == "failed"
 
 
 def test_the_component_table_sums_to_the_device() -> None:
     planned = made(Need(ctx_size=4096), 8 * GIB)
-    assert sum(row.bytes for row in checklist(planned).budget) == 8 * GIB
+    assert sum(row.bytes for row in checklist(planned, "hand-made").budget) == 8 * GIB
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "xllamacpp" / "xllamacpp.abi3.so").touch()
     (tmp_path / f"xllamacpp-{PINNED}.dist-info").mkdir()
     monkeypatch.setattr(sys, "path", [str(tmp_path)])
+    monkeypatch.delitem(sys.modules, "xllamacpp", raising=False)  # find_spec believes what is loaded already
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr("os.uname", lambda: type("Name", (), {"machine": "x86_64"}))
     return tmp_path
