@@ -162,7 +162,8 @@ def held(plan: Plan) -> Plan:
     """*plan*, or ``BudgetError`` with what is in the way and the cheapest way out."""
     if plan.ledger.holds:
         return plan
-    hint = f"Try {plan.alternatives[0].change}." if plan.alternatives else "See: aidx plan MODEL"
+    enough = [other.change for other in plan.alternatives if "not enough alone" not in other.cost]
+    hint = f"Try {enough[0]}." if enough else f"No single change is enough: see aidx plan {plan.roles[0].model.name}."
     raise BudgetError(f"{plan.roles[0].model.name} does not fit: {plan.binding}", hint=hint)
 
 
@@ -203,6 +204,13 @@ def write_page(path: str, page: str) -> None:
     from aidx.adapters.write import write_text
 
     write_text(path, page)
+
+
+def check_page(path: str) -> None:
+    """``InputError`` where *path* can be no page: said before the work, not after it."""
+    from aidx.adapters.write import check_target
+
+    check_target(path)
 
 
 def held_out_tasks() -> str:

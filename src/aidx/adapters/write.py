@@ -1,33 +1,50 @@
 """Files written whole or not at all."""
 
 import os
+import stat
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
 from aidx.errors import InputError
 
+HINT = "Name a file in a folder that you may write to."
+
+
+def check_target(path: str) -> Path:
+    """Where a file called *path* would be written, links followed.
+
+    Raises ``InputError`` for what can be no file: a folder, a device, a FIFO, or a name in no folder.
+    """
+    target = Path(os.path.realpath(path))
+    if not path or not target.parent.is_dir():
+        raise InputError(f"cannot write '{path}': there is no such folder", hint=HINT)
+    if target.exists() and not target.is_file():
+        raise InputError(f"cannot write {path}: it is a folder, a device or a pipe", hint=HINT)
+    if not os.access(target.parent, os.W_OK):
+        raise InputError(f"cannot write {path}: permission denied", hint=HINT)
+    return target
+
 
 def write_text(path: str, text: str) -> None:
-    """Replace the file at *path* by *text* in UTF-8; the old file stays where anything fails.
+    """Replace the file at *path* by *text* in UTF-8; the old file stays where anything fails, its mode always.
 
-    Raises ``InputError`` where the folder is missing or cannot be written.
+    Raises ``InputError`` where *path* can be no file, or cannot be written.
     """
-    target = Path(path)
+    target = check_target(path)
     temporary = None
     try:
+        mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
         with NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, delete=False) as file:
             temporary = Path(file.name)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        temporary.chmod(0o666 & ~_umask())
+        temporary.chmod(mode)
         temporary.replace(target)
     except OSError as error:
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise InputError(
-            f"cannot write {path}: {error.strerror or error}", hint="Name a file in a folder that you may write to."
-        ) from None
+        raise InputError(f"cannot write {path}: {error.strerror or error}", hint=HINT) from None
 
 
 def _umask() -> int:

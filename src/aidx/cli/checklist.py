@@ -41,6 +41,8 @@ def command(
     from aidx.plan.checklist import as_json as contract
     from aidx.plan.checklist import checklist
 
+    if html is not None:
+        wiring.check_page(html)
     with closing(wiring.prober(warm=not need.fast)) as prober:
         found = wiring.resolve(model, **model_options)
         planned = plan(found.model, need, machine, prober, found.variant)

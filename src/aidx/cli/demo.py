@@ -42,6 +42,7 @@ def command(number: int | None, html: str, *, as_json: bool, quiet: bool, verbos
     from aidx.plan.need import Need
 
     begun = time.monotonic()
+    wiring.check_page(html)
     task = pick(read(wiring.held_out_tasks()), number)
     card, tiny, here = wiring.resolve(MODEL), wiring.resolve("aidx-tiny"), wiring.machine(vram=0)
     assert card.variant is not None

@@ -42,6 +42,8 @@ def command(
     from aidx.plan.contract import as_json as contract
     from aidx.plan.explain import explain as equations
 
+    if html is not None:
+        wiring.check_page(html)
     with closing(wiring.prober(warm=not need.fast)) as prober:
         found = wiring.resolve(model, **model_options)
         plan = make(found.model, need, machine, prober, found.variant)

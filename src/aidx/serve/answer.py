@@ -26,6 +26,7 @@ STATUS = {
     "body_too_slow": 408,
     "kv_budget_exhausted": 429,
     "engine_failed": 502,
+    "internal_error": 500,
     "engine_loading": 503,
 }
 LOADING_S = 1  # Retry-After while there is no model

@@ -66,7 +66,8 @@ class App:
         return "ready" if all(service.gate.open for service in self.services) else "loading"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request; whatever is wrong with it is an answer in OpenAI's shape."""
+        """Answer one request; whatever is wrong with it, or with us, is an answer in OpenAI's shape."""
+        send = _Sent(send)
         try:
             self._let_in(scope)
             if (scope["method"], scope["path"]) == ("POST", "/v1/chat/completions"):
@@ -75,6 +76,15 @@ class App:
                 await _send(send, self._route(scope["method"], scope["path"])())
         except AidxError as wrong:
             await _send(send, answer.error(wrong))
+        except asyncio.CancelledError:
+            if not self.draining:
+                raise
+            if not send.started:  # its time to drain is over, and its body never came
+                await _send(send, answer.error(EngineError("the server is stopping", code="engine_loading")))
+        except Exception as bug:  # the last line of defence: a bug of ours is one answer, never a broken connection
+            if send.started:
+                raise
+            await _send(send, answer.error(AidxError(f"internal error: {type(bug).__name__}")))
 
     def _let_in(self, scope: Scope) -> None:
         headers = {name: value for name, value in scope["headers"] if name in {b"host", b"origin", b"authorization"}}
@@ -142,6 +152,18 @@ class App:
                 body = b"".join([chunk async for chunk in grant])
                 length = (b"content-length", b"%d" % len(body))
                 await _send(send, answer.Answer(200, [answer.JSON, length, *headers], body))
+
+
+class _Sent:
+    """A ``send`` that knows whether the answer has begun."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.started = False
+
+    async def __call__(self, message: Any) -> None:  # noqa: ANN401 - ASGI
+        self.started = True
+        await self._send(message)
 
 
 class _UntilGone:

@@ -183,9 +183,19 @@ class _Once:
         if len(found) < len(pairs):
             twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
             raise InputError(f"the key {_shown(twice)} comes twice in one object")
+        if not all(name.isascii() or _is_text(name) for name in found):
+            raise InputError("a key has half of a surrogate pair")
         if self._objects > MAX_OBJECTS:
             raise InputError(f"the body has more than {MAX_OBJECTS} JSON objects")
         return found
+
+
+def _is_text(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _no_constant(name: str) -> float:

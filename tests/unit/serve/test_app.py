@@ -272,6 +272,34 @@ def test_while_it_drains_it_takes_nothing_new():
     assert json.loads(ready.content) == {"status": "draining"}
 
 
+def test_a_body_that_never_comes_whole_ends_with_the_drain():
+    async def scenario(world):
+        client = Client(b"{")
+
+        async def receive():
+            await asyncio.Event().wait()
+
+        client.receive = receive
+        task = asyncio.create_task(world.call("POST", CHAT, client=client))
+        await asyncio.sleep(0)
+        world.app.draining = True
+        task.cancel()
+        await task
+        return client
+
+    found = run(scenario)
+    assert (found.status, found.error["code"]) == (503, "engine_loading")
+
+
+def test_a_bug_of_ours_is_one_answer_in_openai_s_shape():
+    async def scenario(world):
+        world.app._routes["GET", "/plan"] = lambda: 1 // 0
+        return await world.call("GET", "/plan")
+
+    found = run(scenario)
+    assert (found.status, found.error["code"]) == (500, "internal_error")
+
+
 def test_the_plan_comes_with_what_is_reserved_now():
     async def scenario(world):
         before = await world.call("GET", "/plan")
@@ -368,6 +396,7 @@ def test_the_right_key_opens_and_health_needs_none():
         ({"content-encoding": "gzip"}, b"{}", 415),
         ({}, b"not json", 400),
         ({}, b'{"model": "editor", "messages": []}', 400),
+        ({}, rb'{"model": "editor", "\ud800": 1, "messages": [{"role": "user", "content": "a"}]}', 400),
     ],
 )
 def test_bad_bodies_never_reach_the_model(headers, body, status):
