@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from aidx.errors import BudgetError, EngineError, InputError
+from aidx.errors import BudgetError, CheckError, EngineError, InputError
 from aidx.model.spec import ModelSpec
 from aidx.plan.devices import ASSUMED_DRIVER, Device, Machine, host, wished_gpu
 from aidx.plan.result import Plan
@@ -136,15 +136,18 @@ def machine(
     return Machine(ram, gpus)
 
 
-def start(plan: Plan) -> Deployment:
+def start(plan: Plan, tell: Callable[[str], object] | None = None) -> Deployment:
     """Start the engine that *plan* decided on, with exactly its settings; blocks until it answers.
 
-    A plan that does not hold is never started (``BudgetError``). Raises ``EngineError`` for a model that is not
-    on this machine and for an engine that fails.
+    Its own account of its buffers is compared with the plan, entry by entry; *tell* is handed the result. A plan
+    that does not hold is never started (``BudgetError``), and an engine that took more than there is does not
+    stay (``CheckError``). Raises ``EngineError`` for a model that is not on this machine and for an engine that
+    fails.
     """
     from importlib import import_module
 
     from aidx.adapters import engines
+    from aidx.budget.compare import compare, overrun, sentence
 
     held(plan)
     role = plan.roles[0]
@@ -155,7 +158,16 @@ def start(plan: Plan) -> Deployment:
             code="model_not_here",
         )
     engine: Engine = import_module(f"{engines.__name__}.{role.engine.replace('-', '_')}").ENGINE
-    return engine.start(Launch(role.model.path, role.model.name, role.settings))
+    deployment = engine.start(Launch(role.model.path, role.model.name, role.settings))
+    allocated = deployment.allocated()
+    rows = compare(plan.ledger, allocated.devices, resolution=allocated.resolution)
+    if beyond := overrun(plan.ledger, rows):
+        deployment.stop()
+        excess = ", ".join(f"{name} by {size:,} B" for name, size in beyond.items())
+        raise CheckError(f"the engine took more than there is: {excess}; {sentence(rows)}", hint="Report the plan.")
+    if tell is not None:
+        tell(f"aidx: {role.model.name}: {sentence(rows)}")
+    return deployment
 
 
 def held(plan: Plan) -> Plan:

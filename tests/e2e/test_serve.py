@@ -375,3 +375,13 @@ def test_no_text_ends_the_engine(endpoint, kind):
         status, _, _ = endpoint.ask("x" + kind * (size // len(kind)) + "x", max_tokens=1)
         assert status in {200, 400}
     assert endpoint.engine.pid == engine
+
+
+def test_what_the_engine_took_is_compared_with_the_plan():
+    command = [sys.executable, "-m", "aidx", "serve", "aidx-tiny", "--vram", "0", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
+        assert server.stdout.readline().startswith("aidx: serving on http://127.0.0.1:")
+        server.terminate()
+        _, told = server.communicate(timeout=10)
+
+    assert "in 4 kinds of buffers, each as planned" in told.splitlines()[0]

@@ -58,6 +58,25 @@ def compare(planned: Ledger, allocated: Mapping[str, Sequence[Entry]], *, resolu
     return tuple(row for row in rows if row.planned or row.allocated)
 
 
+def overrun(planned: Ledger, rows: Iterable[Difference]) -> Mapping[str, int]:
+    """Bytes by which what was allocated exceeds what is usable, for each device on which it does."""
+    beyond: dict[str, int] = {}
+    for row in rows:
+        beyond[row.device] = beyond.get(row.device, 0) + max(0, row.bytes - row.rounding)
+    room = {account.name: account.headroom for account in planned.accounts}
+    return {name: more - room.get(name, 0) for name, more in beyond.items() if more > room.get(name, 0)}
+
+
+def sentence(rows: Sequence[Difference]) -> str:
+    """The comparison in one line: that it holds, or each kind that differs with both figures."""
+    wrong = [row for row in rows if not row.holds]
+    if not wrong:
+        total = sum(row.allocated for row in rows)
+        return f"allocated {total:,} B in {len(rows)} kinds of buffers, each as planned to the log's 0.01 MiB"
+    parts = [f"{row.device} {row.what} {row.allocated:,} B, planned {row.planned:,} B" for row in wrong]
+    return f"allocated otherwise than planned: {'; '.join(parts)}"
+
+
 def _difference(
     device: str,
     kinds: tuple[What, ...],

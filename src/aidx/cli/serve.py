@@ -60,9 +60,9 @@ def command(
     wiring.held(plan)
     limits = wiring.limits(plan, max_tokens=max_tokens, gate=gate)
     cache = sum(account.sum("kv_cache") for account in plan.ledger.accounts)
-    offer = Offer(ROLE, found.model.name, partial(wiring.start, plan), limits, cache // limits.n_ctx)
     key = None if api_key_env is None else wiring.variable(api_key_env)
     tell = _silent if quiet else partial(click.echo, err=True)
+    offer = Offer(ROLE, found.model.name, partial(wiring.start, plan, tell), limits, cache // limits.n_ctx)
     serve([offer], Listen(host, port, key), as_contract, say=click.echo, tell=tell)
     return 0
 

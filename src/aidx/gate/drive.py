@@ -17,6 +17,8 @@ from aidx.ports import Chat
 COUNTING = 4  # requests that the engine counts at the same time
 LONGEST_WAIT_S = 60
 SMOOTHING = 0.2  # weight of the newest request in the average time that one holds its cells
+PROBE_S = 2.0  # an engine that needs longer to count one word hangs
+PROBE = b'{"messages":[{"role":"user","content":"x"}]}'
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,16 @@ class Gate:
     def open(self) -> bool:
         """Whether a model stands behind the gate."""
         return self._chat is not None
+
+    async def answers(self) -> bool:
+        """Whether the engine is there and counts a word in `PROBE_S`: one that hangs is as good as none."""
+        if self._chat is None:
+            return False
+        try:
+            async with asyncio.timeout(PROBE_S):
+                return await self._chat.count(PROBE) > 0
+        except (TimeoutError, EngineError):
+            return False
 
     def attach(self, chat: Chat) -> None:
         """Let requests through to *chat*."""

@@ -21,7 +21,8 @@ LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
 OPEN = frozenset({"/health", "/ready"})  # without a key: a supervisor has none
 EVENTS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
-State = Literal["loading", "ready", "draining"]
+State = Literal["loading", "ready", "silent", "draining"]
+Route = Callable[[], answer.Answer | Awaitable[answer.Answer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class App:
     host: str = "127.0.0.1"
     key: str | None = None
     draining: bool = False
-    _routes: dict[tuple[str, str], Callable[[], answer.Answer]] = field(init=False)
+    _routes: dict[tuple[str, str], Route] = field(init=False)
 
     def __post_init__(self) -> None:
         self._routes = {
@@ -73,7 +74,8 @@ class App:
             if (scope["method"], scope["path"]) == ("POST", "/v1/chat/completions"):
                 await self._chat(scope, receive, send)
             else:
-                await _send(send, self._route(scope["method"], scope["path"])())
+                made = self._route(scope["method"], scope["path"])()
+                await _send(send, await made if isinstance(made, Awaitable) else made)
         except AidxError as wrong:
             await _send(send, answer.error(wrong))
         except asyncio.CancelledError:
@@ -100,7 +102,7 @@ class App:
             if not hmac.compare_digest(given, b"Bearer " + self.key.encode()):
                 raise InputError("the API key is missing or wrong", code="invalid_api_key")
 
-    def _route(self, method: str, path: str) -> Callable[[], answer.Answer]:
+    def _route(self, method: str, path: str) -> Route:
         found = self._routes.get((method, path))
         if found is not None:
             return found
@@ -109,9 +111,12 @@ class App:
             raise InputError(f"{path} does not take {method}", code="method_not_allowed")
         raise InputError("there is nothing here", code="not_found", hint=f"There is: {', '.join(sorted(paths))}.")
 
-    def _ready(self) -> answer.Answer:
-        ready = self.state == "ready"
-        return answer.whole({"status": self.state}, 200 if ready else 503, None if ready else [(b"retry-after", b"1")])
+    async def _ready(self) -> answer.Answer:
+        state: State = self.state
+        if state == "ready" and not all([await service.gate.answers() for service in self.services]):
+            state = "silent"
+        ready = state == "ready"
+        return answer.whole({"status": state}, 200 if ready else 503, None if ready else [(b"retry-after", b"1")])
 
     def _plan(self) -> answer.Answer:
         taken = [(service, service.gate.reserved) for service in self.services]

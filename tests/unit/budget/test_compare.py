@@ -1,6 +1,6 @@
 """Planned against allocated, as a demo or a start of the engine compares them."""
 
-from aidx.budget.compare import Difference, compare
+from aidx.budget.compare import Difference, compare, overrun, sentence
 from aidx.budget.ledger import Account, Entry, Ledger
 
 MIB = 1 << 20
@@ -73,3 +73,25 @@ def test_what_only_one_side_has_is_a_difference():
 
 def test_what_an_engine_does_not_report_is_not_compared():
     assert compare(ledger(entry("engine_process", MIB), entry("driver", MIB)), {}, resolution=LOG) == ()
+
+
+def test_an_overrun_is_what_exceeds_the_room_that_is_left():
+    planned = Ledger((Account("host", "host", 6 * MIB, (entry("kv_cache", 4 * MIB),)),))
+
+    within = compare(planned, {"host": (entry("kv_cache", 5 * MIB),)}, resolution=0)
+    beyond = compare(planned, {"host": (entry("kv_cache", 7 * MIB),)}, resolution=0)
+    elsewhere = compare(planned, {"gpu0": (entry("kv_cache", MIB),)}, resolution=0)
+
+    assert overrun(planned, within) == {}
+    assert overrun(planned, beyond) == {"host": MIB}
+    assert overrun(planned, elsewhere) == {"gpu0": MIB}
+
+
+def test_the_comparison_in_a_sentence_names_what_differs():
+    planned = ledger(entry("kv_cache", 4 * MIB), entry("output", 8))
+
+    same = compare(planned, {"host": (entry("kv_cache", 4 * MIB), entry("output", 8))}, resolution=0)
+    other = compare(planned, {"host": (entry("kv_cache", 5 * MIB), entry("output", 8))}, resolution=0)
+
+    assert sentence(same) == "allocated 4,194,312 B in 2 kinds of buffers, each as planned to the log's 0.01 MiB"
+    assert sentence(other) == "allocated otherwise than planned: host kv_cache 5,242,880 B, planned 4,194,304 B"

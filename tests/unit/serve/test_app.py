@@ -262,6 +262,23 @@ def test_without_an_engine_it_is_not_ready_and_says_when_to_come_again():
     assert health.status == 200
 
 
+def test_an_engine_that_hangs_is_not_ready(monkeypatch):
+    monkeypatch.setattr("aidx.gate.drive.PROBE_S", 0.01)
+
+    async def scenario(world):
+        before = await world.call("GET", "/ready")
+
+        async def hang(body):
+            await asyncio.Event().wait()
+
+        world.chat.count = hang
+        return before, await world.call("GET", "/ready")
+
+    before, after = run(scenario)
+    assert before.status == 200
+    assert (after.status, json.loads(after.content)) == (503, {"status": "silent"})
+
+
 def test_while_it_drains_it_takes_nothing_new():
     async def scenario(world):
         world.app.draining = True
