@@ -266,8 +266,10 @@ def test_an_engine_that_dies_is_one_terminal_answer_and_another_engine(own, stre
     assert own.engine.pid != first
     assert own.ask(max_tokens=1)[0] == 200
     assert own.reserved["requests"] == 0
-    told = [own.lines.get(timeout=5) for _ in range(2)]
-    assert "the engine was ended by signal 9; starting it again" in told[1]
+    told = [own.lines.get(timeout=5) for _ in range(4)]
+    assert "the engine was ended by signal 9; starting it again" in told[2]
+    assert "each as planned" in told[0]
+    assert "each as planned" in told[3]
 
 
 def test_sigterm_drains_and_leaves_nothing_behind(own):
@@ -300,6 +302,7 @@ def test_a_killed_server_takes_its_engine_along(own):
 def test_the_first_line_is_the_address_and_the_next_tells_how_to_use_it():
     running = Endpoint()
     try:
+        assert "each as planned" in running.lines.get(timeout=5)
         told = running.lines.get(timeout=5)
         assert f"OPENAI_BASE_URL={running.url}/v1" in told
         assert "aidx-tiny.gguf" in told

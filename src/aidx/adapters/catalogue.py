@@ -1,9 +1,10 @@
 """The catalogue that ships with the package."""
 
-from importlib.resources import files
+from pathlib import Path
 
 import msgspec
 
+import aidx
 from aidx.model.catalogue import Entry, Published
 from aidx.model.gguf.arrays import encode
 from aidx.model.gguf.kinds import I32
@@ -31,7 +32,7 @@ class _Table(msgspec.Struct, forbid_unknown_fields=True):
 
 def read_catalogue() -> tuple[Entry, ...]:
     """Every entry, in the file's order; reads about 60 kB."""
-    raw = files("aidx").joinpath("data", "catalogue.json").read_bytes()
+    raw = (Path(aidx.__file__).parent / "data" / "catalogue.json").read_bytes()
     return tuple(_entry(row) for row in msgspec.json.decode(raw, type=_Table).entries)
 
 

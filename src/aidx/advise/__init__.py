@@ -1,5 +1,5 @@
 """Drives plan and checklist; the Python API (``aidx.advise.plan(...)``)."""
 
-from aidx.advise.run import article, plan
+from aidx.advise.run import plan
 
-__all__ = ["article", "plan"]
+__all__ = ["plan"]

@@ -34,7 +34,8 @@ def command(
     from contextlib import closing
 
     from aidx import wiring
-    from aidx.advise import article, plan
+    from aidx.advise import plan
+    from aidx.advise.article import article
     from aidx.cli._show import checklist_lines
     from aidx.cli._text import safe
     from aidx.plan.article import MODEL

@@ -33,7 +33,8 @@ def command(number: int | None, html: str, *, as_json: bool, quiet: bool, verbos
     from contextlib import closing
 
     from aidx import wiring
-    from aidx.advise.run import article_plans, plan
+    from aidx.advise import plan
+    from aidx.advise.article import article_plans
     from aidx.demo.contract import as_json as contract
     from aidx.demo.run import Tour, run
     from aidx.demo.task import pick, read

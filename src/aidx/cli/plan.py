@@ -37,10 +37,8 @@ def command(
 
     from aidx import wiring
     from aidx.advise import plan as make
-    from aidx.cli._show import plan_lines
     from aidx.cli._text import safe
     from aidx.plan.contract import as_json as contract
-    from aidx.plan.explain import explain as equations
 
     if html is not None:
         wiring.check_page(html)
@@ -52,8 +50,12 @@ def command(
     if as_json:
         click.echo(json.dumps(contract(plan)))
     elif explain:
+        from aidx.plan.explain import explain as equations
+
         click.echo("\n".join((*plan.notes, *map(safe, equations(plan)))))
     else:
+        from aidx.cli._show import plan_lines
+
         screen = wiring.screen()
         click.echo("\n".join(map(safe, plan_lines(plan, screen.width, plain=screen.plain))))
     return 0 if plan.ledger.holds else 3

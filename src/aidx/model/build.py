@@ -2,16 +2,19 @@
 
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
+from typing import TYPE_CHECKING
 
 from aidx.errors import InputError
 from aidx.model import arch, quants
 from aidx.model.blank import Blank
-from aidx.model.catalogue import Entry
 from aidx.model.gguf.kinds import ALIGNMENT, padded
 from aidx.model.gguf.render import data_size, render
 from aidx.model.metadata import architecture, block_count, find_int, read_int, vocab_size
 from aidx.model.spec import Header, Metadata, ModelSpec, SourceName
 from aidx.model.tensor import Tensor
+
+if TYPE_CHECKING:
+    from aidx.model.catalogue import Entry
 
 _FILE_TYPE = "general.file_type"
 _TOKEN_BYTES = 65
@@ -58,7 +61,7 @@ def from_header(
     )
 
 
-def from_catalogue(entry: Entry, quant: str | None = None, *, imatrix: bool = False) -> ModelSpec:
+def from_catalogue(entry: "Entry", quant: str | None = None, *, imatrix: bool = False) -> ModelSpec:
     """The model of *entry* at *quant*, or as it is usually fetched; tensor bytes are exact.
 
     The header is exact for a published file of known size and estimated otherwise. Raises ``InputError`` for
@@ -88,7 +91,7 @@ def present(blanks: Iterable[Blank], absent: AbstractSet[str]) -> tuple[Blank, .
     return tuple(blank for blank in blanks if not absent & {blank.name, blank.part})
 
 
-def _header_size(entry: Entry, tensors: tuple[Tensor, ...]) -> int:
+def _header_size(entry: "Entry", tensors: tuple[Tensor, ...]) -> int:
     """Metadata with the tokenizer as another file of it has them, then the tensor infos."""
     before = entry.metadata_bytes
     if before is None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Final, NamedTuple
 
 from aidx.errors import InputError
@@ -96,6 +95,8 @@ def _readings(name: str) -> Iterable[tuple[str, str | None]]:
 
 
 def _unknown(reference: str, wanted: str, names: Iterable[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415 - only a wrong name pays for it
+
     close: Sequence[str] = get_close_matches(wanted, sorted(names), n=3, cutoff=0.5)
     shown = f" (close: {', '.join(close)})" if close else ""
     return f"unknown model {reference[:80]!r}{shown}"

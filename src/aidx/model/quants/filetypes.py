@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Final
 
@@ -80,6 +79,8 @@ def find(name: str) -> FileType:
     wanted = name.upper()
     found = FILE_TYPES.get(_SHORT.get(wanted, wanted))
     if found is None:
+        from difflib import get_close_matches  # noqa: PLC0415 - only a wrong name pays for it
+
         close = get_close_matches(wanted, FILE_TYPES, n=4, cutoff=0.5)
         shown = f"close: {', '.join(close)}" if close else f"known: {', '.join(FILE_TYPES)}"
         raise InputError(
