@@ -6,12 +6,16 @@ Expected bytes: the pinned engine's own figures and the published file (facts of
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
+from tests.fakes.models import mamba
+
+from aidx.model.gguf.render import data_size, lay_out, render_header
 
 CARD = ("--vram", "12GiB", "--host-ram", "16GiB")
 MODEL = "qwen2.5-coder:14b-instruct-q4_K_M"
@@ -147,6 +151,45 @@ def without(asked: tuple[str, ...], quant: str, *flags: str) -> tuple[str, ...]:
     """*asked* less the quantization in its model's name where *quant* replaces it, and less repeated *flags*."""
     model = "qwen2.5-coder:14b" if quant and asked[0] == MODEL else asked[0]
     return (model, *(word for word in asked[1:] if word not in {"-ngl", "all"} or "--n-gpu-layers" not in flags))
+
+
+def ghost(folder: Path, architecture: str) -> str:
+    """A file with a mamba's header under the name of *architecture*, its data a hole."""
+    header = mamba().header
+    metadata = {
+        key.replace("mamba.", f"{architecture}."): architecture if key == "general.architecture" else value
+        for key, value in header.metadata.items()
+    }
+    kinds = {key.replace("mamba.", f"{architecture}."): kind for key, kind in header.kinds.items()}
+    tensors = lay_out(header.tensors, 32)
+    written = render_header(replace(header, metadata=metadata, kinds=kinds, tensors=tensors))
+    path = folder / f"{architecture}.gguf"
+    with path.open("wb") as file:
+        file.write(written)
+        file.truncate(len(written) + data_size(tensors))
+    return str(path)
+
+
+def test_an_architecture_that_only_the_engine_knows_is_answered_by_it(tmp_path: Path) -> None:
+    model = ghost(tmp_path, "mamba")
+    found = plan(model, "--vram", "8GiB", "--host-ram", "8GiB")
+    gpu = entries(found)
+    assert found["verdict"] == "fits"
+    assert gpu["weights"]["grade"] == gpu["kv_cache"]["grade"] == gpu["compute"]["grade"] == "engine"
+    aidx("plan", model, "--vram", "8GiB", "--host-ram", "8GiB", "--fast", code=2)
+
+
+def test_an_architecture_that_nobody_knows_lists_the_known_ones(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "aidx", "plan", ghost(tmp_path, "nonesuch"), "--vram", "0"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "nonesuch" in done.stderr.splitlines()[0]
+    assert "qwen3next" in done.stderr.splitlines()[1]
 
 
 @pytest.mark.parametrize("flag", ["-ctk", "-ctv"])
