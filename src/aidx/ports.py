@@ -6,10 +6,11 @@ tests (``tests/contract``).
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 from aidx.budget.ledger import Entry
 from aidx.budget.settings import Settings
+from aidx.errors import CheckError
 from aidx.plan.probe import Answer, Probe
 
 
@@ -109,6 +110,43 @@ class Deployment(Protocol):
 
     def stop(self) -> None:
         """End it and wait until it is gone, a few seconds at most; stopping twice is allowed."""
+        ...
+
+
+class RefusedPathError(CheckError):
+    """A path that a workspace does not touch; *reason* says which rule it breaks."""
+
+    code = "path_refused"
+
+    def __init__(self, reason: Literal["not_allowed", "outside_root"], detail: str) -> None:
+        super().__init__(detail, hint="Name a regular file below the root, by its own path.")
+        self.reason: Literal["not_allowed", "outside_root"] = reason
+        self.detail = detail
+
+
+class Workspace(Protocol):
+    """A tree of files that is changed as a whole or not at all; paths are relative, ``/`` between their parts.
+
+    No link is ever followed. One process at a time holds it.
+    """
+
+    def read(self, path: str) -> bytes | None:
+        """The bytes of the file at *path*, ``None`` where there is none.
+
+        Raises ``RefusedPathError`` for a path that leaves the tree, goes through a link or names no regular file.
+        """
+        ...
+
+    def write(self, changes: Mapping[str, bytes | None], before: Mapping[str, bytes | None]) -> None:
+        """Give each file of *changes* its new bytes (``None``: delete it), all of them or none.
+
+        *before* holds what was read of each; a file that changed since is a ``CheckError``, and nothing is
+        written. A process that dies at any point leaves a tree that the next one finishes or finds unchanged.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let another process have it."""
         ...
 
 

@@ -8,7 +8,7 @@ from aidx.errors import BudgetError, CheckError, EngineError, InputError
 from aidx.model.spec import ModelSpec
 from aidx.plan.devices import ASSUMED_DRIVER, Device, Machine, host, wished_gpu
 from aidx.plan.result import Plan
-from aidx.ports import Deployment, Engine, Launch, Prober
+from aidx.ports import Deployment, Engine, Launch, Prober, Workspace
 
 if TYPE_CHECKING:
     from aidx.adapters.endpoint import Endpoint
@@ -223,6 +223,13 @@ def check_page(path: str) -> None:
     from aidx.adapters.write import check_target
 
     check_target(path)
+
+
+def workspace(root: str) -> Workspace:
+    """The tree at *root*, held until it is closed; ``InputError`` where it is no folder, ``CheckError`` where busy."""
+    from aidx.adapters.workspace.held import HeldWorkspace
+
+    return HeldWorkspace(root)
 
 
 def held_out_tasks() -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from aidx.errors import InputError
 from aidx.page.story import Edit
 from aidx.pipeline.edit import lines
+from aidx.pipeline.edit.syntax import worsened
 
 SHOWN = "add_parameter"
 
@@ -55,7 +56,7 @@ def outcome(task: Task, answer: str, prompt_tokens: int) -> Edit:
     result, refused = task.source, None
     try:
         result = lines.apply(task.source, answer)
-        refused = lines.worsened(task.source, result)
+        refused = worsened(task.file, task.source, result)
     except lines.RefusedEditsError as error:
         refused = str(error)
     if refused is not None:

@@ -3,6 +3,7 @@
 import pytest
 
 from aidx.pipeline.edit import lines
+from aidx.pipeline.edit.syntax import worsened
 
 SOURCE = "def f(a):\n    b = a\n    return b"
 
@@ -134,7 +135,7 @@ def test_parse_refuses_too():
     ],
 )
 def test_python_must_not_get_worse(before, after, problem):
-    told = lines.worsened(before, after)
+    told = worsened("x.py", before, after)
 
     assert (told is None) == (problem is None)
     assert problem is None or problem in told

@@ -12,21 +12,18 @@ The numbers refer to exactly the text that was sent, so nothing has to be locate
 these three is refused: an answer is applied as a whole or not at all.
 """
 
-import ast
 import re
-import warnings
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from aidx.errors import CheckError
+from aidx.pipeline.edit.document import Line, split, usual_ending
 
 Kind = Literal["replace", "insert", "delete"]
 Reason = Literal["empty", "malformed", "unknown_line", "conflict"]
 
 _EDIT = re.compile(r"([0-9]{2,9})([+-]?)\|([^\r\n]*)")
-_LINE = re.compile(r"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _KINDS: Mapping[str, Kind] = {"": "replace", "+": "insert", "-": "delete"}
 _SHOWN = 40  # characters of a refused line that an error quotes
 
@@ -65,7 +62,7 @@ class RefusedEditsError(CheckError):
 
 def number(text: str) -> str:
     """Show *text* with line numbers of at least two digits, lines joined by a line feed."""
-    lines = _split(text)
+    lines = split(text)
     width = max(2, len(str(len(lines))))
     return "\n".join(f"{place:0{width}d}|{line}" for place, (line, _) in enumerate(lines, 1))
 
@@ -93,7 +90,7 @@ def apply(source: str, answer: str) -> str:
         RefusedEditsError: any line of the answer is malformed, names a line that was not sent, or
             changes a line that another one already changes.
     """
-    lines = _split(source)
+    lines = split(source)
     found = _read(answer)
     refusals = _refusals(found, len(lines))
     if refusals:
@@ -107,15 +104,6 @@ def apply(source: str, answer: str) -> str:
         else:
             changed[edit.line] = edit.text if edit.kind == "replace" else None
     return _join(lines, changed, added)
-
-
-def worsened(before: str, after: str) -> str | None:
-    """Say why *after* is worse Python than *before*, or ``None`` where it is not.
-
-    Text that was no Python before cannot become worse; an indented function is read as it stands.
-    """
-    problem = _syntax_error(after)
-    return problem if problem is not None and _syntax_error(before) is None else None
 
 
 def _read(answer: str) -> tuple[Edit | Refusal, ...]:
@@ -154,17 +142,8 @@ def _refusals(found: Sequence[Edit | Refusal], count: int) -> tuple[Refusal, ...
     return tuple(refusals)
 
 
-def _split(text: str) -> tuple[tuple[str, str], ...]:
-    """The lines of *text*, each with its line ending (empty for a last line without one)."""
-    matches = (match.groups() for match in _LINE.finditer(text))
-    return tuple((line, ending) for line, ending in matches if line or ending)
-
-
-def _join(
-    lines: Sequence[tuple[str, str]], changed: Mapping[int, str | None], added: Mapping[int, Sequence[str]]
-) -> str:
-    endings = Counter(ending for _, ending in lines if ending)
-    usual = endings.most_common(1)[0][0] if endings else "\n"
+def _join(lines: Sequence[Line], changed: Mapping[int, str | None], added: Mapping[int, Sequence[str]]) -> str:
+    usual = usual_ending(lines)
     result = [(text, usual) for text in added.get(0, ())]
     for place, (line, ending) in enumerate(lines, 1):
         text = changed.get(place, line)
@@ -175,18 +154,3 @@ def _join(
     return "".join(
         text + (ending if closed or place < len(result) else "") for place, (text, ending) in enumerate(result, 1)
     )
-
-
-def _syntax_error(text: str) -> str | None:
-    """What the Python grammar objects to in *text*, or ``None``."""
-    indented = text[:1] in {" ", "\t"}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # an invalid escape is no syntax error
-        try:
-            ast.parse(f"if True:\n{text}" if indented else text)
-        except SyntaxError as error:
-            line = (error.lineno or 1) - indented
-            return f"line {line}: {error.msg}"
-        except (ValueError, RecursionError, MemoryError) as error:  # NUL bytes; nested too deep
-            return str(error) or type(error).__name__
-    return None

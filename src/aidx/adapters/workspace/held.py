@@ -1,0 +1,83 @@
+"""A workspace that is held by this process: the port's implementation."""
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Mapping
+
+from aidx.adapters.workspace import journal
+from aidx.adapters.workspace.tree import Tree
+from aidx.errors import CheckError, InputError
+
+LOCK = ".aidx/lock"
+
+
+class HeldWorkspace:
+    """The tree at *root*; from the first change on it belongs to this process alone, until ``close``.
+
+    A change that was cut off is finished first. Reading needs no lock: a change says what it read, and is not made
+    where that is not so any more. Raises ``CheckError`` where another process is changing the tree; the kernel lets
+    go of a lock whose holder died.
+    """
+
+    def __init__(self, root: str) -> None:
+        self.tree = Tree(root)
+        self._lock: int | None = None
+        try:
+            if self.tree.names(journal.FOLDER):
+                self._hold()
+        except BaseException:
+            self.close()
+            raise
+
+    def read(self, path: str) -> bytes | None:
+        """See ``ports.Workspace``."""
+        return self.tree.read(path)
+
+    def write(self, changes: Mapping[str, bytes | None], before: Mapping[str, bytes | None]) -> None:
+        """See ``ports.Workspace``."""
+        try:
+            self._hold()
+            journal.commit(self.tree, changes, before)
+        except OSError as error:
+            raise InputError(
+                f"cannot write in {self.tree.root}: {error.strerror}; nothing was changed",
+                hint="Make the files and folders writable, or free some space.",
+            ) from None
+
+    def close(self) -> None:
+        """See ``ports.Workspace``."""
+        if self._lock is not None:
+            os.close(self._lock)
+        self.tree.close()
+
+    def _hold(self) -> None:
+        """Take the lock, where this process has it not yet, and finish what was cut off."""
+        if self._lock is None:
+            self._lock = self._take()
+            journal.recover(self.tree)
+
+    def _take(self) -> int:
+        if self.tree.read(".aidx/.gitignore") is None:
+            self.tree.write(".aidx/.gitignore", b"*\n")
+        fd = os.open(self.tree.root / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(fd, 4096)
+            os.close(fd)
+            raise CheckError(
+                f"another process changes {self.tree.root}: {_told(holder)}", hint="Wait until it is done, or stop it."
+            ) from None
+        os.ftruncate(fd, 0)
+        os.write(fd, json.dumps({"pid": os.getpid(), "since": int(time.time())}).encode())
+        return fd
+
+
+def _told(holder: bytes) -> str:
+    try:
+        found = json.loads(holder)
+        return f"process {found['pid']}, for {max(0, int(time.time()) - found['since'])} s"
+    except (ValueError, KeyError, TypeError):
+        return "it has just begun"

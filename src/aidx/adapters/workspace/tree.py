@@ -1,0 +1,172 @@
+"""Files below one folder, reached step by step: no link on the way is ever followed.
+
+Each folder is opened from the one above it (``openat`` with ``O_NOFOLLOW``), so that a link that is put in the
+way between two steps is met as a link and refused.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from aidx.errors import InputError
+from aidx.ports import RefusedPathError
+
+MOST_BYTES = 32 << 20  # of a file that is read whole: a source file is far smaller
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Tree:
+    """The files below *root*; raises ``InputError`` where that is no folder."""
+
+    def __init__(self, root: str) -> None:
+        self.root = Path(os.path.realpath(root))
+        try:
+            self._fd = os.open(self.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise InputError(
+                f"cannot work in {root}: {error.strerror}", hint="Give a folder that you may read and write."
+            ) from None
+
+    def close(self) -> None:
+        """Let go of the folder."""
+        os.close(self._fd)
+
+    def read(self, path: str) -> bytes | None:
+        """The bytes at *path*, ``None`` where there is nothing."""
+        with self._above(path) as (folder, name):
+            if folder is None:
+                return None
+            try:
+                fd = os.open(name, _FILE, dir_fd=folder)
+            except FileNotFoundError:
+                return None
+            except OSError as error:
+                raise self._refused(path, error) from None
+            try:
+                self._check_regular(path, os.fstat(fd), folder, name)
+                with os.fdopen(fd, "rb", closefd=False) as file:
+                    return file.read()
+            finally:
+                os.close(fd)
+
+    def mode(self, path: str) -> int | None:
+        """The permissions of the file at *path*, ``None`` where there is none."""
+        with self._above(path) as (folder, name):
+            if folder is None:
+                return None
+            try:
+                return stat.S_IMODE(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
+            except FileNotFoundError:
+                return None
+
+    def write(self, path: str, data: bytes, mode: int = 0o666) -> None:
+        """A new file at *path* with *data*, on the disk when this returns; *mode* is subject to the umask."""
+        with self._above(path, make=True) as (folder, name):
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder)
+            fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=folder)
+            with os.fdopen(fd, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(fd)
+
+    def set_mode(self, path: str, mode: int) -> None:
+        """Give the file at *path* exactly *mode*."""
+        with self._above(path) as (folder, name):
+            fd = os.open(name, _FILE, dir_fd=folder)
+            try:
+                os.fchmod(fd, mode)
+            finally:
+                os.close(fd)
+
+    def rename(self, old: str, new: str) -> None:
+        """Move the file *old* over *new*; folders on the way to *new* are made."""
+        with self._above(old) as (source, name), self._above(new, make=True) as (target, final):
+            os.rename(name, final, src_dir_fd=source, dst_dir_fd=target)
+
+    def unlink(self, path: str) -> None:
+        """Delete the file at *path*, where there is one."""
+        with self._above(path) as (folder, name):
+            if folder is not None:
+                with suppress(FileNotFoundError):
+                    os.unlink(name, dir_fd=folder)
+
+    def sync(self, path: str) -> None:
+        """Put the folder of *path* on the disk: what was made, moved and deleted in it."""
+        with self._above(path) as (folder, _):
+            if folder is not None:
+                os.fsync(folder)
+
+    def names(self, folder: str) -> list[str]:
+        """What lies in *folder*; nothing where it is not there."""
+        with self._above(f"{folder}/x") as (fd, _):
+            return [] if fd is None else sorted(_names(fd))
+
+    @contextmanager
+    def _above(self, path: str, *, make: bool = False) -> Iterator[tuple[int | None, str]]:
+        """The folder that holds *path*, open (``None`` where it is not there), and the last part of *path*."""
+        *folders, name = path.split("/")
+        if not name or {"", ".", ".."}.intersection([*folders, name]):
+            raise RefusedPathError("outside_root", f"{path} is no plain path below the root")
+        fd: int | None = os.dup(self._fd)
+        try:
+            for part in folders:
+                above, fd = fd, None  # closed by the step, whatever becomes of it
+                fd = self._step(path, above, part, make=make)
+                if fd is None:
+                    break
+            yield fd, name
+        finally:
+            if fd is not None:
+                os.close(fd)
+
+    def _step(self, path: str, above: int | None, part: str, *, make: bool) -> int | None:
+        """Open *part* in *above*, which is closed."""
+        assert above is not None
+        try:
+            if make:
+                with suppress(FileExistsError):
+                    os.mkdir(part, dir_fd=above)
+            self._check_spelling(path, above, part)
+            return os.open(part, _FOLDER, dir_fd=above)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._refused(path, error) from None
+        finally:
+            os.close(above)
+
+    def _check_regular(self, path: str, found: os.stat_result, folder: int, name: str) -> None:
+        if not stat.S_ISREG(found.st_mode):
+            raise RefusedPathError("not_allowed", f"{path} is no regular file")
+        if found.st_size > MOST_BYTES:
+            raise RefusedPathError("not_allowed", f"{path} has {found.st_size:,} bytes, more than {MOST_BYTES:,}")
+        self._check_spelling(path, folder, name)
+
+    def _check_spelling(self, path: str, folder: int, name: str) -> None:
+        """On file systems that fold case a file answers to names that no list of allowed paths holds."""
+        try:
+            os.stat(name, dir_fd=folder, follow_symlinks=False)
+        except FileNotFoundError:
+            return
+        if name not in _names(folder):
+            raise RefusedPathError("not_allowed", f"{path} is spelled otherwise on the disk")
+
+    def _refused(self, path: str, error: OSError) -> RefusedPathError:
+        """Why *path* cannot be opened; a link is named with the place that it leads to."""
+        if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}:
+            real = Path(os.path.realpath(self.root / path))
+            if not real.is_relative_to(self.root):
+                return RefusedPathError("outside_root", f"{path} leaves the root through a link, to {real}")
+            if real != self.root / path:
+                return RefusedPathError("not_allowed", f"{path} is a link: name {real.relative_to(self.root)} itself")
+        return RefusedPathError("not_allowed", f"{path} cannot be opened: {error.strerror}")
+
+
+def _names(folder: int) -> set[str]:
+    with os.scandir(folder) as entries:
+        return {entry.name for entry in entries}

@@ -1,0 +1,93 @@
+"""``aidx apply``: edit blocks of an answer become changes of files, all or nothing."""
+
+import json
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from aidx.cli._options import common
+from aidx.errors import CheckError, InputError
+
+if TYPE_CHECKING:
+    from aidx.pipeline.apply import Outcome
+
+SCHEMA = "aidx.apply/1"
+
+
+@click.command()
+@click.argument("answer", type=click.Path(allow_dash=True))
+@click.option("--root", default=".", show_default=True, type=click.Path(), help="Folder that the paths are below.")
+@click.option("--allow", multiple=True, metavar="PATH", help="A file, or a folder with / at its end, that may change.")
+@click.option("--dry-run", is_flag=True, help="Decide everything, write nothing.")
+@common
+def command(
+    answer: str,
+    *,
+    root: str,
+    allow: tuple[str, ...],
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Apply the SEARCH/REPLACE blocks in the file ANSWER (- reads standard input) to a tree.
+
+    Either every block is applied or nothing is changed, and every refused block is named. Without --allow any file
+    below the root may change, except those that other programs run by themselves (CI, hooks).
+    """
+    del verbose
+    from contextlib import closing
+
+    from aidx import wiring
+    from aidx.pipeline.apply import apply
+
+    text = _read(answer)
+    with closing(wiring.workspace(root)) as workspace:
+        outcome = apply(text, workspace, allowed=allow or None, dry_run=dry_run)
+    if as_json:
+        click.echo(json.dumps(_contract(outcome)))
+        return 0 if outcome.applied else CheckError.exit_code
+    _show(outcome, dry_run=dry_run, quiet=quiet)
+    if not outcome.applied:
+        raise CheckError(
+            f"{len({r.block for r in outcome.refused})} of {outcome.blocks} blocks refused: nothing was changed",
+            hint="Ask for the refused blocks again, with the lines copied from the file as it is.",
+        )
+    return 0
+
+
+def _read(answer: str) -> str:
+    try:
+        if answer == "-":
+            return sys.stdin.buffer.read().decode("utf-8")
+        with open(answer, "rb") as file:  # noqa: PTH123 - pathlib is not worth its import here
+            return file.read().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{answer}: byte {error.start} is not UTF-8", hint="Save the answer as UTF-8 text.") from None
+    except OSError as error:
+        raise InputError(
+            f"cannot read {answer}: {error.strerror}", hint="Give the file that holds the model's answer, or -."
+        ) from None
+
+
+def _show(outcome: "Outcome", *, dry_run: bool, quiet: bool) -> None:
+    from aidx.cli._text import safe
+
+    for refused in outcome.refused:
+        where = f"{refused.path}: " if refused.path else ""
+        click.echo(safe(f"{where}block {refused.block} refused ({refused.reason}): {refused.detail}"))
+    if outcome.applied and not quiet:
+        for path, status in outcome.files:
+            click.echo(safe(f"{path}: {'would be ' if dry_run and status != 'unchanged' else ''}{status}"))
+
+
+def _contract(outcome: "Outcome") -> dict[str, object]:
+    return {
+        "schema": SCHEMA,
+        "applied": outcome.applied,
+        "files": [{"path": path, "status": status} for path, status in outcome.files] if outcome.applied else [],
+        "refused": [
+            {"path": r.path, "block": r.block, "reason": r.reason, "detail": r.detail} for r in outcome.refused
+        ],
+    }

@@ -1,0 +1,29 @@
+"""Why an edit is not applied."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from aidx.errors import CheckError
+
+Reason = Literal["not_found", "ambiguous", "conflict", "not_allowed", "outside_root", "syntax", "binary", "encoding"]
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Block *block* of an answer (from 1) is not applied to *path*; *detail* is a sentence that a model can act on."""
+
+    path: str
+    block: int
+    reason: Reason
+    detail: str
+
+
+class EditRefusedError(CheckError):
+    """A change that is not made; *reason* says why."""
+
+    code = "edit_refused"
+
+    def __init__(self, reason: Reason, detail: str) -> None:
+        super().__init__(detail, hint="Nothing was changed.")
+        self.reason: Reason = reason
+        self.detail = detail
