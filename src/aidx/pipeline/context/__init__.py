@@ -1,0 +1,1 @@
+"""What a model is shown: the symbol or the file that a step is about, and an outline of the rest."""
