@@ -1,6 +1,6 @@
 """One placement's ledger: closed forms, overlaid with the engine's answer when it was asked."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 
 from aidx.budget.allocate import Allocator, Entries
@@ -28,10 +28,16 @@ class Desk:
     build: str | None = None
     asked: dict[Settings, Ledger] = field(default_factory=dict)
     formed: dict[Settings, Ledger] = field(default_factory=dict)
-    allocate: Allocator = field(init=False)
+    arithmetic: Callable[[Settings], Entries] | None = None
 
     def __post_init__(self) -> None:
-        self.allocate = Allocator(self.model, gpus=len(self.machine.gpus))
+        if self.arithmetic is None:
+            self.arithmetic = Allocator(self.model, gpus=len(self.machine.gpus))
+
+    def allocate(self, settings: Settings) -> Entries:
+        """The entries by closed forms; the engine's own, where it has others than llama.cpp."""
+        assert self.arithmetic is not None
+        return self.arithmetic(settings)
 
     def closed(self, settings: Settings) -> Ledger:
         """The ledger by closed forms alone."""

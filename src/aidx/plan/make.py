@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass, replace
 
 from aidx.budget.growth import Growth, bytes_per_token, growth
 from aidx.budget.ledger import Account, Ledger
@@ -13,16 +14,46 @@ from aidx.budget.sizes import gib
 from aidx.model.spec import ModelSpec
 from aidx.plan.alternatives import alternatives
 from aidx.plan.devices import Machine
+from aidx.plan.engines import Rules
+from aidx.plan.engines import find as find_engine
 from aidx.plan.ledger import Desk
 from aidx.plan.need import Need
 from aidx.plan.place import place, training_length
 from aidx.plan.probe import Answer, Probe
-from aidx.plan.result import Plan, RolePlan, Verdict
+from aidx.plan.result import Alternative, Plan, RolePlan, Verdict
 from aidx.plan.search import longest
 
 BEYOND = 1 << 22  # a context longer than any model's, to find where memory alone would end
 
 Variant = Callable[[str], ModelSpec]  # the same model at another quantization
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """A model at its place: the *desk* that answers for it, and the *need* with the engine's own defaults in it."""
+
+    desk: Desk
+    need: Need
+    rules: Rules
+    notes: tuple[str, ...] = ()
+
+    def on(self, machine: Machine) -> Desk:
+        """A desk for the same model on what is left of *machine*."""
+        return _desk(self.desk.model, self.need, machine, self.rules)
+
+
+def seat(model: ModelSpec, need: Need, machine: Machine) -> Seat:
+    """Where *model* is planned; raises ``InputError`` for settings that its engine does not take."""
+    asked = need.checked()
+    rules = find_engine(asked.engine)
+    settled = rules.settle(model, asked, machine)
+    desk = _desk(model, settled.need, settled.machine, rules)
+    return Seat(desk, settled.need, rules, (*asked.notes, *settled.notes))
+
+
+def _desk(model: ModelSpec, need: Need, machine: Machine, rules: Rules) -> Desk:
+    arithmetic = rules.arithmetic and rules.arithmetic(model, len(machine.gpus))
+    return Desk(model, machine, need.fast, arithmetic=arithmetic)
 
 
 def plan(
@@ -33,28 +64,51 @@ def plan(
     Raises ``InputError`` for settings that no engine takes, ``EngineError`` where only the engine could
     have answered and did not.
     """
-    need = need.checked()
-    desk = Desk(model, machine, need.fast)
-    settings = yield from place(desk, need)
+    here = seat(model, need, machine)
+    desk = here.desk
+    settings = yield from place(desk, here.need)
     ledger = yield from desk.ask(settings)
-    reach = yield from longest(desk, settings, training_length(desk))
-    role = RolePlan(
-        role=None,
-        model=model,
-        engine=need.engine,
-        settings=settings,
-        max_ctx_size=min(reach, model.context_length) if reach else 0,
-        growth=(yield from _growth(desk, settings, need)),
-        loss=published_loss(model.quantization, native=model.quantization == "MXFP4_MOE"),
-    )
+    role = yield from role_plan(here, desk, settings)
+    if here.rules.arithmetic is None:
+        others = yield from alternatives(desk, settings, role.max_ctx_size, variant)
+    else:  # its other settings are not modelled
+        others = yield from shorter(desk, settings, role.max_ctx_size)
     return Plan(
         roles=(role,),
         ledger=ledger,
-        verdict=_verdict(ledger, settings, model),
+        verdict=verdict(ledger, [(settings, model)]),
         binding=binding(ledger),
-        alternatives=(yield from alternatives(desk, settings, role.max_ctx_size, variant)),
-        plan_hash=_hash(role, ledger),
-        notes=_notes(desk, need, settings),
+        alternatives=others,
+        plan_hash=promise((role,), ledger),
+        notes=(*notes(here, settings), *here.rules.remarks(ledger, settings)),
+    )
+
+
+def shorter(desk: Desk, settings: Settings, reach: int) -> Generator[Probe, Answer, tuple[Alternative, ...]]:
+    """The only way out of an engine whose other settings are not modelled: the context that holds."""
+    if not 0 < reach < settings.ctx_size:
+        return ()
+    before, after = (yield from desk.best(settings)), (yield from desk.best(replace(settings, ctx_size=reach)))
+    tight = min(before.accounts, key=lambda account: account.headroom).name
+    saved = before.account(tight).planned - after.account(tight).planned
+    return (Alternative(f"--ctx-size {reach}", saved, reach, "a shorter context"),)
+
+
+def role_plan(
+    here: Seat, desk: Desk, settings: Settings, *, role: str | None = None, cap: int | None = None
+) -> Generator[Probe, Answer, RolePlan]:
+    """The part of a plan that one role has: how far its context reaches on *desk*, at most *cap*, and what it loses."""
+    model = desk.model
+    longest_of_all = training_length(desk)
+    reach = yield from longest(desk, settings, longest_of_all if cap is None else min(cap, longest_of_all))
+    return RolePlan(
+        role=role,
+        model=model,
+        engine=here.rules.name,
+        settings=settings,
+        max_ctx_size=min(reach, model.context_length) if reach else 0,
+        growth=(yield from _growth(desk, settings, here.need)),
+        loss=published_loss(model.quantization, native=model.quantization == "MXFP4_MOE"),
     )
 
 
@@ -74,11 +128,12 @@ def _growth(desk: Desk, settings: Settings, need: Need) -> Generator[Probe, Answ
     )
 
 
-def _verdict(ledger: Ledger, settings: Settings, model: ModelSpec) -> Verdict:
+def verdict(ledger: Ledger, placed: Sequence[tuple[Settings, ModelSpec]]) -> Verdict:
+    """Whether *ledger* holds, and whether all that was *placed* with a GPU is on it whole."""
     if not ledger.holds:
         return "does_not_fit"
     has_gpu = any(account.kind == "gpu" for account in ledger.accounts)
-    whole = settings.n_gpu_layers > model.block_count and not settings.n_cpu_moe
+    whole = all(settings.n_gpu_layers > model.block_count and not settings.n_cpu_moe for settings, model in placed)
     return "fits_with_offload" if has_gpu and not whole else "fits"
 
 
@@ -96,14 +151,11 @@ def _tightness(account: Account) -> float:
     return account.headroom / account.usable if account.usable > 0 else float(account.headroom)
 
 
-def _hash(role: RolePlan, ledger: Ledger) -> str:
-    """Names the promise: model, engine, settings, devices and every planned byte; not what others use just now."""
-    model, settings = role.model, role.settings
-    promise = {
-        "model": [model.architecture, model.quantization, model.file_bytes, model.parameters],
-        "engine": role.engine,
+def promise(roles: Sequence[RolePlan], ledger: Ledger) -> str:
+    """Names the promise: models, engines, settings, devices and every planned byte; not what others use just now."""
+    stated = {
+        **(_stated(roles[0]) if len(roles) == 1 else {"roles": [_stated(role) for role in roles]}),
         "devices": [[account.name, account.kind, account.total] for account in ledger.accounts],
-        "settings": [str(getattr(settings, name)) for name in settings.__slots__],
         "entries": [
             [account.name, entry.what, entry.bytes]
             for account in ledger.accounts
@@ -111,17 +163,30 @@ def _hash(role: RolePlan, ledger: Ledger) -> str:
             if entry.what not in {"desktop", "reserve"}
         ],
     }
-    return hashlib.sha256(json.dumps(promise, sort_keys=True).encode()).hexdigest()[:16]
+    return hashlib.sha256(json.dumps(stated, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def _notes(desk: Desk, need: Need, settings: Settings) -> tuple[str, ...]:
-    notes = []
-    if not need.fast and desk.silence is not None:
-        notes.append(f"the engine was not asked ({desk.silence}): compute is modelled")
-    if settings.ctx_size > desk.model.context_length:
-        notes.append(
+def _stated(role: RolePlan) -> dict[str, object]:
+    model, settings = role.model, role.settings
+    named = {} if role.role is None else {"role": role.role}
+    return {
+        **named,
+        "model": [model.architecture, model.quantization, model.file_bytes, model.parameters],
+        "engine": role.engine,
+        "settings": [str(getattr(settings, name)) for name in settings.__slots__],
+    }
+
+
+def notes(here: Seat, settings: Settings) -> tuple[str, ...]:
+    """What must be read before the plan of one process."""
+    desk, found = here.desk, []
+    if not here.need.fast and desk.silence is not None:
+        found.append(f"the engine was not asked ({desk.silence}): compute is modelled")
+    found += here.notes
+    if settings.ctx_size > desk.model.context_length * (1 if settings.kv_unified else settings.parallel):
+        found.append(
             f"context {settings.ctx_size:,} is longer than the model was trained for ({desk.model.context_length:,})"
         )
     if settings.n_ctx > pad(settings.ctx_size, CELL_PAD):
-        notes.append(f"each of {settings.parallel} slots is padded to 256 cells: n_ctx is {settings.n_ctx:,}")
-    return tuple(notes)
+        found.append(f"each of {settings.parallel} slots is padded to 256 cells: n_ctx is {settings.n_ctx:,}")
+    return tuple(found)

@@ -1,6 +1,6 @@
 """What the user asks of a plan."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from aidx.budget.kv import cache_type
@@ -11,7 +11,11 @@ OFFLOAD_CTX = 4096  # below this a context is no use for code: layers move to th
 
 @dataclass(frozen=True, slots=True)
 class Need:
-    """Settings as they were asked for; ``None``, ``"max"`` and ``"auto"`` leave the choice to the plan."""
+    """Settings as they were asked for; ``None``, ``"max"`` and ``"auto"`` leave the choice to the plan.
+
+    *given* names those that the user wrote, even where they wrote the default; an engine's own settings, found in
+    its *environment*, stand for the others. *notes* are what must be said about how this need came about.
+    """
 
     ctx_size: int | Literal["max"] | None = None
     parallel: int = 1
@@ -30,6 +34,13 @@ class Need:
     fast: bool = False
     start_tokens: int = 0
     turn_tokens: int = 600
+    given: frozenset[str] = frozenset()
+    environment: tuple[tuple[str, str], ...] = ()
+    notes: tuple[str, ...] = field(default=(), compare=False)
+
+    def chose(self, name: str) -> bool:
+        """Whether the user chose the setting called *name*: it was given, or is not the default."""
+        return name in self.given or getattr(self, name) != getattr(_DEFAULTS, name)
 
     def checked(self) -> "Need":
         """Self with its names as the engine writes them; ``InputError`` names the first value that cannot be."""
@@ -53,3 +64,6 @@ class Need:
         key = cache_type(self.cache_type_k.lower(), option="--cache-type-k")
         values = cache_type(self.cache_type_v.lower(), option="--cache-type-v")
         return replace(self, cache_type_k=key.name, cache_type_v=values.name)
+
+
+_DEFAULTS = Need()

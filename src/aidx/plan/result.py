@@ -46,3 +46,8 @@ class Plan:
     alternatives: tuple[Alternative, ...]
     plan_hash: str
     notes: tuple[str, ...] = ()
+
+    @property
+    def holds(self) -> bool:
+        """Whether every device, and every bound that was set, holds."""
+        return self.verdict != "does_not_fit"
