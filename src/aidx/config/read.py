@@ -1,0 +1,83 @@
+"""Finds the files, reads them and the environment, and hands all to the pure part."""
+
+import os
+import re
+import tomllib
+from pathlib import Path
+
+from aidx.config.decode import leaves
+from aidx.config.environment import from_environment
+from aidx.config.lines import line_of
+from aidx.config.merge import Key, Kind, Leaf, Origin, Settled, merge
+from aidx.config.places import FILE, PROJECT, user_file
+from aidx.errors import InputError
+
+LARGEST = 1 << 20  # a settings file of a megabyte is something else
+_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+
+
+def load(file: str | None = None) -> Settled:
+    """The settings that hold here: environment, ``./aidx.toml``, the user's file, defaults, in this order.
+
+    *file*, else the file that ``AIDX_CONFIG`` names, stands in for ``./aidx.toml``. Raises ``InputError`` for a
+    named file that is not there, for what is no TOML, and for unknown keys and wrong values.
+    """
+    named = file or os.environ.get(FILE)
+    project = Path(named) if named else Path(PROJECT)
+    layers = [from_environment(os.environ)]
+    if named or project.exists():
+        layers.append(_file(project, "project", str(project)))
+    user = user_file()
+    if user.exists():
+        layers.append(_file(user, "user", _short(user)))
+    return merge(layers)
+
+
+def _file(path: Path, kind: Kind, name: str) -> tuple[Leaf, ...]:
+    text = _text(path, name)
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as wrong:
+        place = _PLACE.search(str(wrong))
+        line = place[1] if place and place[1] else str(text.count("\n") + 1)
+        reason = _PLACE.sub("", str(wrong))
+        said = f"{name}:{line}: no TOML: {reason[0].lower()}{reason[1:]}"
+        raise InputError(said, hint="Correct that line.") from None
+
+    def where(key: Key) -> str:
+        line = line_of(text, key)
+        return name if line is None else f"{name}:{line}"
+
+    found = leaves(table, where)
+    return tuple(Leaf(key, _anchored(key, value, path.parent), Origin(kind, where(key))) for key, value in found)
+
+
+def _text(path: Path, name: str) -> str:
+    try:
+        if not path.is_file():
+            raise InputError(f"{name}: {_absent(path)}", hint="Name a settings file, or leave it out.")
+        if path.stat().st_size > LARGEST:
+            raise InputError(f"{name} is larger than {LARGEST:,} bytes", hint="Name a settings file.")
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as wrong:
+        raise InputError(f"{name} is not UTF-8 (byte {wrong.start})", hint="Save it as UTF-8.") from None
+    except OSError as wrong:
+        raise InputError(f"cannot read {name}: {wrong.strerror or wrong}", hint="Check its permissions.") from None
+
+
+def _absent(path: Path) -> str:
+    return "is no file" if path.exists() else "no such file"
+
+
+def _anchored(key: Key, value: object, folder: Path) -> object:
+    """A model's relative path as seen from here: in the file it is relative to the file."""
+    if key[0] == "roles" and key[-1] == "model" and isinstance(value, str):
+        path = Path(value).expanduser()
+        if path.is_absolute() or (folder / path).is_file():
+            return str(folder / path)
+    return value
+
+
+def _short(path: Path) -> str:
+    home = str(Path.home())
+    return f"~{str(path).removeprefix(home)}" if str(path).startswith(home) else str(path)

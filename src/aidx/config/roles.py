@@ -1,0 +1,89 @@
+"""What the configured roles ask of a plan."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+from aidx.config.merge import Settled
+from aidx.config.values import RoleTable
+from aidx.plan.engines import names as planned_engines
+from aidx.plan.need import Need
+
+MIB = 1 << 20
+MAX_TOKENS = 1024  # of output, where a role with a gate names none: the gate's own default
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+_SETTINGS = frozenset(entry.name for entry in fields(Need)) & frozenset(RoleTable.__struct_fields__)
+_OF_A_PROCESS = frozenset({"model", "quant", "imatrix", "engine"})  # beside the settings of a need
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A role that runs here: *reference* names its model; *asked* are the keys of its table that decide its process."""
+
+    role: str
+    reference: str
+    need: Need
+    quant: str | None = None
+    imatrix: bool = False
+    on_host: bool = False
+    at_least: int = 0
+    max_kv: int | None = None
+    asked: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The roles in the order of the file: those that run *here*, those of *others*, and *notes* about the rest."""
+
+    here: tuple[Wanted, ...]
+    others: tuple[tuple[str, RoleTable], ...]
+    notes: tuple[str, ...]
+
+
+def roles(settled: Settled, flags: Need) -> Roles:
+    """The configured roles, with *flags*: what the command line gave counts for each role that runs here."""
+    here: list[Wanted] = []
+    others: list[tuple[str, RoleTable]] = []
+    notes: list[str] = []
+    for role, table in settled.config.roles.items():
+        if table.pattern is not None:
+            notes.append(f"{role} is answered by the cascade of drafter and verifier")
+        elif table.model is None or not _runs_here(table):
+            others.append((role, table))
+        else:
+            here.append(_wanted(settled, role, table, table.model, flags))
+    return Roles(tuple(here), tuple(others), tuple(notes))
+
+
+def _runs_here(table: RoleTable) -> bool:
+    if table.engine not in planned_engines():
+        return False
+    return table.url is None or urlsplit(table.url).hostname in LOOPBACK
+
+
+def _wanted(settled: Settled, role: str, table: RoleTable, model: str, flags: Need) -> Wanted:
+    given = settled.given("roles", role)
+    mine = {name: value for name, value in given.items() if name in _SETTINGS}
+    need = _need(mine, flags)
+    return Wanted(
+        role=role,
+        reference=model,
+        need=need,
+        quant=table.quant,
+        imatrix=table.imatrix,
+        on_host=table.device == "host",
+        at_least=0 if table.gate is None else table.gate + (table.max_tokens or MAX_TOKENS),
+        max_kv=settled.config.pipeline.max_kv if role == "editor" else None,
+        asked={name: value for name, value in given.items() if name in _SETTINGS | _OF_A_PROCESS},
+    )
+
+
+def _need(mine: Mapping[str, Any], flags: Need) -> Need:
+    """A role's settings under the flags that were given."""
+    taken = {name: value for name, value in mine.items() if name not in flags.given}
+    if "cache_ram" in taken:
+        taken["cache_ram"] *= MIB  # written in MiB, as llama.cpp's flag
+    engine = flags.engine if "engine" in flags.given else "auto"
+    return replace(flags, **{"engine": engine, **taken}, given=flags.given | set(taken))
