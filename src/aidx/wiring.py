@@ -12,7 +12,12 @@ from aidx.ports import Deployment, Engine, Launch, Prober, Workspace
 
 if TYPE_CHECKING:
     from aidx.adapters.endpoint import Endpoint
+    from aidx.config.merge import Settled
+    from aidx.config.roles import Wanted
+    from aidx.config.values import RoleTable
     from aidx.gate.admit import Limits
+    from aidx.plan.deployment.members import Member, Remote
+    from aidx.plan.need import Need
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,18 @@ def resolve(reference: str, *, quant: str | None = None, imatrix: bool = False) 
     )
 
 
+def resolve_for(engine: str, reference: str, *, quant: str | None = None, imatrix: bool = False) -> Resolved:
+    """``resolve``, at the type in which *engine* takes weights where neither *quant* nor the name says one."""
+    from aidx.plan.engines import find
+
+    found = resolve(reference, quant=quant, imatrix=imatrix)
+    own = find(engine).weights
+    if own is None or quant is not None or found.variant is None:
+        return found
+    named = found.model.quantization.lower() in reference.lower()
+    return found if named else replace(found, model=found.variant(own))
+
+
 def _is_path(reference: str) -> bool:
     from os.path import exists  # unlike Path.exists, false for a name that no file system takes
 
@@ -82,6 +99,82 @@ def _file(path: str, quant: str | None, name: str | None = None) -> ModelSpec:
         path=found.paths[0],
         split_paths=found.paths if len(found.paths) > 1 else (),
     )
+
+
+def settings(file: str | None = None) -> "Settled":
+    """The settings that hold here; *file* stands in for ``./aidx.toml``."""
+    from aidx.config.read import load
+
+    return load(file)
+
+
+def any_settings() -> bool:
+    """Whether there are any settings to read."""
+    from aidx.config.places import anything
+
+    return anything()
+
+
+def engine_environment() -> tuple[tuple[str, str], ...]:
+    """What engines are told by the environment: their own settings, as pairs."""
+    import os
+
+    return tuple(sorted(pair for pair in os.environ.items() if pair[0].startswith(("OLLAMA_", "LLAMA_ARG_"))))
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """The configured roles, resolved: those that run here, those that do not, and what must be said of the rest."""
+
+    members: "tuple[Member, ...]"
+    remotes: "tuple[Remote, ...]"
+    notes: tuple[str, ...]
+
+
+def configured(settled: "Settled", need: "Need", *, quant: str | None = None, imatrix: bool = False) -> Configured:
+    """The roles of *settled*, with the flags that *need*, *quant* and *imatrix* carry.
+
+    Raises ``InputError`` where no role is configured, and for models that are not known.
+    """
+    from aidx.config.roles import roles
+    from aidx.plan.deployment.members import Member, Remote
+
+    found = roles(settled, need)
+    if not settled.config.roles:
+        raise InputError(
+            "no MODEL is given, and no aidx.toml here configures a role",
+            hint='Give a MODEL, or write aidx.toml: a line [roles.editor] and a line model = "qwen2.5-coder:14b".',
+        )
+    members = []
+    for each in found.here:
+        here = _of_role(each, quant, imatrix=imatrix)
+        members.append(
+            Member(
+                role=each.role,
+                model=here.model,
+                need=each.need,
+                on_host=each.on_host,
+                at_least=each.at_least,
+                max_kv=each.max_kv,
+                variant=here.variant,
+                asked=each.asked,
+            )
+        )
+    remotes = (Remote(role, table.model or "", table.engine, _context(table)) for role, table in found.others)
+    return Configured(tuple(members), tuple(remotes), found.notes)
+
+
+def _of_role(wanted: "Wanted", quant: str | None, *, imatrix: bool) -> Resolved:
+    try:
+        return resolve_for(
+            wanted.need.engine, wanted.reference, quant=quant or wanted.quant, imatrix=imatrix or wanted.imatrix
+        )
+    except InputError as wrong:
+        raise type(wrong)(f"roles.{wanted.role}: {wrong}", hint=wrong.hint) from None
+
+
+def _context(table: "RoleTable") -> int:
+    return table.ctx_size if isinstance(table.ctx_size, int) else 0
 
 
 def prober(*, warm: bool = False) -> Prober:
@@ -145,6 +238,7 @@ def start(plan: Plan, tell: Callable[[str], object] | None = None) -> Deployment
     fails.
     """
     from importlib import import_module
+    from importlib.util import find_spec
 
     from aidx.adapters import engines
     from aidx.budget.compare import compare, overrun, sentence
@@ -157,7 +251,12 @@ def start(plan: Plan, tell: Callable[[str], object] | None = None) -> Deployment
             hint="Give the path of its .gguf file, or try aidx-tiny, which is always here.",
             code="model_not_here",
         )
-    engine: Engine = import_module(f"{engines.__name__}.{role.engine.replace('-', '_')}").ENGINE
+    if not find_spec(name := f"{engines.__name__}.{role.engine.replace('-', '_')}"):
+        raise EngineError(
+            f"{role.engine} is planned, and aidx cannot start it yet",
+            hint="Start it yourself with the planned settings, or use --engine embedded.",
+        )
+    engine: Engine = import_module(name).ENGINE
     deployment = engine.start(Launch(role.model.path, role.model.name, role.settings))
     allocated = deployment.allocated()
     rows = compare(plan.ledger, allocated.devices, resolution=allocated.resolution)
@@ -172,11 +271,13 @@ def start(plan: Plan, tell: Callable[[str], object] | None = None) -> Deployment
 
 def held(plan: Plan) -> Plan:
     """*plan*, or ``BudgetError`` with what is in the way and the cheapest way out."""
-    if plan.ledger.holds:
+    if plan.holds:
         return plan
     enough = [other.change for other in plan.alternatives if "not enough alone" not in other.cost]
-    hint = f"Try {enough[0]}." if enough else f"No single change is enough: see aidx plan {plan.roles[0].model.name}."
-    raise BudgetError(f"{plan.roles[0].model.name} does not fit: {plan.binding}", hint=hint)
+    see = f"aidx plan {plan.roles[0].model.name}" if len(plan.roles) == 1 else "aidx plan"
+    hint = f"Try {enough[0]}." if enough else f"No single change is enough: see {see}."
+    what = plan.roles[0].model.name if len(plan.roles) == 1 else "the deployment"
+    raise BudgetError(f"{what} does not fit: {plan.binding}", hint=hint)
 
 
 def limits(plan: Plan, *, max_tokens: int | None = None, gate: int | None = None) -> "Limits":

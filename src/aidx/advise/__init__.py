@@ -1,5 +1,5 @@
-"""Drives plan and checklist; the Python API (``aidx.advise.plan(...)``)."""
+"""Drives plan and checklist; the Python API (``aidx.advise.plan(...)``, ``deploy``)."""
 
-from aidx.advise.run import plan
+from aidx.advise.run import deploy, plan
 
-__all__ = ["plan"]
+__all__ = ["deploy", "plan"]

@@ -1,11 +1,14 @@
 """Feeds the pure generators of ``plan`` with a prober's answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 
 from aidx.model.spec import ModelSpec
+from aidx.plan.deployment.members import Member, Remote
+from aidx.plan.deployment.plan import deploy as all_steps
 from aidx.plan.devices import Machine
 from aidx.plan.make import plan as steps
 from aidx.plan.need import Need
+from aidx.plan.probe import Answer, Probe
 from aidx.plan.result import Plan
 from aidx.ports import Prober
 
@@ -22,7 +25,18 @@ def plan(
     *variant* builds the same model at another quantization, where that is possible. Raises as
     ``aidx.plan.make.plan`` does.
     """
-    run = steps(model, need, machine, variant)
+    return _driven(steps(model, need, machine, variant), prober)
+
+
+def deploy(members: Sequence[Member], machine: Machine, prober: Prober, remotes: Sequence[Remote] = ()) -> Plan:
+    """Plan all *members* together on *machine*; blocks while *prober* asks the engine.
+
+    *remotes* are roles that run elsewhere. Raises as ``aidx.plan.deployment.plan.deploy`` does.
+    """
+    return _driven(all_steps(members, machine, remotes), prober)
+
+
+def _driven(run: Generator[Probe, Answer, Plan], prober: Prober) -> Plan:
     try:
         probe = next(run)
         while True:

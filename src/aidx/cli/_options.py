@@ -4,19 +4,32 @@ import shlex
 from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import wraps
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from aidx import wiring
 from aidx.cli._types import Size, Switch, WordOrNumber, size_text
 from aidx.errors import InputError
+from aidx.plan import engines
 from aidx.plan.need import Need
+
+if TYPE_CHECKING:
+    from aidx.config.merge import Settled
 
 Command = Callable[..., Any]
 MIB = 1 << 20
+SETTINGS, FILE = "aidx.settings", "aidx.settings.file"  # where a command's context keeps them
 
 _COMMON = (
+    click.option(
+        "--config",
+        metavar="FILE",
+        is_eager=True,
+        expose_value=False,
+        callback=lambda context, _, file: _read_settings(context, file),
+        help="Settings file instead of ./aidx.toml.",
+    ),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
     click.option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
     click.option("-v", "--verbose", is_flag=True, help="A traceback with an internal error."),
@@ -58,7 +71,11 @@ _SETTINGS = (
         "--ctx-checkpoints", type=int, default=0, show_default=True, help="Context checkpoints a slot in host RAM."
     ),
     click.option(
-        "--engine", type=click.Choice(["embedded"]), default="embedded", show_default=True, help="Engine to plan for."
+        "--engine",
+        type=click.Choice(engines.names()),
+        default="embedded",
+        show_default=True,
+        help="Engine to plan for, with its own settings as defaults.",
     ),
     click.option("--fast", is_flag=True, help="Closed forms only: the engine is not asked."),
     click.option(
@@ -97,7 +114,7 @@ def _stack(options: tuple[Command, ...], function: Command) -> Command:
 
 
 def common(function: Command) -> Command:
-    """``--json``, ``-q`` and ``-v``."""
+    """``--config``, ``--json``, ``-q`` and ``-v``."""
     return _stack(_COMMON, function)
 
 
@@ -108,7 +125,8 @@ def planning(function: Command) -> Command:
     @wraps(function)
     def wrapped(**given: Any) -> Any:  # noqa: ANN401 - click hands over what the options parsed
         asked = {name: given.pop(name) for name in list(given) if name in names}
-        need = Need(**asked).checked()
+        chosen = frozenset(name for name in names if _given(click.get_current_context(), name))
+        need = Need(**asked, given=chosen, environment=wiring.engine_environment(), notes=_machine_notes()).checked()
         need = replace(need, cache_ram=need.cache_ram * MIB)
         machine = wiring.machine(
             vram=_one_gpu(given.pop("vram")),
@@ -131,10 +149,41 @@ def _one_gpu(sizes: tuple[int, ...]) -> int | None:
     return sizes[0] if sizes else None
 
 
-def typed(model: str) -> str:
+def settings() -> "Settled":
+    """The settings that hold for the command that runs now."""
+    found: Settled | None = click.get_current_context().meta.get(SETTINGS)
+    return found if found is not None else wiring.settings()
+
+
+def _read_settings(context: click.Context, file: str | None) -> None:
+    """Read the settings before other options are, and let them be the defaults of those options."""
+    if context.resilient_parsing or not (file or wiring.any_settings()):
+        return
+    found = wiring.settings(file)
+    context.meta[SETTINGS], context.meta[FILE] = found, file
+    tables = [("device",), *([("serve",)] if context.info_name == "serve" else [])]
+    context.default_map = {key: value for path in tables for key, value in found.given(*path).items()}
+
+
+def _machine_notes() -> tuple[str, ...]:
+    """Where the machine came from, if not from the command line."""
+    context = click.get_current_context()
+    of_settings = click.core.ParameterSource.DEFAULT_MAP
+    taken = [
+        name for name in ("vram", "host_ram", "driver", "total") if context.get_parameter_source(name) is of_settings
+    ]
+    if not taken:
+        return ()
+    origins = ", ".join(f"{name} from {settings().origin('device', name).where}" for name in taken)
+    return (f"planned for [device]: {origins}",)
+
+
+def typed(model: str | None) -> str:
     """*model* and the planning options of this command line, as a shell would take them."""
     context = click.get_current_context()
-    words = [model]
+    words = [] if model is None else [model]
+    if context.meta.get(FILE):
+        words += ["--config", context.meta[FILE]]
     for option in context.command.params:
         name = option.name or ""
         if isinstance(option, click.Option) and name in _PLANNED and _given(context, name):
@@ -157,4 +206,4 @@ def _words(option: click.Option, value: object) -> list[str]:
     return [word for each in values for word in (flag, written(each))]
 
 
-__all__ = ["common", "planning", "typed"]
+__all__ = ["common", "planning", "settings", "typed"]

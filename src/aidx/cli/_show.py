@@ -1,12 +1,11 @@
 """Plans and checklists as lines for a person."""
 
-from aidx.budget.growth import Growth
 from aidx.budget.ledger import OUTSIDE, Account
 from aidx.budget.settings import CELL_PAD
 from aidx.budget.sizes import gib
 from aidx.page.bar import bar, legend
 from aidx.plan.checklist import Checklist
-from aidx.plan.result import Plan, RolePlan
+from aidx.plan.result import Alternative, Plan, RolePlan
 
 BAR = 64
 
@@ -16,31 +15,39 @@ def plan_lines(plan: Plan, width: int = 100, *, plain: bool = False) -> list[str
 
     *plain* draws with ASCII, for an output that has no other characters.
     """
+    local = [role for role in plan.roles if role.model.source != "cloud"]
     lines = [f"note: {note}" for note in plan.notes]
-    lines += [_answer(plan), *(_reach(role) for role in plan.roles), f"binding: {plan.binding}", ""]
+    lines += [_answer(plan), *(_reach(role) for role in local), f"binding: {plan.binding}", ""]
     for role in plan.roles:
         lines += _head(role)
     for account in plan.ledger.accounts:
         lines += ["", *_device(account, min(BAR, width), plain=plain)]
-    lines += ["", *(_growth(role.growth) for role in plan.roles)]
+    lines += ["", *(_growth(role) for role in local)]
     lines += _alternatives(plan)
     lines.append(f"plan {plan.plan_hash}; --explain shows the equations, --json every byte")
     return lines
 
 
+def _named(role: RolePlan) -> str:
+    """What a line about one role of several begins with."""
+    return "" if role.role is None else f"{role.role}: "
+
+
 def _head(role: RolePlan) -> list[str]:
     model, settings = role.model, role.settings
+    if model.source == "cloud":
+        return [f"{_named(role)}{model.name} through {role.engine}: no bytes here"]
     layers = (
         f"{settings.n_gpu_layers} of {model.block_count + 1} layers on gpu0" if settings.n_gpu_layers else "CPU only"
     )
     experts = f", experts of {settings.n_cpu_moe} blocks on the host" if settings.n_cpu_moe else ""
     exact = "" if model.header_exact else " (tokenizer estimated)"
     first = (
-        f"{model.name} {model.quantization}: {model.architecture}, {_count(model.parameters)} parameters, "
-        f"file {gib(model.file_bytes)}{exact}, from {model.source}"
+        f"{_named(role)}{model.name} {model.quantization}: {model.architecture}, {_count(model.parameters)} "
+        f"parameters, file {gib(model.file_bytes)}{exact}, from {model.source}"
     )
     second = (
-        f"context {settings.ctx_size:,} ({settings.n_ctx:,} cells), {settings.parallel} slot(s), "
+        f"{_named(role)}context {settings.ctx_size:,} ({settings.n_ctx:,} cells), {settings.parallel} slot(s), "
         f"KV {settings.cache_type_k}/{settings.cache_type_v}, ubatch {settings.ubatch_size}, "
         f"flash attention {'on' if settings.flash_attn else 'off'}, {layers}{experts}"
     )
@@ -52,6 +59,7 @@ def _count(parameters: int) -> str:
 
 
 def _device(account: Account, width: int, *, plain: bool) -> list[str]:
+    wide = max((len(entry.role or "") for entry in account.entries), default=0)
     lines = [
         f"{account.name}  {gib(account.total)}, usable {gib(account.usable)}",
         bar(account, width, plain=plain),
@@ -59,8 +67,10 @@ def _device(account: Account, width: int, *, plain: bool) -> list[str]:
     ]
     for entry in sorted(account.entries, key=lambda entry: entry.what in OUTSIDE):
         mark = "-" if entry.what in OUTSIDE else " "
-        lines.append(f" {mark}{entry.what:<15} {gib(entry.bytes):>8}  {entry.grade:<8}  {entry.why}")
-    lines.append(f"  {'planned':<15} {gib(account.planned):>8}")
+        of = f"{entry.role or '':<{wide}}  " if wide else ""
+        lines.append(f" {mark}{of}{entry.what:<15} {gib(entry.bytes):>8}  {entry.grade:<8}  {entry.why}")
+    gap = wide + 2 if wide else 0
+    lines.append(f"  {'planned':<{15 + gap}} {gib(account.planned):>8}")
     return lines
 
 
@@ -76,11 +86,12 @@ def _answer(plan: Plan) -> str:
 def _reach(role: RolePlan) -> str:
     trained = role.model.context_length // CELL_PAD * CELL_PAD
     limit = ", all that the model was trained for" if role.max_ctx_size == trained else ""
-    return f"longest context that holds: {role.max_ctx_size:,} tokens{limit}"
+    return f"{_named(role)}longest context that holds: {role.max_ctx_size:,} tokens{limit}"
 
 
-def _growth(growth: Growth) -> str:
-    text = f"growth: {growth.bytes_per_token:,} B a token; at {growth.tokens_per_turn} tokens a turn "
+def _growth(role: RolePlan) -> str:
+    growth = role.growth
+    text = f"{_named(role)}growth: {growth.bytes_per_token:,} B a token; at {growth.tokens_per_turn} tokens a turn "
     if growth.context_full_at_turn is not None:
         text += f"the context is full at turn {growth.context_full_at_turn}"
     else:
@@ -95,9 +106,13 @@ def _alternatives(plan: Plan) -> list[str]:
         return []
     title = "ways out:" if plan.verdict == "does_not_fit" else "room to gain:"
     return [title] + [
-        f"  {other.change:<44} saves {gib(other.saves_bytes)}, context up to {other.max_ctx_size:,}; {other.cost}"
+        f"  {other.change:<44} saves {gib(other.saves_bytes)}{_up_to(other)}; {other.cost}"
         for other in plan.alternatives
     ]
+
+
+def _up_to(other: Alternative) -> str:
+    return f", context up to {other.max_ctx_size:,}" if other.max_ctx_size else ""
 
 
 def _wanted(plan: Plan) -> bool:
@@ -111,7 +126,8 @@ def checklist_lines(found: Checklist) -> list[str]:
     lines = []
     for step in found.steps:
         lines += [f"[{step.status:<6}] {step.step}. {step.title}", f"         {step.proof}", f"         {step.command}"]
-    lines += ["", *(f"{row.component:<28} {gib(row.bytes):>8}" for row in found.budget)]
+    wide = max(28, *(len(row.component) for row in found.budget))
+    lines += ["", *(f"{row.component:<{wide}} {gib(row.bytes):>8}" for row in found.budget)]
     if found.article:
         lines += ["", f"{'the article says':<58} {'claimed':>9} {'exact':>9}  verdict"]
     for claim in found.article:

@@ -1,23 +1,26 @@
 """``aidx plan``: the ledger, the verdict and the longest context."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from aidx.cli._options import common, planning
+from aidx.cli._options import common, planning, settings
 from aidx.plan.devices import Machine
 from aidx.plan.need import Need
 
+if TYPE_CHECKING:
+    from aidx.plan.result import Plan
+
 
 @click.command()
-@click.argument("model")
+@click.argument("model", required=False)
 @planning
 @click.option("--explain", is_flag=True, help="Print the equations with the numbers filled in.")
 @click.option("--html", type=click.Path(dir_okay=False, writable=True), help="Write the report as one HTML file.")
 @common
 def command(
-    model: str,
+    model: str | None,
     need: Need,
     machine: Machine,
     model_options: dict[str, Any],
@@ -30,21 +33,17 @@ def command(
 ) -> int:
     """Say whether MODEL fits, to the byte, and how long its context may be.
 
-    MODEL is a .gguf file, a catalogue or Ollama name (qwen2.5-coder:14b), or aidx-tiny.
+    MODEL is a .gguf file, a catalogue or Ollama name (qwen2.5-coder:14b), or aidx-tiny. Without MODEL, all
+    roles of aidx.toml are planned together on the same devices.
     """
     del quiet, verbose  # there is no progress to be quiet about
-    from contextlib import closing
-
     from aidx import wiring
-    from aidx.advise import plan as make
     from aidx.cli._text import safe
     from aidx.plan.contract import as_json as contract
 
     if html is not None:
         wiring.check_page(html)
-    with closing(wiring.prober(warm=not need.fast)) as prober:
-        found = wiring.resolve(model, **model_options)
-        plan = make(found.model, need, machine, prober, found.variant)
+    plan = planned(model, need, machine, model_options)
     if html is not None:
         wiring.write_report(html, plan)
     if as_json:
@@ -58,4 +57,23 @@ def command(
 
         screen = wiring.screen()
         click.echo("\n".join(map(safe, plan_lines(plan, screen.width, plain=screen.plain))))
-    return 0 if plan.ledger.holds else 3
+    return 0 if plan.holds else 3
+
+
+def planned(model: str | None, need: Need, machine: Machine, model_options: dict[str, Any]) -> "Plan":
+    """The plan of *model*, or without one of the roles that are configured."""
+    from contextlib import closing
+    from dataclasses import replace
+
+    from aidx import wiring
+    from aidx.advise import deploy
+    from aidx.advise import plan as make
+
+    roles = None if model is not None else wiring.configured(settings(), need, **model_options)
+    with closing(wiring.prober(warm=not need.fast)) as prober:
+        if roles is not None:
+            plan = deploy(roles.members, machine, prober, roles.remotes)
+            return replace(plan, notes=(*plan.notes, *roles.notes))
+        assert model is not None
+        found = wiring.resolve_for(need.engine, model, **model_options)
+        return make(found.model, need, machine, prober, found.variant)

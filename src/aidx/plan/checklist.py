@@ -1,15 +1,20 @@
 """The article's six steps, each with its proof or the command that will give it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal
 
-from aidx.budget.ledger import Ledger
+from aidx.budget.ledger import Account, Ledger
 from aidx.budget.sizes import gib
 from aidx.plan.article import Claim
-from aidx.plan.result import Plan
+from aidx.plan.result import Plan, RolePlan
 
-EDITOR = (7_000_000_000, 15_000_000_000)  # DESIGN section 1, role map: 7B-14B; 14B models have up to 14.8B
+EDITOR = (6_500_000_000, 15_000_000_000)  # the role map's 7B-14B: models sold as such have 6.7B to 14.8B
+EDITOR_TIER = (None, "editor", "drafter", "verifier")
+WEIGHTS = frozenset({"weights", "repack"})
+CACHE = frozenset({"kv_cache", "recurrent_state"})
+WIDE = frozenset({"F32", "F16", "BF16"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,30 +45,33 @@ class Checklist:
     article: tuple[Claim, ...] = ()
 
 
-def checklist(plan: Plan, typed: str, article: Sequence[Claim] = ()) -> Checklist:
+def checklist(
+    plan: Plan, typed: str, article: Sequence[Claim] = (), gates: Mapping[str, int] = MappingProxyType({})
+) -> Checklist:
     """The six steps for *plan*; later commands prove steps 5 and 6, which stay ``open`` until then.
 
     *typed* is the model and the options that the plan was asked with, so that each command proves this plan.
+    *gates* are the most prompt tokens of roles that name them.
     """
     return Checklist(
         steps=(
             _select(plan, typed),
             _quantize(plan, typed),
-            _reserve(plan, typed),
+            _reserve(plan, typed, gates),
             _verify(plan, typed),
             Step(
                 5,
                 "Enforce structured output",
                 "open",
                 "nothing enforces a schema for this plan yet",
-                f"aidx serve {typed}",
+                _command("serve", typed),
             ),
             Step(
                 6,
                 "Stress test at peak KV",
                 "open",
                 f"no stress proof for plan {plan.plan_hash}",
-                f"aidx stress {typed}",
+                _command("stress", typed),
             ),
         ),
         budget=components(plan.ledger),
@@ -72,63 +80,105 @@ def checklist(plan: Plan, typed: str, article: Sequence[Claim] = ()) -> Checklis
 
 
 def components(ledger: Ledger) -> tuple[Component, ...]:
-    """The component table of the device that holds the weights: the GPU, or the host without one."""
-    account = ledger.accounts[0]
-    weights = account.sum("weights") + account.sum("repack")
-    cache = account.sum("kv_cache") + account.sum("recurrent_state")
-    return (
-        Component("Model weights", weights),
-        Component("KV cache", cache),
-        Component("OS and framework overhead", account.planned - weights - cache + account.sum("desktop")),
-        Component("Available headroom", account.headroom),
-    )
+    """The component table of each device that holds a model: the GPUs, and the host where a model is there whole."""
+    gpus = [account for account in ledger.accounts if account.kind == "gpu"]
+    held = {entry.role for account in gpus for entry in account.entries if entry.what == "weights"}
+    hosts = [account for account in ledger.accounts if account.kind == "host"]
+    on_host = {entry.role for account in hosts for entry in account.entries if entry.what in {"weights", "repack"}}
+    shown = [*gpus, *(hosts if on_host - held or not gpus else [])]
+    return tuple(row for account in shown for row in _table(account, named=len(shown) > 1))
+
+
+def _table(account: Account, *, named: bool) -> Iterator[Component]:
+    """One device's rows, which sum up to its size; of several roles each has its own."""
+    before = f"{account.name}: " if named else ""
+    rest = account.planned + account.sum("desktop") + account.sum("reserve")
+    for title, kinds in (("Model weights", WEIGHTS), ("KV cache", CACHE)):
+        sizes: dict[str | None, int] = {}
+        for entry in account.entries:
+            if entry.what in kinds:
+                sizes[entry.role] = sizes.get(entry.role, 0) + entry.bytes
+        for role, size in (sizes or {None: 0}).items():
+            yield Component(f"{before}{title}{'' if role is None else f', {role}'}", size)
+        rest -= sum(sizes.values())
+    yield Component(f"{before}OS and framework overhead", rest)
+    yield Component(f"{before}Available headroom", account.headroom)
+
+
+def _command(name: str, typed: str, *more: str) -> str:
+    return " ".join(word for word in ("aidx", name, typed, *more) if word)
+
+
+def _local(plan: Plan) -> list[RolePlan]:
+    return [role for role in plan.roles if role.model.source != "cloud"]
+
+
+def _of(role: RolePlan, proof: str) -> str:
+    return proof if role.role is None else f"{role.role}: {proof}"
 
 
 def _select(plan: Plan, typed: str) -> Step:
-    model = plan.roles[0].model
-    billions = model.parameters / 1e9
-    suits = EDITOR[0] <= model.parameters <= EDITOR[1]
-    return Step(
-        1,
-        "Select the Editor model",
-        "ok" if suits else "failed",
-        f"{model.name}: {billions:.2f}B parameters, {model.architecture}"
-        + ("" if suits else "; an Editor has 7B to 14B"),
-        f"aidx plan {typed}",
-    )
+    """Roles of the Editor tier; a model that is given alone is meant for it."""
+    title, command = "Select the Editor model", _command("plan", typed)
+    tier = [role for role in plan.roles if role.role in EDITOR_TIER]
+    if not tier:
+        known = ", ".join(str(role.role) for role in plan.roles)
+        return Step(1, title, "open", f"none of the roles ({known}) edits", command)
+    wrong = [role for role in tier if role.model.source != "cloud" and not _suits(role.model.parameters)]
+    proof = "; ".join(_of(role, _size(role)) for role in tier)
+    more = "; an Editor has 7B to 14B" if wrong else ""
+    return Step(1, title, "failed" if wrong else "ok", f"{proof}{more}", command)
+
+
+def _suits(parameters: int) -> bool:
+    return EDITOR[0] <= parameters <= EDITOR[1]
+
+
+def _size(role: RolePlan) -> str:
+    model = role.model
+    if model.source == "cloud":
+        return f"{model.name} through {role.engine}, 0 bytes here"
+    return f"{model.name}: {model.parameters / 1e9:.2f}B parameters, {model.architecture}"
 
 
 def _quantize(plan: Plan, typed: str) -> Step:
-    model, loss = plan.roles[0].model, plan.roles[0].loss
-    return Step(
-        2,
-        "Quantize",
-        "ok",
+    """Weights in 16 bits or more are a choice that nobody has made yet."""
+    roles = _local(plan)
+    wide = [role for role in roles if role.model.quantization in WIDE]
+    proof = "; ".join(_of(role, _loss(role)) for role in roles) or "no model runs here"
+    if not wide:
+        return Step(2, "Quantize", "ok", proof, _command("plan", typed))
+    return Step(2, "Quantize", "open", f"{proof}; not quantized", _command("plan", typed, "--quant Q4_K_M"))
+
+
+def _loss(role: RolePlan) -> str:
+    model, loss = role.model, role.loss
+    return (
         f"{model.quantization}: file {gib(model.file_bytes)}, "
-        f"KLD {loss.kld_low:g} to {loss.kld_high:g} ({loss.quality}; {loss.source})",
-        f"aidx plan {typed}",
+        f"KLD {loss.kld_low:g} to {loss.kld_high:g} ({loss.quality}; {loss.source})"
     )
 
 
-def _reserve(plan: Plan, typed: str) -> Step:
-    role = plan.roles[0]
-    cache = sum(account.sum("kv_cache") + account.sum("recurrent_state") for account in plan.ledger.accounts)
-    return Step(
-        3,
-        "Reserve KV headroom",
-        "ok" if role.max_ctx_size >= role.settings.ctx_size or plan.ledger.holds else "failed",
-        f"{gib(cache)} for {role.settings.n_ctx:,} cells; the longest context that holds is {role.max_ctx_size:,}",
-        f"aidx plan {typed}",
-    )
+def _reserve(plan: Plan, typed: str, gates: Mapping[str, int]) -> Step:
+    roles = _local(plan)
+    held = all(role.max_ctx_size >= role.settings.ctx_size or plan.holds for role in roles)
+    proof = "; ".join(_of(role, _kept(plan, role, gates)) for role in roles) or "no cache here"
+    return Step(3, "Reserve KV headroom", "ok" if held else "failed", proof, _command("plan", typed))
+
+
+def _kept(plan: Plan, role: RolePlan, gates: Mapping[str, int]) -> str:
+    entries = [entry for account in plan.ledger.accounts for entry in account.entries if entry.what in CACHE]
+    mine = sum(entry.bytes for entry in entries if entry.role == role.role)
+    cells = f"{role.settings.n_ctx:,} cells"
+    size = f"{gib(mine)} for {cells}" if mine or role.role is None else f"{cells} shared with another role"
+    gate = gates.get(role.role or "")
+    bound = "" if gate is None else f", gate {gate:,} tokens"
+    return f"{size}{bound}; the longest context that holds is {role.max_ctx_size:,}"
 
 
 def _verify(plan: Plan, typed: str) -> Step:
     return Step(
-        4,
-        "Verify the total",
-        "ok" if plan.ledger.holds else "failed",
-        plan.binding,
-        f"aidx plan {typed} --explain",
+        4, "Verify the total", "ok" if plan.holds else "failed", plan.binding, _command("plan", typed, "--explain")
     )
 
 

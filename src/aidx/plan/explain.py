@@ -13,8 +13,9 @@ def explain(plan: Plan) -> tuple[str, ...]:
     """One line an equation, each device in turn; sums are written out so that they can be checked."""
     lines: list[str] = []
     for role in plan.roles:
-        lines += _context(role.settings)
-        lines += _layers(role.model)
+        if role.model.source != "cloud":
+            named = "" if role.role is None else f"{role.role}: "
+            lines += [f"{named}{line}" for line in (*_context(role.settings), *_layers(role.model))]
     for account in plan.ledger.accounts:
         lines += _device(account)
     return tuple(lines)
@@ -50,7 +51,10 @@ def _layer(layer: Layer) -> str:
 
 def _device(account: Account) -> list[str]:
     lines = [f"{account.name}:"]
-    lines += [f"  {entry.what} = {entry.bytes:,} B ({entry.why}) [{entry.grade}]" for entry in account.entries]
+    lines += [
+        f"  {f'{entry.role} ' if entry.role else ''}{entry.what} = {entry.bytes:,} B ({entry.why}) [{entry.grade}]"
+        for entry in account.entries
+    ]
     inside = [f"{entry.bytes:,}" for entry in account.entries if entry.what not in OUTSIDE]
     outside = [f" - {entry.bytes:,}" for entry in account.entries if entry.what in OUTSIDE]
     lines += [

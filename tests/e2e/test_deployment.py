@@ -1,0 +1,244 @@
+"""`aidx.toml` as a user writes it: the whole deployment planned, changed, checked and served, with the real engine."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+import jsonschema_rs
+import pytest
+
+DEVICE = '[device]\nvram = ["12GiB"]\nhost_ram = "16GiB"\n'
+CASCADE = f"""{DEVICE}
+[roles.drafter]
+model = "qwen2.5-coder:7b"
+ctx_size = 8192
+
+[roles.verifier]
+model = "qwen2.5-coder:14b"
+ctx_size = 8192
+
+[roles.architect]
+model = "claude-sonnet-4"
+engine = "anthropic"
+api_key_env = "ANTHROPIC_API_KEY"
+"""
+
+
+def aidx(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "aidx", *words],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        cwd=folder,
+        env={**os.environ, **environment},
+    )
+
+
+def plan(folder: Path, *words: str, code: int = 0, **environment: str) -> dict[str, Any]:
+    done = aidx(folder, "plan", "--json", *words, **environment)
+    assert done.returncode == code, done
+    found = json.loads(done.stdout)
+    schema = json.loads((files("aidx") / "data" / "schemas" / "plan.json").read_text())
+    jsonschema_rs.validator_for(schema).validate(found)
+    return found
+
+
+def refused(folder: Path, *words: str, says: str, code: int = 2, **environment: str) -> None:
+    done = aidx(folder, *words, **environment)
+    lines = done.stderr.splitlines()
+    assert (done.returncode, done.stdout) == (code, ""), done
+    assert re.match(f"aidx: .*{says}", lines[0]), lines
+    assert [line.split(":")[0] for line in lines] == ["aidx", "hint"]
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    (tmp_path / "aidx.toml").write_text(CASCADE, "utf-8")
+    return tmp_path
+
+
+def weights(found: dict[str, Any], device: int) -> dict[str, int]:
+    entries = found["devices"][device]["entries"]
+    return {entry["role"]: entry["bytes"] for entry in entries if entry["what"] == "weights"}
+
+
+def test_two_models_that_do_not_fit_together_say_how_they_would(here: Path) -> None:
+    found = plan(here, code=3)
+    assert found["verdict"] == "does_not_fit"
+    assert [role["role"] for role in found["roles"]] == ["drafter", "verifier", "architect"]
+    assert found["roles"][2]["model"]["source"] == "cloud"
+    assert weights(found, 0)["verifier"] == 8_544_198_656  # the engine's own model buffer, facts of the article
+    changes = [other["change"] for other in found["alternatives"]]
+    assert changes[:2] == ['[roles.drafter] device = "host"', '[roles.drafter] model = "qwen2.5-coder:14b"']
+
+
+def test_a_way_out_written_as_printed_does_what_it_says(here: Path) -> None:
+    before = plan(here, code=3)
+    assert len(before["alternatives"]) >= 4
+    for other in before["alternatives"]:
+        role = re.match(r"\[roles\.(\w+)\] ", other["change"])[1]
+        keys = re.findall(r'(\w+) = ("[^"]*"|\d+)', other["change"])
+        written = {f"AIDX_ROLES_{role.upper()}_{key.upper()}": value.strip('"') for key, value in keys}
+        enough = not other["cost"].endswith("alone")
+        after = plan(here, code=0 if enough else 3, **written)
+        saved = before["devices"][0]["planned_bytes"] - after["devices"][0]["planned_bytes"]
+        assert saved == other["saves_bytes"], other
+        if enough:
+            reach = {each["role"]: each["max_ctx_size"] for each in after["roles"]}
+            assert reach[role] == other["max_ctx_size"], other
+
+
+def test_one_model_for_two_roles_is_one_process(here: Path) -> None:
+    found = plan(here, AIDX_ROLES_DRAFTER_MODEL="qwen2.5-coder:14b")
+    assert set(weights(found, 0)) == {"drafter"}
+    assert {role["model"]["name"] for role in found["roles"][:2]} == {"qwen2.5-coder-14b"}
+    assert any("share one process" in note for note in found["notes"])
+
+
+def test_the_order_of_what_is_said_is_flag_environment_project_user(here: Path, tmp_path: Path) -> None:
+    settings = tmp_path / "home" / "aidx" / "config.toml"
+    settings.parent.mkdir(parents=True)
+    settings.write_text("[roles.drafter]\nparallel = 2\nctx_size = 1024\ncache_type_k = 'q8_0'\n", "utf-8")
+    environment = {"XDG_CONFIG_HOME": str(tmp_path / "home"), "AIDX_ROLES_DRAFTER_DEVICE": "host"}
+
+    def drafter(*words: str) -> dict[str, Any]:
+        return plan(here, *words, **environment)["roles"][0]["settings"]
+
+    assert drafter() == drafter() | {"parallel": 2, "ctx_size": 8192, "cache_type_k": "q8_0", "n_gpu_layers": 0}
+    assert drafter("-c", "512", "-ctk", "f16")["ctx_size"] == 512
+    assert drafter("-c", "512", "-ctk", "f16")["cache_type_k"] == "f16"
+
+
+def test_the_device_of_the_file_is_every_plan_s_default_and_says_so(here: Path) -> None:
+    found = plan(here, "aidx-tiny")
+    assert found["devices"][0]["total_bytes"] == 12 << 30
+    assert found["notes"] == ["planned for [device]: vram from aidx.toml:2, host_ram from aidx.toml:3"]
+    assert plan(here, "aidx-tiny", "--vram", "8GiB")["devices"][0]["total_bytes"] == 8 << 30
+
+
+def test_another_file_can_be_named(here: Path) -> None:
+    (here / "other.toml").write_text(f"{DEVICE}[roles.editor]\nmodel = 'aidx-tiny'\n", "utf-8")
+    assert [role["role"] for role in plan(here, "--config", "other.toml")["roles"]] == ["editor"]
+    assert [role["role"] for role in plan(here, AIDX_CONFIG="other.toml")["roles"]] == ["editor"]
+    refused(here, "plan", "--config", "gone.toml", says="gone.toml: no such file")
+
+
+def test_the_editor_s_cache_is_bounded(here: Path) -> None:
+    text = f"{DEVICE}[roles.editor]\nmodel = 'qwen2.5-coder:14b'\n[pipeline]\nmax_kv = '1GiB'\n"
+    (here / "aidx.toml").write_text(text, "utf-8")
+    assert plan(here)["roles"][0]["settings"]["ctx_size"] == 5376  # 1 GiB / 196,608 B a token, to 256
+    found = plan(here, "-c", "8192", code=3)
+    assert "max_kv" in found["binding"]
+    assert found["devices"][0]["headroom_bytes"] > 0
+
+
+def test_the_checklist_walks_through_the_deployment(here: Path) -> None:
+    done = aidx(here, "checklist", "--json", AIDX_ROLES_DRAFTER_DEVICE="host", AIDX_ROLES_VERIFIER_GATE="4096")
+    found = json.loads(done.stdout)
+    schema = json.loads((files("aidx") / "data" / "schemas" / "checklist.json").read_text())
+    jsonschema_rs.validator_for(schema).validate(found)
+    assert [step["status"] for step in found["steps"]] == ["ok", "ok", "ok", "ok", "open", "open"]
+    assert "gate 4,096 tokens" in found["steps"][2]["proof"]
+    assert found["article"] == []
+    table = {row["component"]: row["bytes"] for row in found["budget"]}
+    assert table["gpu0: Model weights, verifier"] == 8_544_198_656
+    for device, size in (("gpu0", 12 << 30), ("host", 16 << 30)):
+        assert sum(bytes_ for name, bytes_ in table.items() if name.startswith(device)) == size
+    assert aidx(here, "checklist").returncode == 3
+
+
+def test_without_a_model_and_without_roles_one_line_says_what_to_write(tmp_path: Path) -> None:
+    refused(tmp_path, "plan", says="no MODEL is given")
+    refused(tmp_path, "serve", says="no MODEL is given")
+    (tmp_path / "aidx.toml").write_text(DEVICE, "utf-8")
+    refused(tmp_path, "plan", says="no MODEL is given")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("[roles.editor]\nmodle = 'x'\n", r"aidx\.toml:2: unknown key 'modle' in \[roles\.editor\] \(nearest: model\)"),
+        ("[roles.editr]\n", r"aidx\.toml:1: unknown role 'editr' \(nearest: editor\)"),
+        ("[roles.editor]\nmodel = 'nosuchmodel'\n", r"roles\.editor: unknown model 'nosuchmodel'"),
+        ("[roles.editor]\nmodel = 'aidx-tiny'\nquant = 'Q4_K_M'\n", r"roles\.editor: --quant Q4_K_M does not apply"),
+        ("[roles.editor]\nmodel = 'aidx-tiny'\ncache_type_k = 'q9'\n", r"roles\.editor: unknown cache type 'q9'"),
+        ("[roles.editor]\nmodel = 'aidx-tiny'\nctx_size = 512\ngate = 512\n", r"roles\.editor: gate and max_tokens"),
+        ("[device]\nvram = ['twelve']\n", r"aidx\.toml:2: device\.vram: 'twelve' is not a size"),
+        ("[roles\n", r"aidx\.toml:1: no TOML"),
+    ],
+)
+@pytest.mark.parametrize("command", ["plan", "checklist", "serve"])
+def test_a_wrong_file_is_one_line_and_a_hint(tmp_path: Path, text: str, says: str, command: str) -> None:
+    (tmp_path / "aidx.toml").write_text(text, "utf-8")
+    refused(tmp_path, command, says=says)
+
+
+def test_a_key_in_the_file_is_never_shown(tmp_path: Path) -> None:
+    secret = "sk-proj-abcdefghijklmnopqrstuvwxyz"
+    (tmp_path / "aidx.toml").write_text(f"[serve]\napi_key_env = '{secret}'\n", "utf-8")
+    done = aidx(tmp_path, "plan", "aidx-tiny", "--vram", "0", "--json")
+    assert done.returncode == 2
+    assert secret[8:] not in done.stdout + done.stderr
+    assert "aidx.toml:2" in done.stderr
+
+
+def test_serving_what_is_not_here_is_said(here: Path) -> None:
+    refused(here, "serve", "--vram", "24GiB", says="no role editor runs here")
+
+
+def test_an_engine_that_cannot_be_started_yet_is_said(tmp_path: Path) -> None:
+    refused(
+        tmp_path, "serve", "aidx-tiny", "--vram", "0", "--engine", "ollama", "--port", "0", says="ollama is", code=4
+    )
+
+
+def test_a_setting_of_ollama_is_a_default(tmp_path: Path) -> None:
+    words = ("qwen2.5-coder:14b", "--vram", "12GiB", "--host-ram", "32GiB", "--engine", "ollama")
+    found = plan(tmp_path, *words, OLLAMA_CONTEXT_LENGTH="8192", OLLAMA_KV_CACHE_TYPE="q8_0")
+    settings = found["roles"][0]["settings"]
+    assert (settings["ctx_size"], settings["cache_type_k"], found["roles"][0]["engine"]) == (8192, "q8_0", "ollama")
+    assert "OLLAMA_KV_CACHE_TYPE" in found["notes"][0]
+    flags = plan(tmp_path, *words, "-ctk", "f16", "-ctv", "f16", "-c", "4096", OLLAMA_CONTEXT_LENGTH="8192")
+    assert flags["roles"][0]["settings"]["ctx_size"] == 4096
+
+
+def test_vllm_takes_16_bits_unless_a_type_is_named(tmp_path: Path) -> None:
+    words = ("--vram", "24GiB", "--host-ram", "32GiB", "--engine", "vllm", "-c", "8192")
+    assert plan(tmp_path, "qwen2.5-coder:7b", *words)["roles"][0]["model"]["quantization"] == "BF16"
+    named = plan(tmp_path, "qwen2.5-coder:7b-instruct-q4_K_M", *words)
+    assert named["roles"][0]["model"]["quantization"] == "Q4_K_M"
+
+
+def test_the_editor_of_the_file_is_served_within_the_deployment(tmp_path: Path) -> None:
+    (tmp_path / "aidx.toml").write_text(
+        "[device]\nvram = '0'\n[roles.editor]\nmodel = 'aidx-tiny'\ngate = 300\nmax_tokens = 50\n"
+        "[roles.drafter]\nmodel = 'aidx-tiny'\nctx_size = 512\n[serve]\nport = 0\n",
+        "utf-8",
+    )
+    command = [sys.executable, "-m", "aidx", "serve"]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        try:
+            assert running.stdout is not None
+            address = running.stdout.readline().removeprefix("aidx: serving on ").strip()
+            assert not address.endswith(":8411")
+            with urlopen(f"{address}/plan") as answer:
+                served = json.load(answer)["plan"]
+            assert [role["role"] for role in served["roles"]] == ["editor"]
+            assert {entry["role"] for device in served["devices"] for entry in device["entries"]} <= {"editor", None}
+            words = {"model": "editor", "messages": [{"role": "user", "content": "word " * 400}]}
+            request = Request(f"{address}/v1/chat/completions", json.dumps(words).encode(), method="POST")
+            with pytest.raises(HTTPError) as over:
+                urlopen(request)
+            assert json.load(over.value)["error"]["gate"] == 300
+        finally:
+            running.terminate()
+            running.communicate(timeout=30)
