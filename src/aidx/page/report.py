@@ -78,10 +78,13 @@ def ways_out(plan: Plan) -> Markup:
 
 def _role(role: RolePlan) -> Markup:
     model, settings, loss = role.model, role.settings, role.loss
+    name = tag("h3", title(role), tag("span", f" · {role.role or 'one model'}", class_="soft"))
+    if model.source == "cloud":
+        return tag("section", name, tag("p", f"Through {role.engine}: no bytes here.", class_="soft"))
     yes = {True: "on", False: "off"}
     return tag(
         "section",
-        tag("h3", title(role), tag("span", f" · {role.role or 'one model'}", class_="soft")),
+        name,
         terms(
             (
                 ("Architecture", model.architecture),

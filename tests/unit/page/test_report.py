@@ -112,3 +112,12 @@ def test_growth_says_when_it_breaks(plan, role, context, memory, told):
     growing = replace(role, growth=Growth(196_608, 0, 600, context, memory))
 
     assert told in Reader(render(replace(plan, roles=(growing,)))).words
+
+
+def test_a_role_that_runs_elsewhere_is_named_without_a_ledger_of_its_own(plan):
+    cloud = replace(plan.roles[0], role="architect", engine="anthropic")
+    cloud = replace(cloud, model=replace(cloud.model, name="claude", source="cloud", quantization=""))
+    page = Reader(render(replace(plan, roles=(replace(plan.roles[0], role="editor"), cloud))))
+
+    assert "Through anthropic: no bytes here." in page.words
+    assert page.words.count("Architecture") == 1

@@ -1,0 +1,94 @@
+"""The six steps: of one model, and of several roles on the same devices."""
+
+from dataclasses import replace
+
+import pytest
+
+from aidx.plan.checklist import checklist
+from aidx.plan.deployment.members import Member, Remote
+from aidx.plan.deployment.plan import deploy
+from aidx.plan.make import plan
+from aidx.plan.need import Need
+from tests.unit.plan.worlds import MIB, drive, engine, machine, model
+
+GIB = 1 << 30
+
+
+def sized(parameters, quantization="Q4_K_M", blocks=8):
+    """The hand-made model with so many *parameters* by its tensors, of which one is not loaded."""
+    spec = replace(model(blocks), quantization=quantization)
+    rest = parameters - spec.parameters
+    extra = replace(spec.tensors[0], name=f"blk.{blocks + 9}.rest.weight", shape=(rest,))
+    return replace(spec, header=replace(spec.header, tensors=(*spec.tensors, extra)))
+
+
+def single(spec, ctx=4096, gpu=8 * GIB):
+    return drive(plan(spec, Need(ctx_size=ctx, n_gpu_layers="all"), machine(gpu)), engine())[0]
+
+
+def several(*members, gpu=8 * GIB, remotes=()):
+    return drive(deploy(members, machine(gpu), remotes), engine())[0]
+
+
+def status(found):
+    return [step.status for step in found.steps]
+
+
+@pytest.mark.parametrize(
+    ("parameters", "suits"),
+    [(6_480_000_000, "failed"), (6_740_000_000, "ok"), (14_770_000_000, "ok"), (32_000_000_000, "failed")],
+)
+def test_an_editor_has_seven_to_fourteen_billion_parameters(parameters, suits) -> None:
+    step = checklist(single(sized(parameters)), "m").steps[0]
+    assert step.status == suits
+    assert f"{parameters / 1e9:.2f}B" in step.proof
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("Q4_K_M", "ok"), ("Q8_0", "ok"), ("F16", "open"), ("BF16", "open")])
+def test_weights_in_sixteen_bits_are_not_quantized_yet(kind, expected) -> None:
+    step = checklist(single(sized(7 * 10**9, kind)), "m -c 4096").steps[1]
+    assert step.status == expected
+    assert step.command == "aidx plan m -c 4096" + (" --quant Q4_K_M" if expected == "open" else "")
+
+
+def test_what_does_not_hold_fails_its_steps() -> None:
+    found = checklist(single(sized(7 * 10**9), gpu=100 * MIB), "m")
+    assert status(found) == ["ok", "ok", "failed", "failed", "open", "open"]
+
+
+def test_each_role_has_its_proof_and_its_row() -> None:
+    members = (
+        Member("drafter", sized(7 * 10**9, blocks=4), Need(ctx_size=2048), on_host=True),
+        Member("verifier", sized(14 * 10**9), Need(ctx_size=4096)),
+    )
+    found = checklist(
+        several(*members, remotes=[Remote("architect", "claude", "anthropic")]), "", gates={"verifier": 2048}
+    )
+    assert status(found) == ["ok", "ok", "ok", "ok", "open", "open"]
+    assert "gate 2,048 tokens" in found.steps[2].proof
+    assert found.steps[4].command == "aidx serve"
+    names = [row.component for row in found.budget]
+    assert "gpu0: Model weights, verifier" in names
+    assert "host: Model weights, drafter" in names
+    for device, size in (("gpu0", 8 * GIB), ("host", 64 * GIB)):
+        assert sum(row.bytes for row in found.budget if row.component.startswith(device)) == size
+
+
+def test_roles_that_share_a_process_are_not_counted_twice() -> None:
+    same = sized(7 * 10**9)
+    found = several(Member("drafter", same, Need(ctx_size=2048)), Member("verifier", same, Need(ctx_size=2048)))
+    step = checklist(found, "").steps[2]
+    assert "verifier: 2,048 cells shared with another role" in step.proof
+    assert [row.component for row in checklist(found, "").budget][:2] == ["Model weights, drafter", "KV cache, drafter"]
+
+
+def test_without_an_editor_the_first_step_stays_open() -> None:
+    found = checklist(several(Member("researcher", sized(10**9), Need(ctx_size=512))), "")
+    assert status(found)[0] == "open"
+    assert "(researcher)" in found.steps[0].proof
+
+
+def test_a_cloud_editor_is_an_editor() -> None:
+    found = checklist(several(remotes=[Remote("editor", "gpt", "openai")]), "")
+    assert status(found) == ["ok", "ok", "ok", "ok", "open", "open"]
+    assert found.steps[0].proof == "editor: gpt through openai, 0 bytes here"
