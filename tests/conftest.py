@@ -1,9 +1,24 @@
-"""Shared by all tests: Hypothesis profiles."""
+"""Shared by all tests: Hypothesis profiles, and a home where no model lies and from which no hub is reached."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
 from hypothesis import settings
 
 settings.register_profile("dev", deadline=None, max_examples=50)
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=100)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
+
+# Whoever runs the tests may have models and a token: nothing here may depend on them, or use them.
+HOME = tempfile.mkdtemp(prefix="aidx-home-")
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+for name in [name for name in os.environ if name.startswith(("HF_", "HUGGING", "OLLAMA_", "LLAMA_", "TRANSFORMERS_"))]:
+    del os.environ[name]
+os.environ.update(
+    HOME=HOME,
+    XDG_CACHE_HOME=f"{HOME}/.cache",
+    OLLAMA_MODELS=f"{HOME}/.ollama/models",
+    HF_ENDPOINT="http://127.0.0.1:9",  # nobody listens at the discard port
+)
