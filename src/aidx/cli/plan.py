@@ -1,6 +1,7 @@
 """``aidx plan``: the ledger, the verdict and the longest context."""
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -30,7 +31,8 @@ def command(
 ) -> int:
     """Say whether MODEL fits, to the byte, and how long its context may be.
 
-    MODEL is a .gguf file, a catalogue or Ollama name (qwen2.5-coder:14b), or aidx-tiny.
+    MODEL is a .gguf file, a checkpoint's folder, a catalogue or Ollama name (qwen2.5-coder:14b),
+    hf.co/ORG/REPO:QUANT, an https address of a .gguf file, or aidx-tiny.
     """
     del quiet, verbose  # there is no progress to be quiet about
     from contextlib import closing
@@ -45,6 +47,7 @@ def command(
     with closing(wiring.prober(warm=not need.fast)) as prober:
         found = wiring.resolve(model, **model_options)
         plan = make(found.model, need, machine, prober, found.variant)
+    plan = replace(plan, notes=(*plan.notes, *found.notes))
     if html is not None:
         wiring.write_report(html, plan)
     if as_json:
