@@ -1,20 +1,26 @@
-"""Shared by all tests: Hypothesis profiles, and an environment without anybody's own settings."""
+"""Shared by all tests: Hypothesis profiles, and a home without anybody's settings, models or tokens."""
 
+import atexit
 import os
+import shutil
+import tempfile
 
-import pytest
 from hypothesis import settings
 
 settings.register_profile("dev", deadline=None, max_examples=50)
 settings.register_profile("ci", deadline=None, derandomize=True, max_examples=100)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "dev"))
 
-PREFIXES = ("AIDX_", "OLLAMA_", "LLAMA_ARG_")
-
-
-@pytest.fixture(autouse=True, scope="session")
-def _nobody_s_settings(tmp_path_factory):
-    """Settings of whoever runs the tests change no outcome, in child processes too."""
-    for name in [name for name in os.environ if name.startswith(PREFIXES)]:
-        del os.environ[name]
-    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
+# Whoever runs the tests may have settings, models and a token: nothing here may depend on them, or use them, in
+# child processes neither.
+FOREIGN = ("AIDX_", "HF_", "HUGGING", "LLAMA_", "OLLAMA_", "TRANSFORMERS_")
+HOME = tempfile.mkdtemp(prefix="aidx-home-")
+atexit.register(shutil.rmtree, HOME, ignore_errors=True)
+for name in [name for name in os.environ if name.startswith(FOREIGN)]:
+    del os.environ[name]
+os.environ.update(
+    HOME=HOME,
+    XDG_CACHE_HOME=f"{HOME}/.cache",
+    XDG_CONFIG_HOME=f"{HOME}/.config",
+    HF_ENDPOINT="http://127.0.0.1:9",  # nobody listens at the discard port
+)

@@ -4,14 +4,18 @@ Only ``wiring`` builds what stands behind them. Every implementation, fakes too,
 tests (``tests/contract``).
 """
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from aidx.budget.ledger import Entry
 from aidx.budget.settings import Settings
 from aidx.errors import CheckError
+from aidx.model.spec import ModelSpec
 from aidx.plan.probe import Answer, Probe
+
+if TYPE_CHECKING:  # only those who look into stores pay for it
+    from aidx.model.stored import Damaged, Stored
 
 
 class Prober(Protocol):
@@ -159,4 +163,49 @@ class Engine(Protocol):
         Raises ``EngineError`` when the engine is missing, cannot load the model, or sees no GPU where layers
         were planned on one. Nothing is left running then.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A MODEL as it was typed, and what was asked for beside it."""
+
+    reference: str
+    quant: str | None = None
+    imatrix: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A model, and how to have it at another quantization where that is possible.
+
+    *notes* are lines that a plan of it must show: what comes with it and is not counted.
+    """
+
+    model: ModelSpec
+    variant: Callable[[str], ModelSpec] | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Source(Protocol):
+    """A place where models are found: a folder, the stores on this machine, the catalogue, the hub."""
+
+    def find(self, wanted: Wanted) -> Resolved | None:
+        """The model that *wanted* names, ``None`` where it names nothing here; may block on disk or network.
+
+        Raises ``InputError`` for a name that is ours and wrong, ``EngineError`` for one that is known and
+        cannot be had.
+        """
+        ...
+
+
+class Store(Protocol):
+    """The models that another program keeps on this machine, read as they are and never changed."""
+
+    def find(self, reference: str) -> "Stored | Damaged | None":
+        """What *reference* names, ``None`` where it names nothing; never raises, whatever the files hold."""
+        ...
+
+    def models(self) -> "Iterable[Stored | Damaged]":
+        """Everything in it; never raises, whatever the files hold."""
         ...

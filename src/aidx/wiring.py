@@ -1,64 +1,34 @@
 """Builds adapters and hands them to the flow; the only module that imports them, when they are needed."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aidx.errors import BudgetError, CheckError, EngineError, InputError
-from aidx.model.spec import ModelSpec
 from aidx.plan.devices import ASSUMED_DRIVER, Device, Machine, host, wished_gpu
 from aidx.plan.result import Plan
-from aidx.ports import Deployment, Engine, Launch, Prober, Workspace
+from aidx.ports import Deployment, Engine, Launch, Prober, Resolved, Source, Wanted, Workspace
 
 if TYPE_CHECKING:
     from aidx.adapters.endpoint import Endpoint
+    from aidx.adapters.hub.api import Hub
+    from aidx.adapters.hub.pull import Tell
+    from aidx.config import roles as configured_roles
     from aidx.config.merge import Settled
-    from aidx.config.roles import Wanted
     from aidx.config.values import RoleTable
     from aidx.gate.admit import Limits
+    from aidx.model.stored import Damaged, Listed, Pulled
     from aidx.plan.deployment.members import Member, Remote
     from aidx.plan.need import Need
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
-    """A model, and how to have it at another quantization where that is possible."""
-
-    model: ModelSpec
-    variant: Callable[[str], ModelSpec] | None = None
-
-
 def resolve(reference: str, *, quant: str | None = None, imatrix: bool = False) -> Resolved:
-    """The model that *reference* names: a path, ``aidx-tiny`` or a catalogue name.
+    """The model that *reference* names: a path, a name of a local store or the catalogue, an address.
 
-    Raises ``InputError`` for what is neither, naming the nearest known names.
+    Raises ``InputError`` for what is none of them, naming the nearest known names.
     """
-    from aidx.adapters.stores import shipped
-
-    if reference == shipped.NAME:
-        return Resolved(_file(shipped.path(), quant, name=shipped.NAME))
-    if reference.startswith(("hf.co/", "https:", "http:")):
-        raise InputError(
-            f"{reference} is on the network, and aidx plans only what is here or in its catalogue so far",
-            hint="Download the .gguf file and give its path, or give a catalogue name such as qwen2.5-coder:14b.",
-        )
-    if _is_path(reference):
-        return Resolved(_file(reference, quant))
-    from aidx.adapters.catalogue import read_catalogue
-    from aidx.model.build import from_catalogue
-    from aidx.model.catalogue import find
-    from aidx.model.quants import find as find_type
-
-    entry, named = find(read_catalogue(), reference)
-    if quant and named and find_type(quant) != find_type(named):
-        raise InputError(
-            f"{reference} names {named}, and --quant {quant} another quantization", hint="Leave one of them out."
-        )
-    wanted = quant or named or entry.native
-    return Resolved(
-        from_catalogue(entry, wanted, imatrix=imatrix),
-        lambda other: from_catalogue(entry, other, imatrix=imatrix),
-    )
+    wanted = Wanted(reference, quant, imatrix)
+    return next(found for source in _sources(wanted) if (found := source.find(wanted)) is not None)
 
 
 def resolve_for(engine: str, reference: str, *, quant: str | None = None, imatrix: bool = False) -> Resolved:
@@ -73,32 +43,64 @@ def resolve_for(engine: str, reference: str, *, quant: str | None = None, imatri
     return found if named else replace(found, model=found.variant(own))
 
 
-def _is_path(reference: str) -> bool:
-    from os.path import exists  # unlike Path.exists, false for a name that no file system takes
+def _sources(wanted: Wanted) -> Iterator[Source]:
+    """Where a model is looked for, in this order; the last one answers or raises.
 
-    return reference.endswith(".gguf") or "/" in reference or "\\" in reference or exists(reference)  # noqa: PTH110
-
-
-def _file(path: str, quant: str | None, name: str | None = None) -> ModelSpec:
+    Each is imported when those before it knew nothing: planning a file pays for no other, and the network
+    is touched for its addresses only.
+    """
+    import os
     from pathlib import Path
 
-    from aidx.adapters.stores.file import read_header
-    from aidx.model.build import from_header
+    from aidx.adapters.sources.file import File
+    from aidx.adapters.sources.shipped import Shipped
 
-    if quant is not None:
-        raise InputError(
-            f"--quant {quant} does not apply to a file that is already there: {path}",
-            hint="Leave --quant out, or give a catalogue name.",
-        )
-    found = read_header(path)
-    return from_header(
-        found.header,
-        name=name or Path(path).name,
-        source="shipped" if name else "file",
-        file_bytes=found.file_bytes,
-        path=found.paths[0],
-        split_paths=found.paths if len(found.paths) > 1 else (),
-    )
+    yield from (Shipped(), File())
+    from aidx.adapters.reference import parse
+    from aidx.adapters.sources.local import Local, all_stores
+
+    yield Local(all_stores(os.environ, Path.home()))
+    if parse(wanted.reference) is not None:
+        from aidx.adapters.sources.hub import HubSource
+        from aidx.adapters.sources.web import WebSource
+        from aidx.adapters.web.client import Web
+
+        yield from (HubSource(hub), WebSource(Web))
+    from aidx.adapters.sources.catalogue import Catalogue
+    from aidx.adapters.stores.huggingface import HuggingFace
+
+    yield Catalogue(HuggingFace(os.environ, Path.home()))
+
+
+def hub() -> "Hub":
+    """The hub that the environment names; raises ``EngineError`` where it says to stay offline."""
+    import os
+    from pathlib import Path
+
+    from aidx.adapters.hub.api import hub_from
+
+    return hub_from(os.environ, Path.home())
+
+
+def pull(reference: str, *, quant: str | None, tell: "Tell") -> "Pulled":
+    """Fetch the model that *reference* names into the hub's cache; *tell* hears how far it is."""
+    import os
+    from pathlib import Path
+
+    from aidx.adapters.fetch import pull as fetch
+
+    return fetch(Wanted(reference, quant), os.environ, Path.home(), tell)
+
+
+def stored() -> "tuple[list[Listed], list[Damaged]]":
+    """What the local stores hold, and what is damaged in them."""
+    import os
+    from pathlib import Path
+
+    from aidx.adapters.sources.local import all_stores
+    from aidx.adapters.stored import read_all
+
+    return read_all(all_stores(os.environ, Path.home()))
 
 
 def settings(file: str | None = None) -> "Settled":
@@ -164,7 +166,7 @@ def configured(settled: "Settled", need: "Need", *, quant: str | None = None, im
     return Configured(tuple(members), tuple(remotes), found.notes)
 
 
-def _of_role(wanted: "Wanted", quant: str | None, *, imatrix: bool) -> Resolved:
+def _of_role(wanted: "configured_roles.Wanted", quant: str | None, *, imatrix: bool) -> Resolved:
     try:
         return resolve_for(
             wanted.need.engine, wanted.reference, quant=quant or wanted.quant, imatrix=imatrix or wanted.imatrix
@@ -248,7 +250,7 @@ def start(plan: Plan, tell: Callable[[str], object] | None = None) -> Deployment
     if role.model.path is None:
         raise EngineError(
             f"{role.model.name} is known and not on this machine",
-            hint="Give the path of its .gguf file, or try aidx-tiny, which is always here.",
+            hint=f"Fetch it with aidx pull {role.model.name}, or try aidx-tiny, which is always here.",
             code="model_not_here",
         )
     if not find_spec(name := f"{engines.__name__}.{role.engine.replace('-', '_')}"):

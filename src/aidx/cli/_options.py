@@ -92,7 +92,7 @@ _MACHINE = (
     click.option("--total", is_flag=True, help="Plan against the whole device: ignore what others use now."),
 )
 _MODEL = (
-    click.option("--quant", help="Quantization of a catalogue model, such as Q4_K_M."),
+    click.option("--quant", help="Quantization of a model that is no file yet, such as Q4_K_M."),
     click.option("--imatrix", is_flag=True, help="Sizes of --quant as with an importance matrix."),
 )
 

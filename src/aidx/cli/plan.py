@@ -33,8 +33,9 @@ def command(
 ) -> int:
     """Say whether MODEL fits, to the byte, and how long its context may be.
 
-    MODEL is a .gguf file, a catalogue or Ollama name (qwen2.5-coder:14b), or aidx-tiny. Without MODEL, all
-    roles of aidx.toml are planned together on the same devices.
+    MODEL is a .gguf file, a checkpoint's folder, a catalogue or Ollama name (qwen2.5-coder:14b),
+    hf.co/ORG/REPO:QUANT, an https address of a .gguf file, or aidx-tiny. Without MODEL, all roles of aidx.toml
+    are planned together on the same devices.
     """
     del quiet, verbose  # there is no progress to be quiet about
     from aidx import wiring
@@ -76,4 +77,5 @@ def planned(model: str | None, need: Need, machine: Machine, model_options: dict
             return replace(plan, notes=(*plan.notes, *roles.notes))
         assert model is not None
         found = wiring.resolve_for(need.engine, model, **model_options)
-        return make(found.model, need, machine, prober, found.variant)
+        plan = make(found.model, need, machine, prober, found.variant)
+        return replace(plan, notes=(*plan.notes, *found.notes))

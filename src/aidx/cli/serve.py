@@ -66,6 +66,8 @@ def command(
     cache = sum(account.sum("kv_cache") for account in plan.ledger.accounts)
     key = None if api_key_env is None else wiring.variable(api_key_env)
     tell = _silent if quiet else partial(click.echo, err=True)
+    for note in plan.notes:
+        tell(f"aidx: note: {note}")
     offer = Offer(ROLE, plan.roles[0].model.name, partial(wiring.start, plan, tell), limits, cache // limits.n_ctx)
     serve([offer], Listen(host, port, key), as_contract, say=click.echo, tell=tell)
     return 0

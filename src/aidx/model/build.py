@@ -1,6 +1,6 @@
 """From a header to the model that is planned."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
@@ -68,21 +68,50 @@ def from_catalogue(entry: "Entry", quant: str | None = None, *, imatrix: bool = 
     an unknown quantization.
     """
     of = quants.find(quant or entry.native)
-    metadata = {**entry.metadata, _FILE_TYPE: of.number}
-    family = arch.find(architecture(metadata))
+    family = arch.find(architecture(entry.metadata))
     if family is None:
-        raise InputError(f"{entry.id} is of an architecture without a family: {architecture(metadata)}")
-    blanks = present(family.tensors(metadata), entry.absent)
-    tensors = quants.assign(blanks, of.name, metadata, imatrix=imatrix, legacy=entry.legacy)
-    data = data_size(tensors)
-    known = next((file.bytes for file in entry.files if file.quant == of.name and not imatrix), None)
-    size = _header_size(entry, tensors) if known is None else known - data
-    return from_header(
-        Header(metadata, tensors, size),
+        raise InputError(f"{entry.id} is of an architecture without a family: {architecture(entry.metadata)}")
+    return from_blanks(
+        entry.metadata,
+        present(family.tensors(entry.metadata), entry.absent),
+        of.name,
         name=entry.id,
         source="catalogue",
+        imatrix=imatrix,
+        legacy=entry.legacy,
+        before=entry.metadata_bytes,
+        published=next((file.bytes for file in entry.files if file.quant == of.name and not imatrix), None),
+    )
+
+
+def from_blanks(  # noqa: PLR0913 - a file that does not exist yet is described by all of these
+    metadata: Metadata,
+    blanks: Sequence[Blank],
+    quant: str,
+    *,
+    name: str,
+    source: SourceName,
+    imatrix: bool = False,
+    legacy: bool = False,
+    before: int | None = None,
+    published: int | None = None,
+) -> ModelSpec:
+    """The model whose F16 file has *blanks*, at *quant*; tensor bytes are exact.
+
+    *before* are the bytes of its header before the tensor infos, *published* those of the whole file, where
+    they are known.
+    """
+    of = quants.find(quant)
+    typed = {**metadata, _FILE_TYPE: of.number}
+    tensors = quants.assign(blanks, of.name, typed, imatrix=imatrix, legacy=legacy)
+    data = data_size(tensors)
+    size = _header_size(metadata, tensors, before) if published is None else published - data
+    return from_header(
+        Header(typed, tensors, size),
+        name=name,
+        source=source,
         file_bytes=size + data,
-        header_exact=known is not None,
+        header_exact=published is not None,
     )
 
 
@@ -91,11 +120,10 @@ def present(blanks: Iterable[Blank], absent: AbstractSet[str]) -> tuple[Blank, .
     return tuple(blank for blank in blanks if not absent & {blank.name, blank.part})
 
 
-def _header_size(entry: "Entry", tensors: tuple[Tensor, ...]) -> int:
+def _header_size(metadata: Metadata, tensors: tuple[Tensor, ...], before: int | None) -> int:
     """Metadata with the tokenizer as another file of it has them, then the tensor infos."""
-    before = entry.metadata_bytes
     if before is None:
-        before = _TOKEN_BYTES * vocab_size(entry.metadata)
+        before = _TOKEN_BYTES * vocab_size(metadata)
     return padded(before + len(render({}, tensors)), ALIGNMENT)
 
 

@@ -79,7 +79,8 @@ def _read_one(path: str, *, keep_tokenizer: bool, missing: str = "Check the path
     try:
         handle = os.open(path, _FLAGS)
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file", hint=missing) from None
+        what = "a link to a file that is gone" if os.path.islink(path) else "no such file"  # noqa: PTH114
+        raise InputError(f"{path}: {what}", hint=missing) from None
     except OSError as error:
         # A socket cannot be opened at all, a file may be unreadable or its links may turn in circles.
         raise InputError(f"{path}: {error.strerror}", hint="Check the file and its permissions.") from None

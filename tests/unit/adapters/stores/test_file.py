@@ -71,10 +71,12 @@ def test_a_link_is_followed(tmp_path):
 def test_what_is_not_a_file(tmp_path):
     os.mkfifo(tmp_path / "pipe.gguf")
     (tmp_path / "circle.gguf").symlink_to(tmp_path / "circle.gguf")
+    (tmp_path / "dangling.gguf").symlink_to(tmp_path / "missing.gguf")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(tmp_path / "socket.gguf"))
 
         assert "no such file" in str(refusal(tmp_path / "missing.gguf"))
+        assert "a link to a file that is gone" in str(refusal(tmp_path / "dangling.gguf"))
         assert "a directory, not a GGUF model" in str(refusal(tmp_path))
         assert "a named pipe, not a GGUF model" in str(refusal(tmp_path / "pipe.gguf"))
         assert "a device, not a GGUF model" in str(refusal("/dev/null"))

@@ -1,0 +1,78 @@
+"""What ``aidx pull`` fetches for a name, and what it says where it cannot."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+
+from aidx.adapters.hub.api import Hub, hub_from
+from aidx.adapters.hub.pull import HubCache, Tell
+from aidx.adapters.reference import HubModel, WebFile, parse, tagged
+from aidx.adapters.sources.catalogue import look_up
+from aidx.adapters.sources.hub import files_of
+from aidx.adapters.stores import shipped
+from aidx.adapters.stores.huggingface import cache_folder
+from aidx.errors import EngineError, InputError
+from aidx.model.catalogue import Entry
+from aidx.model.published import repository
+from aidx.model.stored import Pulled
+from aidx.ports import Wanted
+
+
+def pull(wanted: Wanted, environ: Mapping[str, str], home: Path, tell: Tell) -> Pulled:
+    """Fetch the files of the model that *wanted* names into the hub's cache."""
+    meant = target(wanted)
+    hub = hub_from(environ, home)
+    try:
+        return _pull(hub, meant, wanted.quant, HubCache(cache_folder(environ, home)), tell)
+    finally:
+        hub.web.close()
+
+
+def _pull(hub: Hub, meant: HubModel, quant: str | None, cache: HubCache, tell: Tell) -> Pulled:
+    repo = hub.repo(meant)
+    if not any(file.path.lower().endswith(".gguf") for file in repo.files):
+        raise InputError(
+            f"hf.co/{meant.repo} holds no GGUF file", hint=f"To fetch its checkpoint: hf download {meant.repo}"
+        )
+    files = files_of(repo, meant, quant)
+    found = cache.pull(hub, repo, files, meant.revision, tell)
+    return Pulled(meant.name, repo.name, repo.commit, tuple(found))
+
+
+def target(wanted: Wanted) -> HubModel:
+    """The files on the hub that *wanted* means; raises with the line that fetches it otherwise."""
+    reference = wanted.reference
+    if reference == shipped.NAME:
+        raise InputError(f"{reference} comes with aidx", hint=f"Plan it: aidx plan {reference}")
+    if reference.endswith(".gguf") and parse(reference) is None:
+        raise InputError(f"{reference} is a path, not a model to fetch", hint="Give hf.co/ORG/REPO:QUANT.")
+    meant = parse(reference)
+    if isinstance(meant, WebFile):
+        quoted = shlex.quote(meant.url)
+        raise InputError(
+            f"{meant.name} is not on the hub: no checksum is known",
+            hint=f"Fetch it unchecked: curl -fLO {quoted} && aidx plan ./{shlex.quote(meant.name)}",
+        )
+    if meant is not None:
+        return meant
+    try:
+        entry, quant = look_up(wanted)
+    except InputError:
+        plain = tagged(reference)
+        if plain is None:
+            raise
+        return plain
+    repo = repository(entry, quant)
+    if repo is None:
+        raise EngineError(
+            f"no file of {reference} on the hub is known to the catalogue",
+            hint=f"Fetch it: {_elsewhere(entry, reference)}",
+            code="model_not_here",
+        )
+    return HubModel(repo, quant=quant)
+
+
+def _elsewhere(entry: Entry, reference: str) -> str:
+    """The line that fetches it with another program: the name as typed where it is Ollama's."""
+    name = reference if ":" in reference else next((alias for alias in entry.aliases if ":" in alias), None)
+    return f"hf download {entry.hf_id}" if name is None else f"ollama pull {name}"

@@ -1,0 +1,1 @@
+"""The Hugging Face hub: what a repository holds, its files by ranges, and whole files into the shared cache."""

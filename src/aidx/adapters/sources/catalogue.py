@@ -1,0 +1,55 @@
+"""The catalogue: models whose files are known without being here."""
+
+from dataclasses import replace
+
+from aidx.adapters.catalogue import read_catalogue
+from aidx.adapters.reference import HubModel
+from aidx.adapters.sources.local import open_stored
+from aidx.adapters.stores.huggingface import HuggingFace
+from aidx.errors import InputError
+from aidx.model.build import from_catalogue
+from aidx.model.catalogue import Entry, find
+from aidx.model.published import repository
+from aidx.model.quants import find as find_type
+from aidx.model.spec import ModelSpec
+from aidx.model.stored import Stored
+from aidx.ports import Resolved, Wanted
+
+
+class Catalogue:
+    """Knows the catalogue's names; a file that ``aidx pull NAME`` put into *cache* comes first."""
+
+    def __init__(self, cache: HuggingFace) -> None:
+        self._cache = cache
+
+    def find(self, wanted: Wanted) -> Resolved | None:
+        """The model, always: raises ``InputError`` with the nearest names for one that is not there."""
+        entry, quant = look_up(wanted)
+
+        def at(other: str) -> ModelSpec:
+            return from_catalogue(entry, other, imatrix=wanted.imatrix)
+
+        pulled = None if wanted.imatrix else self._pulled(entry, quant, wanted)
+        return Resolved(at(quant) if pulled is None else replace(pulled.model, name=entry.id), at)
+
+    def _pulled(self, entry: Entry, quant: str, wanted: Wanted) -> Resolved | None:
+        repo = repository(entry, quant)
+        found = None if repo is None else self._cache.find_model(HubModel(repo, quant=quant))
+        return open_stored(found, wanted) if isinstance(found, Stored) else None
+
+
+def look_up(wanted: Wanted) -> tuple[Entry, str]:
+    """The entry that *wanted* names, and the quantization; raises ``InputError`` for none or two of them."""
+    reference = wanted.reference
+    try:
+        entry, named = find(read_catalogue(), reference)
+    except InputError as error:
+        if reference.count("/") == 1 and ":" not in reference.partition("/")[0]:
+            error.hint = f"For a repository on the hub type hf.co/{reference}; for a file, its path ends in .gguf."
+        raise
+    if wanted.quant and named and find_type(wanted.quant) != find_type(named):
+        raise InputError(
+            f"{reference} names {named}, and --quant {wanted.quant} another quantization",
+            hint="Leave one of them out.",
+        )
+    return entry, find_type(wanted.quant or named or entry.native).name
