@@ -17,7 +17,7 @@ from aidx.model import arch
 from aidx.model.build import present
 from aidx.model.gguf.arrays import encode
 from aidx.model.gguf.kinds import I32, padded
-from aidx.model.metadata import trunk_count
+from aidx.model.metadata import block_count, trunk_count
 from aidx.model.quants import assign
 from aidx.model.spec import Array
 
@@ -108,7 +108,8 @@ def test_layers_keep_what_the_engine_allocates(file, model):
         total += 2 * kept * layer.kv_heads * (layer.key_dim + layer.value_dim)
         total += 4 * (layer.conv_state + layer.recurrent_state)
 
-    assert len(layers) == trunk_count(metadata)
+    # Some families keep a cache for the blocks that predict ahead as well.
+    assert trunk_count(metadata) <= len(layers) <= block_count(metadata)
     assert total == model["context"]
 
 
