@@ -10,7 +10,7 @@ from aidx.model.blank import Blank
 from aidx.model.metadata import block_count, find_int, find_ints, full_key, read_int, read_ints, trunk_count
 from aidx.model.spec import Layer, Metadata
 
-_INTERVAL = 4  # llama.cpp's full_attention_interval where the file gives none
+INTERVAL = 4  # llama.cpp's full_attention_interval where the file gives none
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +40,19 @@ def layers(metadata: Metadata) -> tuple[Layer, ...]:
         conv_state=max(of.kernel - 1, 0) * of.mixed,
         recurrent_state=read_int(metadata, "ssm.state_size") * of.value,
     )
-    recurrent = _recurrent(metadata)
-    return tuple(state if recurrent(il) else layer for il, layer in enumerate(_attention.layers(metadata)))
+    keeps_state = recurrent(metadata)
+    return tuple(state if keeps_state(il) else layer for il, layer in enumerate(_attention.layers(metadata)))
 
 
 def tensors(metadata: Metadata, gates: Gates) -> tuple[Blank, ...]:
     """All tensors; *gates* gives what each family calls its own in a recurrent block."""
     width = read_int(metadata, "embedding_length")
     trunk = trunk_count(metadata)
-    recurrent = _recurrent(metadata)
+    keeps_state = recurrent(metadata)
     found = list(_blocks.ends(metadata))
     for il, of in enumerate(_attention.heads(metadata)):
         found += _blocks.norms(il, width, "attn_norm", "post_attention_norm")
-        if il < trunk and recurrent(il):
+        if il < trunk and keeps_state(il):
             found += (*_linear(il, width, _sizes(metadata)), *gates(il, width, _sizes(metadata)))
         else:
             found += _full(il, width, of)
@@ -70,12 +70,13 @@ def separate_gates(il: int, width: int, of: Sizes) -> tuple[Blank, ...]:
     )
 
 
-def _recurrent(metadata: Metadata) -> Callable[[int], bool]:
+def recurrent(metadata: Metadata, interval: int = INTERVAL) -> Callable[[int], bool]:
+    """Whether block *il* of the trunk keeps a state: as listed, or all but every *interval*-th."""
     listed = find_ints(metadata, "attention.recurrent_layers", block_count(metadata))
     if listed is not None:
         return lambda il: bool(listed[il])
     every = find_int(metadata, "full_attention_interval")
-    every = _INTERVAL if every is None else every
+    every = interval if every is None else every
     if every == 0:
         raise InputError(
             f"{full_key(metadata, 'full_attention_interval')} is 0",
