@@ -47,7 +47,7 @@ def check_cache(layers: Sequence[Layer], settings: Settings) -> None:
     for number, layer in enumerate(layers):
         if layer.kv_heads:
             _check_width(layer.key_dim, key, number, "--cache-type-k")
-            _check_width(layer.value_dim, value, number, "--cache-type-v")
+            _check_width(layer.value_dim or layer.view_dim, value, number, "--cache-type-v")
     if key != value and any(layer.kv_heads and not layer.value_dim for layer in layers):
         raise InputError(
             f"--cache-type-k {key.name} and --cache-type-v {value.name} differ, and this model's V is a view of K",

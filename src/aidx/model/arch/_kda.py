@@ -44,11 +44,17 @@ def sizes(metadata: Metadata) -> Sizes:
 
 
 def layers(metadata: Metadata) -> tuple[Layer, ...]:
-    """One K head without a V in each block of the file with KV heads, a state in the others."""
+    """One K head without a V in each block of the file with KV heads, a state in the others.
+
+    Converters give these files no length of V, so that the engine holds quantized cache types against the
+    embedding divided by the heads, and refuses most.
+    """
     keeps = sizes(metadata).keeps
     is_latent = all(find_int(metadata, f"attention.{name}_length_mla") for name in ("key", "value"))
     return tuple(
-        Layer(of.kv, of.key_dim, 0 if is_latent else of.value_dim) if of.kv else keeps
+        (Layer(of.kv, of.key_dim, view_dim=of.value_dim) if is_latent else Layer(of.kv, of.key_dim, of.value_dim))
+        if of.kv
+        else keeps
         for of in _attention.heads(metadata)
     )
 

@@ -3,6 +3,8 @@
 Experts are published in four bits, which converters copy.
 """
 
+from dataclasses import replace
+
 from aidx.model.arch import _attention, _blocks, _kda
 from aidx.model.arch._attention import Heads
 from aidx.model.blank import Blank
@@ -13,8 +15,10 @@ NAMES = ("kimi-k3",)
 
 
 def layers(metadata: Metadata) -> tuple[Layer, ...]:
-    """A K without a V in a block with KV heads, a state in the others."""
-    return _kda.layers(metadata)[: trunk_count(metadata)]
+    """A K without a V, of the latent's length whatever the file says, in a block with KV heads; else a state."""
+    rank = read_int(metadata, "attention.kv_lora_rank")
+    found = _kda.layers(metadata)[: trunk_count(metadata)]
+    return tuple(replace(layer, view_dim=rank) if layer.kv_heads else layer for layer in found)
 
 
 def tensors(metadata: Metadata) -> tuple[Blank, ...]:
