@@ -54,7 +54,9 @@ def test_a_state_is_as_large_at_any_context_and_slots_multiply_it(file: File, na
 @over_models
 def test_a_checkpoint_is_a_copy_of_the_state(file: File, name: str) -> None:
     found = plan(file(name), *CARD, "-c", "4096", "-np", "2", "--ctx-checkpoints", "4")
-    assert entries(found, 1)["checkpoints"]["bytes"] == 4 * 2 * KEPT[name]
+    each, rest = divmod(entries(found, 1)["checkpoints"]["bytes"], 4 * 2)
+    assert rest == 0
+    assert KEPT[name] < each < KEPT[name] + 4096  # with what the engine writes around the data
 
 
 @over_models
