@@ -18,7 +18,7 @@ from aidx.budget.settings import Settings
 from aidx.model import arch
 from aidx.model.build import from_header, present
 from aidx.model.gguf.arrays import encode, integers
-from aidx.model.gguf.kinds import I32
+from aidx.model.gguf.kinds import I32, U64
 from aidx.model.quants import assign
 from aidx.model.spec import Array, Header
 from aidx.plan.probe import Probe, Probed
@@ -77,6 +77,7 @@ LFM2 = {
 }
 # Tied models whose embedding this build counts once more as the output projection, on the CPU too.
 REPEATED = {"gemma4": ["token_embd.weight"]}
+HASHED = ("ple.layer_multipliers", "ple.head_offsets", "ple.head_vocab_sizes")
 SETTINGS = Settings(ctx_size=4096)
 
 
@@ -91,8 +92,11 @@ def samples():
 
 
 def typed(metadata):
-    """Lists as the arrays of a file."""
-    return {key: encode(I32, value) if isinstance(value, list) else value for key, value in metadata.items()}
+    """Lists as the arrays of a file; the engine insists on the width of what PLE hashes with."""
+    return {
+        key: encode(U64 if key.endswith(HASHED) else I32, value) if isinstance(value, list) else value
+        for key, value in metadata.items()
+    }
 
 
 def ask(prober, name, metadata, absent, quant):

@@ -38,6 +38,7 @@ OPTIONAL = {
     "arwkv7": ("time_mix_ln.weight", "time_mix_ln.bias"),
     "falcon-h1": ("output.weight", "ssm_norm.weight"),
     "kimi-linear": (),
+    "glm5-next": ("nextn.shared_head_norm.weight",),
     "kimi-k3": ("attn_gate.weight", "ffn_routed_norm.weight"),
 }
 

@@ -7,16 +7,20 @@ from aidx.adapters.llama.ghost import ghost
 from aidx.model import arch
 from aidx.model.build import from_header, present
 from aidx.model.gguf.arrays import encode
-from aidx.model.gguf.kinds import I32
+from aidx.model.gguf.kinds import I32, U64
 from aidx.model.quants import assign
 from aidx.model.spec import Header, Metadata, ModelSpec
 
+HASHED = ("ple.layer_multipliers", "ple.head_offsets", "ple.head_vocab_sizes")
 GOLDEN = Path(__file__).parents[1] / "golden" / "arch"
 
 
 def typed(metadata: dict) -> Metadata:
-    """Lists as the arrays of a file."""
-    return {key: encode(I32, value) if isinstance(value, list) else value for key, value in metadata.items()}
+    """Lists as the arrays of a file; the engine insists on the width of what PLE hashes with."""
+    return {
+        key: encode(U64 if key.endswith(HASHED) else I32, value) if isinstance(value, list) else value
+        for key, value in metadata.items()
+    }
 
 
 def published(name: str, quant: str = "Q4_K_M") -> ModelSpec:

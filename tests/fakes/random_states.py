@@ -308,6 +308,63 @@ def qwen3next(dice: Random) -> Keys:
     return {**_delta(dice), **_experts(dice), "expert_shared_feed_forward_length": 32 * dice.randint(1, 4)}
 
 
+def glm5_next(dice: Random) -> Keys:
+    """Four streams, no rotary part, and pools that divide the choice; a block may share the choice before it."""
+    keys: Keys = {**kimi_linear(dice), "kda.gate_lower_bound": -5.0, "attention.q_lora_rank": 32 * dice.randint(1, 3)}
+    rank = _int(keys, "attention.kv_lora_rank")
+    extra: Keys = {
+        "attention.key_length": rank,
+        "attention.key_length_mla": 32 * dice.randint(1, 3),
+        "rope.dimension_count": 0,
+        "attention.indexer.head_count": dice.randint(1, 4),
+        "attention.indexer.key_length": 32 * dice.randint(1, 3),
+        "attention.indexer.top_k": 64,
+        "attention.indexer.kpool": dice.choice((2, 4)),
+        "hyper_connection.count": 4,
+        "hyper_connection.sinkhorn_iterations": 4,
+        "hyper_connection.epsilon": 1e-6,
+    }
+    keys |= extra
+    kv = keys["attention.head_count_kv"]
+    assert isinstance(kv, list)
+    if dice.random() < 0.5:
+        first = kv.index(1)
+        keys["attention.indexer.types"] = [int(il <= first or dice.random() < 0.5) for il in range(len(kv))]
+    if dice.random() < 0.5:
+        keys |= {"nextn_predict_layers": 1, "block_count": len(kv) + 1, "attention.head_count_kv": [*kv, 1]}
+    return keys
+
+
+def qwen4exp(dice: Random) -> Keys:
+    """The indexer's pools or none; PLE in the first block, which keeps a state, or none."""
+    keys: Keys = {**qwen35moe(dice), "ssm.conv_kernel": dice.randint(2, 4)}
+    blocks, every = _int(keys, "block_count"), _int(keys, "full_attention_interval")
+    trunk = blocks - (1 if "nextn_predict_layers" in keys else 0)
+    extra: Keys = {
+        "attention.indexer.head_count": dice.randint(1, 4),
+        "attention.indexer.key_length": 32 * dice.randint(1, 3),
+        "attention.indexer.top_k": 64,
+        "hyper_connection.count": dice.randint(2, 4),
+        "hyper_connection.low_rank": 32 * dice.randint(1, 3),
+        "attention.compress_ratios": [4 if il >= trunk or (il + 1) % every == 0 else 0 for il in range(blocks)],
+    }
+    if dice.random() < 0.5:
+        size, each = dice.randint(2, 3), dice.choice((1, 2, 4))  # the heads' rows side by side are an embedding
+        heads, rows = (size - 1) * each, dice.randint(50, 300)
+        extra |= {
+            "embedding_length_per_layer_input": _int(keys, "embedding_length") // heads,
+            "ple.layers": [0],
+            "ple.ngram_size": size,
+            "ple.heads_per_ngram": each,
+            "ple.conv_kernel": dice.randint(2, 4),
+            "ple.eos_token_id": 1,
+            "ple.layer_multipliers": [3] * size,
+            "ple.head_offsets": [rows * head for head in range(heads)],
+            "ple.head_vocab_sizes": [rows] * heads,
+        }
+    return keys | extra
+
+
 DRAWS: Mapping[str, Draw] = {
     "mamba": mamba,
     "mamba2": mamba2,
@@ -327,6 +384,8 @@ DRAWS: Mapping[str, Draw] = {
     "kimi-k3": kimi_k3,
     "bailingmoe3": bailingmoe3,
     "minimax-01": minimax_01,
+    "glm5-next": glm5_next,
+    "qwen4exp": qwen4exp,
     "qwen35": qwen35,
     "qwen35moe": qwen35moe,
     "qwen3next": qwen3next,

@@ -51,6 +51,8 @@ class Layer:
     Attention: ``kv_heads`` heads of ``key_dim`` (K) and ``value_dim`` (V) elements a token; no heads, no
     cache; ``value_dim`` 0 means that V is a view of K (MLA), of ``view_dim`` elements where the engine holds
     cache types against that. ``window`` bounds the tokens kept.
+    An indexer that picks tokens for sparse attention keeps ``index_key`` elements a token in a cache of its
+    own, and ``index_value`` more where the engine gives that cache a V (which nobody reads).
     Recurrent state: elements of f32 a sequence, whatever the context.
     """
 
@@ -60,6 +62,8 @@ class Layer:
     window: int | None = None
     conv_state: int = 0
     recurrent_state: int = 0
+    index_key: int = 0
+    index_value: int = 0
     view_dim: int = 0
 
 

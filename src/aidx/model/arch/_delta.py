@@ -52,14 +52,17 @@ def tensors(metadata: Metadata, gates: Gates) -> tuple[Blank, ...]:
     found = list(_blocks.ends(metadata))
     for il, of in enumerate(_attention.heads(metadata)):
         found += _blocks.norms(il, width, "attn_norm", "post_attention_norm")
-        if il < trunk and keeps_state(il):
-            found += (*_linear(il, width, _sizes(metadata)), *gates(il, width, _sizes(metadata)))
-        else:
-            found += _full(il, width, of)
-        found += _feed_forward(il, metadata)
+        found += mixer(il, metadata, gates) if il < trunk and keeps_state(il) else full(il, width, of)
+        found += feed_forward(il, metadata)
         if il >= trunk:
             found += _blocks.next_token(il, width)
     return tuple(found)
+
+
+def mixer(il: int, metadata: Metadata, gates: Gates) -> tuple[Blank, ...]:
+    """A recurrent block's gated delta net."""
+    width, of = read_int(metadata, "embedding_length"), _sizes(metadata)
+    return (*_linear(il, width, of), *gates(il, width, of))
 
 
 def separate_gates(il: int, width: int, of: Sizes) -> tuple[Blank, ...]:
@@ -111,14 +114,15 @@ def _linear(il: int, width: int, of: Sizes) -> tuple[Blank, ...]:
     )
 
 
-def _full(il: int, width: int, of: Heads) -> tuple[Blank, ...]:
+def full(il: int, width: int, of: Heads) -> tuple[Blank, ...]:
     """Attention whose query projection carries an output gate as wide as the queries."""
     plain = _blocks.attention(il, width, of)
     doubled = Blank(f"blk.{il}.attn_q.weight", (width, 2 * of.query * of.key_dim))
     return (doubled, *plain[1:], *_blocks.head_norms(il, of))
 
 
-def _feed_forward(il: int, metadata: Metadata) -> tuple[Blank, ...]:
+def feed_forward(il: int, metadata: Metadata) -> tuple[Blank, ...]:
+    """A dense part, or experts and one that sees every token through a gate."""
     width = read_int(metadata, "embedding_length")
     if not find_int(metadata, "expert_count"):
         return _blocks.gated(il, width, read_ints(metadata, "feed_forward_length", block_count(metadata))[il])
