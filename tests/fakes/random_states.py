@@ -178,6 +178,7 @@ def nemotron_h_moe(dice: Random) -> Keys:
         keys["moe_latent_size"] = 32 * dice.randint(1, 4)
     if dice.random() < 0.5:
         keys["expert_feed_forward_length"] = [32 * dice.randint(1, 4) for _ in inner]
+        keys["expert_used_count"] = [dice.randint(1, _int(keys, "expert_count")) for _ in inner]
     elif dice.random() < 0.5:
         keys["nextn_predict_layers"] = 1
         keys["block_count"] = len(inner) + 1
