@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from tests.e2e.test_plan import aidx, entries, plan
 from tests.fakes.published import GOLDEN, hollow_file, published
+from tests.fakes.reader import Reader
 
 CARD = ("--vram", "4GiB", "--host-ram", "8GiB")
 # What the engine keeps for one sequence, on a CPU; a card's alignment of 128 bytes changes neither.
@@ -67,6 +68,16 @@ def test_the_table_and_the_equations_say_so(file: File, name: str) -> None:
     assert "▓ kv " not in table
     assert "nothing grows with the context" in table
     assert "kv_cache = 0 B: no block has KV heads" in aidx("plan", file(name), *CARD, "--explain")
+
+
+@over_models
+def test_the_page_names_no_cache_types(file: File, name: str, tmp_path: Path) -> None:
+    page = tmp_path / "plan.html"
+    aidx("plan", file(name), *CARD, "--html", str(page), "-q")
+    words = Reader(page.read_text("utf-8")).words
+    assert "none: no block has attention" in words
+    assert "Recurrent state" in words
+    assert "KV cache types" in words
 
 
 @over_models
