@@ -18,7 +18,7 @@ from aidx.adapters.catalogue import read_catalogue
 from aidx.adapters.llama.prober import EngineProber
 from aidx.budget.settings import Settings
 from aidx.model.build import from_catalogue
-from aidx.model.spec import ModelSpec
+from aidx.model.spec import Metadata, ModelSpec
 from aidx.plan.probe import Probe, Probed
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engine is asked on Linux x86-64 only")
@@ -132,3 +132,45 @@ def test_each_rollback_is_one_more_row_of_state(prober: EngineProber, architectu
 
     assert state > 0
     assert grown == (0 if architecture == "mamba" else rollbacks * state), asdict(settings)
+
+
+def without_prediction(keys: Metadata, architecture: str) -> Metadata:
+    """The same trunk without the block after it; arrays longer than the blocks are cut by all readers."""
+    blocks, ahead = keys[f"{architecture}.block_count"], keys[f"{architecture}.nextn_predict_layers"]
+    assert isinstance(blocks, int)
+    assert isinstance(ahead, int)
+    return {**keys, f"{architecture}.block_count": blocks - ahead, f"{architecture}.nextn_predict_layers": 0}
+
+
+def predicting(architecture: str) -> Metadata:
+    """The first random model of *architecture* that predicts ahead."""
+    drawn = (metadata(architecture, Random(number)) for number in range(100))
+    return next(keys for keys in drawn if f"{architecture}.nextn_predict_layers" in keys)
+
+
+@pytest.mark.parametrize("architecture", ["qwen35", "qwen35moe", "qwen3next"])
+def test_a_block_that_predicts_ahead_takes_nothing(prober: EngineProber, architecture: str) -> None:
+    """Neither weights nor cache: the engine's bytes are those of the trunk alone, on either device."""
+    keys = predicting(architecture)
+    settings = Settings(ctx_size=1000, n_gpu_layers=99)
+    whole = context_of(prober, made(keys), settings)
+    trunk = context_of(prober, made(without_prediction(keys, architecture)), settings)
+
+    assert len(made(keys).tensors) > len(made(without_prediction(keys, architecture)).tensors)
+    for with_it, without_it in zip(whole.buffers, trunk.buffers, strict=True):
+        assert (with_it.name, with_it.model, with_it.context) == (
+            without_it.name,
+            without_it.model,
+            without_it.context,
+        )
+    assert differences(prober, made(keys), settings, GPU) == []
+
+
+def test_in_ling_3_it_has_a_cache_all_the_same(prober: EngineProber) -> None:
+    model = made(predicting("bailingmoe3"))
+    layers = model.layers or ()
+    settings = Settings(ctx_size=1024, n_gpu_layers=99)
+
+    assert len(layers) == model.block_count
+    assert layers[-1].kv_heads == 1
+    assert differences(prober, model, settings, GPU) == []
