@@ -10,13 +10,15 @@ Nothing of ours is written down as expected: a model that the engine refuses sto
 import json
 from pathlib import Path
 
+from published_state import PUBLISHED
+
 from aidx.adapters.catalogue import read_catalogue
 from aidx.adapters.llama.prober import EngineProber
 from aidx.budget.settings import Settings
 from aidx.model import arch
 from aidx.model.build import from_header, present
 from aidx.model.gguf.arrays import encode, integers
-from aidx.model.gguf.kinds import I32
+from aidx.model.gguf.kinds import I32, U64
 from aidx.model.quants import assign
 from aidx.model.spec import Array, Header
 from aidx.plan.probe import Probe, Probed
@@ -75,15 +77,26 @@ LFM2 = {
 }
 # Tied models whose embedding this build counts once more as the output projection, on the CPU too.
 REPEATED = {"gemma4": ["token_embd.weight"]}
+HASHED = ("ple.layer_multipliers", "ple.head_offsets", "ple.head_vocab_sizes")
 SETTINGS = Settings(ctx_size=4096)
 
 
 def samples():
-    """Name, metadata and absent tensors of each model."""
+    """Name, metadata, absent tensors and source of each model (a catalogue entry names its own)."""
     entries = {entry.id: entry for entry in read_catalogue()}
-    yield from ((name, entries[name].metadata, sorted(entries[name].absent)) for name in CHOSEN)
-    yield "mixtral-8x7b", MIXTRAL, ["rope_freqs.weight"]
-    yield "lfm2-1.2b", {key: encode(I32, v) if isinstance(v, list) else v for key, v in LFM2.items()}, []
+    yield from ((name, entries[name].metadata, sorted(entries[name].absent), "") for name in CHOSEN)
+    yield "mixtral-8x7b", MIXTRAL, ["rope_freqs.weight"], ""
+    yield "lfm2-1.2b", typed(LFM2), [], ""
+    for model in PUBLISHED:
+        yield model.name, typed(model.metadata), sorted(model.absent), model.source
+
+
+def typed(metadata):
+    """Lists as the arrays of a file; the engine insists on the width of what PLE hashes with."""
+    return {
+        key: encode(U64 if key.endswith(HASHED) else I32, value) if isinstance(value, list) else value
+        for key, value in metadata.items()
+    }
 
 
 def ask(prober, name, metadata, absent, quant):
@@ -98,12 +111,13 @@ def ask(prober, name, metadata, absent, quant):
     return weights, sum(buffer.context for buffer in answer.buffers), answer.build
 
 
-def measure(prober, name, metadata, absent):
+def measure(prober, name, metadata, absent, source):
     """One model of a golden file."""
     answers = {quant: ask(prober, name, metadata, absent, quant) for quant in ("F16", "Q4_K_M", "Q2_K")}
     plain = {key: list(integers(v)) if isinstance(v, Array) else v for key, v in metadata.items()}
     return answers["F16"][2], {
         "name": name,
+        **({"source": f"hyper-parameters of https://huggingface.co/{source}"} if source else {}),
         "absent": absent,
         "weights": {quant: weights for quant, (weights, _, _) in answers.items()},
         "context": answers["F16"][1],
@@ -115,8 +129,8 @@ def main():
     """Write every file anew."""
     prober = EngineProber()
     found = {}
-    for name, metadata, absent in samples():
-        build, model = measure(prober, name, metadata, absent)
+    for name, metadata, absent, source in samples():
+        build, model = measure(prober, name, metadata, absent, source)
         file = metadata["general.architecture"].replace("-", "_")
         origin = {"origin": f"{build}, asked with no_alloc on a CPU", "ctx_size": SETTINGS.ctx_size}
         golden = found.setdefault(file, {**origin, "repeated": REPEATED.get(file, []), "models": []})

@@ -13,7 +13,7 @@ from typing import Any
 
 import jsonschema_rs
 import pytest
-from tests.fakes.models import mamba
+from tests.fakes.models import qwen2
 
 from aidx.model.gguf.render import data_size, lay_out, render_header
 
@@ -154,15 +154,14 @@ def without(asked: tuple[str, ...], quant: str, *flags: str) -> tuple[str, ...]:
 
 
 def ghost(folder: Path, architecture: str) -> str:
-    """A file with a mamba's header under the name of *architecture*, its data a hole."""
-    header = mamba().header
+    """A file with a Qwen 2's header under the name of *architecture*, its data a hole."""
+    header = qwen2(blocks=4).header
     metadata = {
-        key.replace("mamba.", f"{architecture}."): architecture if key == "general.architecture" else value
+        key.replace("qwen2.", f"{architecture}."): architecture if key == "general.architecture" else value
         for key, value in header.metadata.items()
     }
-    kinds = {key.replace("mamba.", f"{architecture}."): kind for key, kind in header.kinds.items()}
     tensors = lay_out(header.tensors, 32)
-    written = render_header(replace(header, metadata=metadata, kinds=kinds, tensors=tensors))
+    written = render_header(replace(header, metadata=metadata, tensors=tensors))
     path = folder / f"{architecture}.gguf"
     with path.open("wb") as file:
         file.write(written)
@@ -171,7 +170,7 @@ def ghost(folder: Path, architecture: str) -> str:
 
 
 def test_an_architecture_that_only_the_engine_knows_is_answered_by_it(tmp_path: Path) -> None:
-    model = ghost(tmp_path, "mamba")
+    model = ghost(tmp_path, "llama-embed")
     found = plan(model, "--vram", "8GiB", "--host-ram", "8GiB")
     gpu = entries(found)
     assert found["verdict"] == "fits"

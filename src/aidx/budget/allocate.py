@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from aidx.budget import compute, kv, state, weights
+from aidx.budget.checkpoint import checkpoint_bytes
 from aidx.budget.geometry import Geometry, geometry
 from aidx.budget.graph.scene import NOTHING_AWAY, Away
 from aidx.budget.ledger import Entry
@@ -153,15 +154,7 @@ def prompt_cache_entry(settings: Settings) -> Entry:
 
 
 def _checkpoints(layers: tuple[Layer, ...], settings: Settings) -> Entry:
-    each = sum(checkpoint_bytes(layer, settings) for layer in layers)
+    each = checkpoint_bytes(layers, settings)
     size = settings.ctx_checkpoints * settings.parallel * each
-    why = f"{settings.ctx_checkpoints} checkpoints x {settings.parallel} slots x {each:,} B of state"
+    why = f"{settings.ctx_checkpoints} checkpoints x {settings.parallel} slots x {each:,} B of state and windows"
     return Entry("checkpoints", size, why, "modelled")
-
-
-def checkpoint_bytes(layer: Layer, settings: Settings) -> int:
-    """What one checkpoint of one slot copies of *layer*: its state, or the tokens in its sliding window."""
-    size = state.layer_state(layer, sequences=1, device=HOST)
-    if layer.window is not None and not settings.swa_full:
-        size += kv.token_bytes(layer, settings) * kv.cells(layer, settings)
-    return size

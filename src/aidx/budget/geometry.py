@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aidx.errors import InputError
-from aidx.model.metadata import find_int, find_ints, full_key
+from aidx.model.metadata import block_count, find_int, find_ints, full_key, trunk_count
 from aidx.model.spec import Layer, Metadata, ModelSpec
 from aidx.model.tensor import Tensor
 
@@ -80,7 +80,8 @@ class Geometry:
 
 def geometry(model: ModelSpec) -> Geometry:
     """Read the geometry of *model*, whose layers are known; raises ``InputError`` for damaged metadata."""
-    layers, metadata = model.layers or (), model.header.metadata
+    metadata = model.header.metadata
+    layers = (model.layers or ())[: trunk_count(metadata)]
     normalized = find_int(metadata, "expert_weights_norm")
     return Geometry(
         architecture=model.architecture,
@@ -97,7 +98,7 @@ def geometry(model: ModelSpec) -> Geometry:
 
 def _used(metadata: Metadata) -> int:
     """Experts a token; a damaged number would make an endless graph."""
-    used = find_int(metadata, "expert_used_count") or 0
+    used = max(find_ints(metadata, "expert_used_count", block_count(metadata)) or (0,))
     if used > _MOST_EXPERTS:
         raise InputError(
             f"{full_key(metadata, 'expert_used_count')} is {used}, above {_MOST_EXPERTS}",

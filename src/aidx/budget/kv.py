@@ -47,7 +47,7 @@ def check_cache(layers: Sequence[Layer], settings: Settings) -> None:
     for number, layer in enumerate(layers):
         if layer.kv_heads:
             _check_width(layer.key_dim, key, number, "--cache-type-k")
-            _check_width(layer.value_dim, value, number, "--cache-type-v")
+            _check_width(layer.value_dim or layer.view_dim, value, number, "--cache-type-v")
     if key != value and any(layer.kv_heads and not layer.value_dim for layer in layers):
         raise InputError(
             f"--cache-type-k {key.name} and --cache-type-v {value.name} differ, and this model's V is a view of K",
@@ -79,14 +79,18 @@ def value_width(layers: Sequence[Layer], settings: Settings) -> int | None:
 
 
 def layer_bytes(layer: Layer, settings: Settings, *, device: str, widest: int | None) -> int:
-    """Bytes of *layer*'s K and V on *device*; *widest* is what ``value_width`` says."""
+    """Bytes of *layer*'s K and V on *device*, an indexer's too; *widest* is what ``value_width`` says."""
     if not layer.kv_heads:
         return 0
     rules, rows = rules_for(device), cells(layer, settings) * settings.n_stream
-    size = rules.allocated(TYPES[settings.cache_type_k], layer.kv_heads * layer.key_dim, rows)
+    key, value = TYPES[settings.cache_type_k], TYPES[settings.cache_type_v]
+    size = rules.allocated(key, layer.kv_heads * layer.key_dim, rows)
     if layer.value_dim:
-        width = layer.kv_heads * layer.value_dim if widest is None else widest
-        size += rules.allocated(TYPES[settings.cache_type_v], width, rows)
+        size += rules.allocated(value, layer.kv_heads * layer.value_dim if widest is None else widest, rows)
+    if layer.index_key:
+        size += rules.allocated(key, layer.index_key, rows)
+    if layer.index_value:
+        size += rules.allocated(value, layer.index_value, rows)
     return size
 
 
@@ -94,8 +98,9 @@ def token_bytes(layer: Layer, settings: Settings) -> int:
     """Bytes that *layer* keeps for one token, flash attention on."""
     if not layer.kv_heads:
         return 0
-    key = row_bytes(TYPES[settings.cache_type_k], layer.kv_heads * layer.key_dim)
-    return key + row_bytes(TYPES[settings.cache_type_v], layer.kv_heads * layer.value_dim)
+    key, value = TYPES[settings.cache_type_k], TYPES[settings.cache_type_v]
+    keys = row_bytes(key, layer.kv_heads * layer.key_dim) + row_bytes(key, layer.index_key)
+    return keys + row_bytes(value, layer.kv_heads * layer.value_dim) + row_bytes(value, layer.index_value)
 
 
 def is_copied(kind: str) -> bool:

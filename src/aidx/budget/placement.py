@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from aidx.budget.settings import Settings
 from aidx.errors import InputError
+from aidx.model.metadata import trunk_count
 from aidx.model.spec import Layer, ModelSpec
 from aidx.model.tensor import Tensor
 
@@ -19,8 +20,8 @@ HOST = "host"
 _EXPERTS = re.compile(r"blk\.(\d+)\.ffn_(?:up|down|gate|gate_up)_(?:ch)?exps")
 # Tensors without a block number that blocks use; a copy on each device that has such a block.
 _SHARED = ("rope_freqs.", "rope_factors_long.", "rope_factors_short.")
-_OUTPUT = ("output.", "output_norm.")
-_WITH_FIRST_BLOCK = ("per_layer_model_proj.", "per_layer_proj_norm.")
+_OUTPUT = ("output.", "output_norm.", "output_res_score.", "output_hc_")
+_WITH_FIRST_BLOCK = ("per_layer_model_proj.", "per_layer_proj_norm.", "token_embd_norm.")
 # lfm2 names its final norm like the norm that other families apply to their input.
 # Gemma 4 loads its tied output before the embedding that it could share.
 _TIED_TWICE = frozenset({"gemma4"})
@@ -34,8 +35,10 @@ _FINAL_NORM_OF: Mapping[str, str] = {"lfm2": "token_embd_norm.", "lfm2moe": "tok
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """The device of each block that is loaded, in order, and of the output.
+    """The device of each block that is loaded or keeps something, in order, and of the output.
 
+    *trunk* counts the blocks whose weights are loaded: blocks that predict ahead come after them, and some
+    families keep a cache for those all the same.
     *cpu_moe* is the number of first blocks whose experts stay on the host; *tied* is true where the output
     reuses the token embeddings, *shares* where it also shares their memory on the same device; *final_norm* is
     the name under which the family files its last norm, *rotary* the devices of blocks that use the rotary
@@ -44,6 +47,7 @@ class Placement:
     """
 
     blocks: tuple[str, ...]
+    trunk: int
     output: str
     cpu_moe: int
     tied: bool
@@ -64,16 +68,16 @@ class Placement:
             return self._in_block(tensor.name, number)
         if tensor.name.startswith(_SHARED):
             return self.rotary
+        if tensor.name.startswith((*_OUTPUT, self.final_norm)):
+            return (self.output,)
         if tensor.name.startswith(_WITH_FIRST_BLOCK):
             return self.blocks[:1]
-        if tensor.name.startswith(_OUTPUT) or tensor.name.startswith(self.final_norm):
-            return (self.output,)
         if self.tied and tensor.name == "token_embd.weight" and not (self.shares and self.output == HOST):
             return (self.output, HOST)
         return (HOST,)
 
     def _in_block(self, name: str, number: int) -> tuple[str, ...]:
-        if number >= len(self.blocks):
+        if number >= self.trunk:
             return ()
         expert = _EXPERTS.match(name)
         return (HOST,) if expert and number < self.cpu_moe else (self.blocks[number],)
@@ -107,15 +111,15 @@ def place(model: ModelSpec, settings: Settings, *, gpus: int) -> Placement:
         return "gpu0" if layer >= first else HOST
 
     blocks = tuple(device(number) for number in range(len(model.layers)))
+    trunk = trunk_count(model.header.metadata)
     return Placement(
         blocks=blocks,
+        trunk=trunk,
         output=device(model.block_count),
         cpu_moe=settings.n_cpu_moe,
         tied=all(tensor.name != "output.weight" for tensor in model.tensors),
         shares=model.architecture not in _TIED_TWICE and not (gpus == 0 and _repacks_embedding(model)),
-        rotary=tuple(
-            sorted({where for where, layer in zip(blocks, model.layers, strict=True) if _uses_factors(model, layer)})
-        ),
+        rotary=_rotary(model, model.layers[:trunk], blocks),
         pinned=gpus > 0,
         final_norm=_FINAL_NORM_OF.get(model.architecture, "output_norm."),
     )
@@ -126,6 +130,11 @@ def _repacks_embedding(model: ModelSpec) -> bool:
     if embedding is None or embedding.type.name not in _REPACKED:
         return False
     return embedding.shape[-1] % _REPACKED_ROWS == 0
+
+
+def _rotary(model: ModelSpec, layers: tuple[Layer, ...], blocks: tuple[str, ...]) -> tuple[str, ...]:
+    """The devices of blocks that use the rotary factors of the file."""
+    return tuple(sorted({where for where, layer in zip(blocks, layers, strict=False) if _uses_factors(model, layer)}))
 
 
 def _uses_factors(model: ModelSpec, layer: Layer) -> bool:

@@ -46,9 +46,10 @@ def _head(role: RolePlan) -> list[str]:
         f"{_named(role)}{model.name} {model.quantization}: {model.architecture}, {_count(model.parameters)} "
         f"parameters, file {gib(model.file_bytes)}{exact}, from {model.source}"
     )
+    cache = f"KV {settings.cache_type_k}/{settings.cache_type_v}" if model.caches else "no KV cache"
     second = (
         f"{_named(role)}context {settings.ctx_size:,} ({settings.n_ctx:,} cells), {settings.parallel} slot(s), "
-        f"KV {settings.cache_type_k}/{settings.cache_type_v}, ubatch {settings.ubatch_size}, "
+        f"{cache}, ubatch {settings.ubatch_size}, "
         f"flash attention {'on' if settings.flash_attn else 'off'}, {layers}{experts}"
     )
     return [first, second]
@@ -91,7 +92,8 @@ def _reach(role: RolePlan) -> str:
 
 def _growth(role: RolePlan) -> str:
     growth = role.growth
-    text = f"{_named(role)}growth: {growth.bytes_per_token:,} B a token; at {growth.tokens_per_turn} tokens a turn "
+    each = f"{growth.bytes_per_token:,} B a token" if growth.bytes_per_token else "nothing grows with the context"
+    text = f"{_named(role)}growth: {each}; at {growth.tokens_per_turn} tokens a turn "
     if growth.context_full_at_turn is not None:
         text += f"the context is full at turn {growth.context_full_at_turn}"
     else:

@@ -49,7 +49,10 @@ class Layer:
     """What one block keeps for a conversation; all that the arithmetic knows about a family.
 
     Attention: ``kv_heads`` heads of ``key_dim`` (K) and ``value_dim`` (V) elements a token; no heads, no
-    cache; ``value_dim`` 0 means that V is a view of K (MLA). ``window`` bounds the tokens kept.
+    cache; ``value_dim`` 0 means that V is a view of K (MLA), of ``view_dim`` elements where the engine holds
+    cache types against that. ``window`` bounds the tokens kept.
+    An indexer that picks tokens for sparse attention keeps ``index_key`` elements a token in a cache of its
+    own, and ``index_value`` more where the engine gives that cache a V (which nobody reads).
     Recurrent state: elements of f32 a sequence, whatever the context.
     """
 
@@ -59,6 +62,9 @@ class Layer:
     window: int | None = None
     conv_state: int = 0
     recurrent_state: int = 0
+    index_key: int = 0
+    index_value: int = 0
+    view_dim: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +96,11 @@ class ModelSpec:
     def parameters(self) -> int:
         """Number of weights, from the tensors themselves."""
         return sum(tensor.elements for tensor in self.header.tensors)
+
+    @property
+    def caches(self) -> bool:
+        """Whether some block keeps K and V, as far as is known: a Mamba or an RWKV keeps a state alone."""
+        return self.layers is None or any(layer.kv_heads for layer in self.layers)
 
     @property
     def tensors(self) -> tuple[Tensor, ...]:

@@ -28,7 +28,13 @@ def bar(account: Account, width: int = 64, *, plain: bool = False, scale: int = 
 def legend(account: Account, *, plain: bool = False) -> str:
     """What each character of the bar stands for, with its size."""
     glyphs = ASCII if plain else GLYPHS
-    return "  ".join(f"{glyphs[part.group]} {part.group} {gib(part.bytes)}" for part in parts(account))
+    return "  ".join(f"{glyphs[part.group]} {_name(account, part)} {gib(part.bytes)}" for part in parts(account))
+
+
+def _name(account: Account, part: Part) -> str:
+    """The group's name; ``state`` where what a conversation keeps is state alone."""
+    keeps_kv = account.sum("kv_cache") or account.sum("prompt_cache")
+    return "state" if part.group == "kv" and not keeps_kv else part.group
 
 
 def balance(account: Account) -> str:

@@ -97,7 +97,7 @@ def _role(role: RolePlan) -> Markup:
                     f"{grouped(role.max_ctx_size)} of {grouped(model.context_length)} tokens",
                 ),
                 ("Slots", str(settings.parallel)),
-                ("KV cache types", f"K {settings.cache_type_k}, V {settings.cache_type_v}"),
+                ("KV cache types", _cache_types(role)),
                 ("GPU layers", f"{settings.n_gpu_layers} of {model.block_count + 1}"),
                 ("Experts on the host", f"{settings.n_cpu_moe} layers"),
                 ("Batch", f"{settings.n_batch}, physical {settings.n_ubatch}"),
@@ -111,6 +111,12 @@ def _role(role: RolePlan) -> Markup:
             )
         ),
     )
+
+
+def _cache_types(role: RolePlan) -> str:
+    if not role.model.caches:
+        return "none: no block has attention"
+    return f"K {role.settings.cache_type_k}, V {role.settings.cache_type_v}"
 
 
 def _growth(growth: Growth) -> str:

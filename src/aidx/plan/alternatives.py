@@ -64,7 +64,8 @@ def _each(changes: Iterator[Change], before: Ledger) -> Generator[Probe, Answer,
 
 
 def _same_model(desk: Desk, settings: Settings, reach: int, *, holds: bool) -> Iterator[Change]:
-    if settings.cache_type_k == settings.cache_type_v == "f16" and settings.flash_attn and _divides(desk, 32):
+    plain = settings.cache_type_k == settings.cache_type_v == "f16"
+    if plain and desk.model.caches and settings.flash_attn and _divides(desk, 32):
         change = replace(settings, cache_type_k="q8_0", cache_type_v="q8_0")
         yield Change(desk, change, "--cache-type-k q8_0 --cache-type-v q8_0", CACHE_COST)
     if settings.ubatch_size > 256:
@@ -81,7 +82,8 @@ def _same_model(desk: Desk, settings: Settings, reach: int, *, holds: bool) -> I
 
 def _divides(desk: Desk, block: int) -> bool:
     layers = desk.model.layers or ()
-    return all(not layer.key_dim % block and not layer.value_dim % block for layer in layers)
+    widths = ((layer.key_dim, layer.value_dim, layer.view_dim) for layer in layers)
+    return all(not width % block for each in widths for width in each)
 
 
 def _on_the_host(desk: Desk, settings: Settings) -> Change:

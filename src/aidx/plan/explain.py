@@ -35,7 +35,8 @@ def _context(settings: Settings) -> list[str]:
 def _layers(model: ModelSpec) -> list[str]:
     if model.layers is None:
         return [f"layers: architecture '{model.architecture}' is answered by the engine alone"]
-    return [f"layers: {count} x {_layer(layer)}" for layer, count in Counter(model.layers).items()]
+    kinds = [f"layers: {count} x {_layer(layer)}" for layer, count in Counter(model.layers).items()]
+    return kinds if model.caches else [*kinds, "kv_cache = 0 B: no block has KV heads, and a state does not grow"]
 
 
 def _layer(layer: Layer) -> str:
@@ -45,7 +46,7 @@ def _layer(layer: Layer) -> str:
         span = f", window {layer.window}" if layer.window else ""
         parts.append(f"{layer.kv_heads} KV heads x ({layer.key_dim} K + {values}){span}")
     if layer.conv_state or layer.recurrent_state:
-        parts.append(f"state of {layer.conv_state} + {layer.recurrent_state} f32 a sequence")
+        parts.append(f"state of {layer.conv_state:,} + {layer.recurrent_state:,} f32 a sequence")
     return " and ".join(parts) or "keeps nothing"
 
 

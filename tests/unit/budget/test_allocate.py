@@ -113,10 +113,11 @@ def test_caches_and_checkpoints_of_the_server_lie_on_the_host():
 
     assert host["prompt_cache"].bytes == 1 << 30
     window = 4096 * 2560  # two windows and one physical batch, to 256 tokens
-    assert host["checkpoints"].bytes == 3 * 2 * 24 * (window + 416 + 4000)
+    each = 24 * (window + 24) + 24 * (416 + 4000 + 24) + 2560 * 12 + 128
+    assert host["checkpoints"].bytes == 3 * 2 * each
     assert host["checkpoints"].why.startswith("3 checkpoints x 2 slots x ")
     kept = allocate(model, replace(settings, swa_full=True), gpus=1)
-    assert named(kept, "host")["checkpoints"].bytes == 3 * 2 * 24 * (416 + 4000)
+    assert named(kept, "host")["checkpoints"].bytes == 3 * 2 * (24 * (416 + 4000 + 24) + 128)
 
 
 def test_groups_of_layers_are_named_one_by_one():

@@ -12,6 +12,7 @@ from aidx.model.tensor import TYPES, Tensor
 from tests.fakes.models import qwen2, qwen3moe
 
 MODEL = qwen2(blocks=4)
+AHEAD = qwen2(blocks=4, nextn_predict_layers=1)
 
 
 def at(layers, **changed):
@@ -88,9 +89,17 @@ def test_experts_of_the_first_blocks_stay_on_the_host():
 
 
 def test_prediction_blocks_are_not_loaded():
-    model = replace(MODEL, layers=(MODEL.layers or ())[:3])
+    model = replace(AHEAD, layers=(AHEAD.layers or ())[:3])
 
     assert place(model, Settings(ctx_size=256, n_gpu_layers=5), gpus=1).holders(tensor("blk.3.attn_q.weight")) == ()
+
+
+def test_a_prediction_block_may_keep_a_cache_without_weights():
+    placement = place(AHEAD, Settings(ctx_size=256, n_gpu_layers=2), gpus=1)
+
+    assert placement.blocks == (HOST, HOST, HOST, "gpu0")
+    assert placement.holders(tensor("blk.3.attn_q.weight")) == ()
+    assert placement.rotary == (HOST,)
 
 
 def test_rotary_factors_lie_on_each_device_that_has_a_block():
@@ -112,12 +121,19 @@ def test_gemma_4_turns_only_its_global_blocks_by_the_factors():
     assert placement.holders(tensor("per_layer_model_proj.weight")) == (HOST,)
 
 
-def test_lfm2_files_its_final_norm_as_one_of_the_embedding():
+def test_lfm2_files_its_final_norm_as_one_of_the_embedding_which_others_apply_in_the_first_block():
     norm = tensor("token_embd_norm.weight", (64,), "f32")
     lfm2 = replace(MODEL, architecture="lfm2")
 
-    assert place(lfm2, Settings(ctx_size=256, n_gpu_layers=5), gpus=1).holders(norm) == ("gpu0",)
-    assert at(5).holders(norm) == (HOST,)
+    assert place(lfm2, Settings(ctx_size=256, n_gpu_layers=4), gpus=1).holders(norm) == ("gpu0",)
+    assert at(4).holders(norm) == (HOST,)
+    assert at(5).holders(norm) == ("gpu0",)
+
+
+@pytest.mark.parametrize("name", ["output_res_score.weight", "output_hc_norm.weight", "output_norm.bias"])
+def test_what_belongs_to_the_output_goes_with_it(name):
+    assert at(1).holders(tensor(name, (64,), "f32")) == ("gpu0",)
+    assert at(0).holders(tensor(name, (64,), "f32")) == (HOST,)
 
 
 def test_a_gpu_takes_part_even_when_everything_lies_on_the_host():

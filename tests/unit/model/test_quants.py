@@ -1,6 +1,7 @@
 """llama-quantize's rules, one by one; whole files are in ``tests/golden``."""
 
 import pytest
+from tests.fakes.published import published
 
 from aidx.errors import InputError
 from aidx.model.blank import Blank
@@ -215,3 +216,34 @@ def test_an_unknown_name_lists_the_close_ones():
         find("Q4_K_X")
     with pytest.raises(InputError, match=r"\(known: F32, F16"):
         find("§§")
+
+
+@pytest.mark.parametrize(
+    ("quant", "expected"),
+    [
+        ("Q2_K", ("q8_0", "q4_0", "q4_0", "q2_K", "q4_0", "q4_0", "q4_0", "q4_0", "q3_K", "q4_0")),
+        ("Q3_K_S", ("q8_0", "q4_0", "q4_0", "q3_K", "q4_0", "q4_0", "q4_0", "q4_0", "q3_K", "q4_0")),
+        ("Q3_K_M", ("q8_0", "q4_0", "q4_0", "q3_K", "q5_1", "q5_0", "q4_0", "q5_1", "q4_K", "q5_0")),
+        ("Q3_K_L", ("q8_0", "q4_0", "q4_0", "q3_K", "q5_1", "q5_1", "q4_0", "q5_1", "q5_K", "q5_1")),
+    ],
+)
+def test_a_hybrid_is_quantized_as_llama_cpp_s_own_snapshot_says(quant, expected):
+    """tests/snapshots/nemotron-nano-3-30b-a3b.schema of llama.cpp (a45da44f0c2b)."""
+    names = (
+        *("output.weight", "token_embd.weight", "blk.0.ssm_in.weight", "blk.0.ssm_out.weight"),
+        *("blk.1.ffn_down_exps.weight", "blk.3.ffn_down_shexp.weight", "blk.3.ffn_up_exps.weight"),
+        *("blk.12.attn_v.weight", "blk.5.attn_output.weight", "blk.19.attn_v.weight"),
+    )
+    found = {tensor.name: tensor.type.name for tensor in published("nemotron-3-nano-30b-a3b", quant).tensors}
+
+    assert tuple(found[name] for name in names) == expected
+
+
+def test_some_names_are_spared_in_files_of_one_architecture_only():
+    spared = {tensor.name: tensor.type.name for tensor in published("glm-5.3-flash").tensors}
+    usual = {tensor.name: tensor.type.name for tensor in published("kimi-linear-48b-a3b").tensors}
+
+    assert spared["blk.0.ssm_f_a.weight"] == spared["blk.3.attn_k_b.weight"] == "f16"
+    assert spared["blk.3.indexer.attn_k.weight"] == "f16"
+    assert spared["blk.0.attn_output.weight"] == "q4_K"
+    assert "f16" not in {usual["blk.0.ssm_f_a.weight"], usual["blk.3.attn_k_b.weight"]}

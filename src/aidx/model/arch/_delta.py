@@ -10,7 +10,7 @@ from aidx.model.blank import Blank
 from aidx.model.metadata import block_count, find_int, find_ints, full_key, read_int, read_ints, trunk_count
 from aidx.model.spec import Layer, Metadata
 
-_INTERVAL = 4  # llama.cpp's full_attention_interval where the file gives none
+INTERVAL = 4  # llama.cpp's full_attention_interval where the file gives none
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,26 +40,29 @@ def layers(metadata: Metadata) -> tuple[Layer, ...]:
         conv_state=max(of.kernel - 1, 0) * of.mixed,
         recurrent_state=read_int(metadata, "ssm.state_size") * of.value,
     )
-    recurrent = _recurrent(metadata)
-    return tuple(state if recurrent(il) else layer for il, layer in enumerate(_attention.layers(metadata)))
+    keeps_state = recurrent(metadata)
+    return tuple(state if keeps_state(il) else layer for il, layer in enumerate(_attention.layers(metadata)))
 
 
 def tensors(metadata: Metadata, gates: Gates) -> tuple[Blank, ...]:
     """All tensors; *gates* gives what each family calls its own in a recurrent block."""
     width = read_int(metadata, "embedding_length")
     trunk = trunk_count(metadata)
-    recurrent = _recurrent(metadata)
+    keeps_state = recurrent(metadata)
     found = list(_blocks.ends(metadata))
     for il, of in enumerate(_attention.heads(metadata)):
         found += _blocks.norms(il, width, "attn_norm", "post_attention_norm")
-        if il < trunk and recurrent(il):
-            found += (*_linear(il, width, _sizes(metadata)), *gates(il, width, _sizes(metadata)))
-        else:
-            found += _full(il, width, of)
-        found += _feed_forward(il, metadata)
+        found += mixer(il, metadata, gates) if il < trunk and keeps_state(il) else full(il, width, of)
+        found += feed_forward(il, metadata)
         if il >= trunk:
             found += _blocks.next_token(il, width)
     return tuple(found)
+
+
+def mixer(il: int, metadata: Metadata, gates: Gates) -> tuple[Blank, ...]:
+    """A recurrent block's gated delta net."""
+    width, of = read_int(metadata, "embedding_length"), _sizes(metadata)
+    return (*_linear(il, width, of), *gates(il, width, of))
 
 
 def separate_gates(il: int, width: int, of: Sizes) -> tuple[Blank, ...]:
@@ -70,12 +73,13 @@ def separate_gates(il: int, width: int, of: Sizes) -> tuple[Blank, ...]:
     )
 
 
-def _recurrent(metadata: Metadata) -> Callable[[int], bool]:
+def recurrent(metadata: Metadata, interval: int = INTERVAL) -> Callable[[int], bool]:
+    """Whether block *il* of the trunk keeps a state: as listed, or all but every *interval*-th."""
     listed = find_ints(metadata, "attention.recurrent_layers", block_count(metadata))
     if listed is not None:
         return lambda il: bool(listed[il])
     every = find_int(metadata, "full_attention_interval")
-    every = _INTERVAL if every is None else every
+    every = interval if every is None else every
     if every == 0:
         raise InputError(
             f"{full_key(metadata, 'full_attention_interval')} is 0",
@@ -110,14 +114,15 @@ def _linear(il: int, width: int, of: Sizes) -> tuple[Blank, ...]:
     )
 
 
-def _full(il: int, width: int, of: Heads) -> tuple[Blank, ...]:
+def full(il: int, width: int, of: Heads) -> tuple[Blank, ...]:
     """Attention whose query projection carries an output gate as wide as the queries."""
     plain = _blocks.attention(il, width, of)
     doubled = Blank(f"blk.{il}.attn_q.weight", (width, 2 * of.query * of.key_dim))
     return (doubled, *plain[1:], *_blocks.head_norms(il, of))
 
 
-def _feed_forward(il: int, metadata: Metadata) -> tuple[Blank, ...]:
+def feed_forward(il: int, metadata: Metadata) -> tuple[Blank, ...]:
+    """A dense part, or experts and one that sees every token through a gate."""
     width = read_int(metadata, "embedding_length")
     if not find_int(metadata, "expert_count"):
         return _blocks.gated(il, width, read_ints(metadata, "feed_forward_length", block_count(metadata))[il])

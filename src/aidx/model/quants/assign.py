@@ -52,7 +52,7 @@ def assign(
 
 
 def _type(spot: Spot, of: FileType, *, legacy: bool) -> str:
-    if not places.quantizable(spot.blank):
+    if not places.quantizable(spot.blank, spot.traits.architecture):
         return _SOURCE[spot.blank.kind]
     if of.default in _PLAIN:
         return of.default

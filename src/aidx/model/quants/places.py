@@ -1,8 +1,9 @@
 """Where a tensor sits in the model, as far as quantization cares."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from types import MappingProxyType
 from typing import Final
 
 from aidx.model import metadata as keys
@@ -57,6 +58,19 @@ _NEVER: Final = (
     ".patch_embd",
     ".patch_merger",
 )
+_NEVER_OF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "glm5-next": (
+            "hc_",
+            *(f"indexer.{part}" for part in ("attn_q_b", "attn_k", "proj")),
+            *(f"indexer_compressor_{part}" for part in ("gate", "ape")),
+            *(f"ssm_{part}.weight" for part in ("f_a", "f_b", "g_a", "g_b", "beta")),
+            *(f"attn_{part}.weight" for part in ("kv_a_mqa", "k_b", "v_b")),
+        )
+    }
+)
+"""What llama-quantize spares in files of one architecture only."""
+
 _SEVENTY: Final = frozenset({"llama", "qwen2", "deci", "olmo"})
 
 
@@ -101,13 +115,14 @@ def place(name: str) -> Place:
     return next((found for part, found in _PARTS if part in name), Place.OTHER)
 
 
-def quantizable(blank: Blank) -> bool:
+def quantizable(blank: Blank, architecture: str) -> bool:
     """Whether llama-quantize converts it: a matrix or a stack of them with a name that it does not spare.
 
-    A tensor that is quantized already is copied: requantizing has to be asked for.
+    Some names it spares in files of one *architecture* only. A tensor that is quantized already is copied:
+    requantizing has to be asked for.
     """
     dimensions = max((axis for axis, size in enumerate(blank.shape, start=1) if size != 1), default=1)
-    spared = any(part in blank.name for part in _NEVER)
+    spared = any(part in blank.name for part in (*_NEVER, *_NEVER_OF.get(architecture, ())))
     return blank.kind != "mxfp4" and dimensions > 1 and blank.name.endswith("weight") and not spared
 
 
@@ -137,7 +152,7 @@ def spots(blanks: Sequence[Blank], of: Traits) -> tuple[Spot, ...]:
     for blank in sorted(blanks, key=lambda blank: (_block(blank.name), blank.name)):
         where = place(blank.name)
         turn = turns.get(where, 0)
-        if quantizable(blank):
+        if quantizable(blank, of.architecture):
             turns[where] = turn + 1
         found.append(Spot(blank, where, turn, _block(blank.name) if of.experts > 1 else turn, of))
     return tuple(found)
