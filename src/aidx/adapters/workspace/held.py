@@ -27,7 +27,7 @@ class HeldWorkspace:
         try:
             if self.tree.names(journal.FOLDER):
                 self._hold()
-        except BaseException:
+        except BaseException:  # whatever it is, the folder is let go
             self.close()
             raise
 
