@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(console|toml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-FIXED = ("--vram", "--host-ram")
+FIXED = ({"--vram", "--gpu"}, {"--host-ram"})  # one of each makes the machine the same everywhere
 
 
 def refreshed(block: str, settings: str | None) -> str:
@@ -22,7 +22,7 @@ def refreshed(block: str, settings: str | None) -> str:
     words = shlex.split(command) if block.count("$ ") == 1 else []
     if words[:2] not in (["aidx", "plan"], ["aidx", "checklist"]):
         return block
-    if not set(FIXED) <= set(words) and settings is None:
+    if not all(flags & set(words) for flags in FIXED) and settings is None:
         return block
     with TemporaryDirectory() as folder:
         if settings is not None:

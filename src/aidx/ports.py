@@ -34,13 +34,14 @@ class Prober(Protocol):
 class Launch:
     """What an engine is started with: a model file, the name it answers to, the planned settings.
 
-    *threads* ``None`` takes the physical cores that this process may use.
+    *threads* ``None`` takes the physical cores that this process may use; *loras* are files of adapters.
     """
 
     path: str
     name: str
     settings: Settings
     threads: int | None = None
+    loras: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

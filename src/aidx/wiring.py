@@ -5,7 +5,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from aidx.errors import BudgetError, CheckError, EngineError, InputError
-from aidx.plan.devices import ASSUMED_DRIVER, Device, Machine, host, wished_gpu
+from aidx.plan.beside import Beside, Files
+from aidx.plan.devices import Machine
 from aidx.plan.result import Plan
 from aidx.ports import Deployment, Engine, Launch, Prober, Resolved, Source, Wanted, Workspace
 
@@ -17,9 +18,13 @@ if TYPE_CHECKING:
     from aidx.config.merge import Settled
     from aidx.config.values import RoleTable
     from aidx.gate.admit import Limits
+    from aidx.model.spec import Header, Metadata, ModelSpec
     from aidx.model.stored import Damaged, Listed, Pulled
+    from aidx.plan.cards import Card
     from aidx.plan.deployment.members import Member, Remote
+    from aidx.plan.inventory import Sight
     from aidx.plan.need import Need
+    from aidx.plan.wish import Wish
 
 
 def resolve(reference: str, *, quant: str | None = None, imatrix: bool = False) -> Resolved:
@@ -29,6 +34,37 @@ def resolve(reference: str, *, quant: str | None = None, imatrix: bool = False) 
     """
     wanted = Wanted(reference, quant, imatrix)
     return next(found for source in _sources(wanted) if (found := source.find(wanted)) is not None)
+
+
+def beside(files: Files, model: "ModelSpec") -> Beside:
+    """What *files* are, found to suit *model*; ``InputError`` for a wrong kind and for one of another model."""
+    from pathlib import Path
+
+    from aidx.adapters.stores.file import read_header
+    from aidx.model import companion
+
+    def header(path: str) -> "Header":
+        return read_header(path).header
+
+    loras = tuple(companion.lora(header(path), name=Path(path).name, path=path) for path in files.lora)
+    for adapter in loras:
+        companion.check_lora(adapter, model)
+    projector = None
+    if files.mmproj is not None:
+        projector = companion.projector(header(files.mmproj), name=Path(files.mmproj).name, path=files.mmproj)
+        companion.check_projector(projector, model)
+    draft = None
+    if files.model_draft is not None:
+        draft = resolve(files.model_draft).model
+        companion.check_draft(draft, model, tokens=(_with_tokens(draft), _with_tokens(model)))
+    return Beside(loras, projector, draft)
+
+
+def _with_tokens(model: "ModelSpec") -> "Metadata":
+    """The metadata of *model* with its tokenizer, where its file is here."""
+    from aidx.adapters.stores.file import read_header
+
+    return model.header.metadata if model.path is None else read_header(model.path, keep_tokenizer=True).header.metadata
 
 
 def resolve_for(engine: str, reference: str, *, quant: str | None = None, imatrix: bool = False) -> Resolved:
@@ -189,46 +225,27 @@ def prober(*, warm: bool = False) -> Prober:
     return found
 
 
-def this_machine() -> Machine:
-    """What is here: the GPU with most free memory, and the host."""
+def machine(wish: "Wish | None" = None) -> Machine:
+    """The machine to plan for: *wish* over what is here. Raises ``InputError`` for contradictions."""
+    from aidx.adapters import detect
     from aidx.adapters.hardware import memory
+    from aidx.plan.wish import Wish, granted
 
-    found = sorted(_gpus(), key=lambda gpu: gpu.used - gpu.total)[:1]
-    return Machine(memory.read(), tuple(replace(gpu, name="gpu0") for gpu in found))
-
-
-def _gpus() -> tuple[Device, ...]:
-    from importlib import import_module
-    from pkgutil import iter_modules
-
-    from aidx.adapters import hardware
-
-    sources = (import_module(f"{hardware.__name__}.{module.name}") for module in iter_modules(hardware.__path__))
-    return tuple(gpu for source in sources if hasattr(source, "gpus") for gpu in source.gpus())
+    return granted(wish or Wish(), here=detect.this_machine, ram=memory.read, cards=cards)
 
 
-def machine(
-    *,
-    vram: int | None = None,
-    host_ram: int | None = None,
-    driver: int | None = None,
-    total: bool = False,
-) -> Machine:
-    """The machine to plan for: wishes (*vram* 0: CPU only) over what is here; *total* ignores other users."""
-    from aidx.adapters.hardware import memory
+def cards() -> "tuple[Card, ...]":
+    """The table of graphics cards."""
+    from aidx.adapters.cards import read_cards
 
-    ram = memory.read() if host_ram is None else host(host_ram)
-    if vram is None:
-        gpus = this_machine().gpus
-        if driver is not None:
-            gpus = tuple(replace(g, overhead=driver, overhead_why="as given by --driver") for g in gpus)
-    elif vram:
-        gpus = (wished_gpu(vram, driver=ASSUMED_DRIVER if driver is None else driver, asked=driver is not None),)
-    else:
-        gpus = ()
-    if total:
-        ram, gpus = replace(ram, used=0), tuple(replace(gpu, used=0) for gpu in gpus)
-    return Machine(ram, gpus)
+    return read_cards()
+
+
+def sights() -> "tuple[Sight, ...]":
+    """What each engine that is installed can compute on; blocks while they are asked."""
+    from aidx.adapters.llama.sight import look
+
+    return (look(),)
 
 
 def start(plan: Plan, tell: Callable[[str], object] | None = None) -> Deployment:
@@ -258,8 +275,14 @@ def start(plan: Plan, tell: Callable[[str], object] | None = None) -> Deployment
             f"{role.engine} is planned, and aidx cannot start it yet",
             hint="Start it yourself with the planned settings, or use --engine embedded.",
         )
+    if role.beside.projector is not None or role.beside.draft is not None:
+        raise EngineError(
+            "a projector or a draft model is planned, and the embedded engine is not started with one so far",
+            hint="Leave out --mmproj and --model-draft, or start llama-server with the planned settings.",
+        )
     engine: Engine = import_module(name).ENGINE
-    deployment = engine.start(Launch(role.model.path, role.model.name, role.settings))
+    loras = tuple(adapter.path for adapter in role.beside.loras)
+    deployment = engine.start(Launch(role.model.path, role.model.name, role.settings, loras=loras))
     allocated = deployment.allocated()
     rows = compare(plan.ledger, allocated.devices, resolution=allocated.resolution)
     if beyond := overrun(plan.ledger, rows):

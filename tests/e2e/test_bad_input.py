@@ -108,8 +108,30 @@ def test_an_unknown_option_names_the_command(tiny: str) -> None:
     assert "aidx plan --help" in message
 
 
-def test_two_gpus_are_refused_and_not_dropped(tiny: str) -> None:
-    refused("plan", tiny, "--vram", "12G", "--vram", "8G", code=2, says="several GPUs")
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--vram", "0", "-ngl", "all"), "--n-gpu-layers all, but no GPU is planned"),
+        (("--vram", "0", "--vram", "8G"), "--vram 0 plans for the CPU alone"),
+        (("--vram", "0", "--driver", "1G"), "--vram 0 plans for none"),
+        (("--vram", "0", "-ts", "1,1"), "--tensor-split 1,1, but no GPU is planned"),
+        (("--vram", "8G", "--gpu", "rtx-4090"), "--gpu and --vram"),
+        (("--gpu", "rtx-3060"), "may be rtx-3060-12gb or rtx-3060-8gb"),
+        (("--gpu", "rtx-3061-12gb"), "rtx-3060-12gb"),
+        (("--vram", "8G", "-ts", "3,1"), "has 2 parts, and 1 GPU is planned"),
+        (("--vram", "8G", "--vram", "4G", "-ts", "3"), "has 1 part, and 2 GPUs are planned"),
+        (("--vram", "8G", "--vram", "4G", "-ts", "0,0"), "gives no GPU a layer"),
+        (("--vram", "8G", "--vram", "4G", "-ts", "a,b"), "no list of numbers"),
+        (("--vram", "8G", "--vram", "4G", "-ts", "1,1", "-sm", "none"), "--split-mode none does not"),
+        (("--vram", "8G", "--vram", "4G", "-mg", "1"), "changes nothing with --split-mode layer"),
+        (("--vram", "8G", "--vram", "4G", "-sm", "none", "-mg", "2"), "--main-gpu 2 is not planned"),
+        (("--vram", "8G", "-sm", "row"), "row"),
+        (("--vram", "8G", "--cpu-moe", "--n-cpu-moe", "3"), "--cpu-moe"),
+        (("--vram", "8G", "--cpu-moe"), "aidx-tiny has no experts"),
+    ],
+)
+def test_flags_about_gpus_that_contradict_each_other(tiny: str, flags: tuple[str, ...], says: str) -> None:
+    assert "hint: " in refused("plan", tiny, *flags, code=2, says=says)
 
 
 def test_a_model_that_does_not_fit_is_exit_3_with_ways_out() -> None:

@@ -14,17 +14,19 @@ from aidx.budget.ledger import Entry
 
 MIB = 1 << 20
 RESOLUTION = MIB // 100  # bytes: the log's 0.01 MiB
+_AGAIN = "sched_reserve: reserving"
 LOADED = "model loaded"  # printed once, after every line that is read here
 
-_BUFFER = re.compile(r"(?:^|\s)\S+:\s+(\S+)\s+(model|KV|RS|compute|output) buffer size\s*=\s*(\d+(?:\.\d+)?) MiB")
+_BUFFER = re.compile(r"(?:^|\s)\S+:\s+(\S+)\s+(model|KV|RS|compute|output|LoRA) buffer size\s*=\s*(\d+(?:\.\d+)?) MiB")
 _NUMBER = re.compile(r"(llama_context: n_ctx|print_info: max token length)\s+= (\d+)\s*$")
 _GPU = re.compile(r"(?:CUDA|ROCm|Vulkan|SYCL|MTL|Metal)(\d*)(?:_Mapped|_Private|_Shared|_Split)?")
-_WHAT: Mapping[str, Literal["weights", "kv_cache", "recurrent_state", "compute", "output"]] = {
+_WHAT: Mapping[str, Literal["weights", "kv_cache", "recurrent_state", "compute", "output", "lora"]] = {
     "model": "weights",
     "KV": "kv_cache",
     "RS": "recurrent_state",
     "compute": "compute",
     "output": "output",
+    "LoRA": "lora",
 }
 
 
@@ -39,7 +41,10 @@ class Account:
 
     def read(self, line: str) -> bool:
         """Take in one line; those that say nothing of buffers are passed over. True after the last one."""
-        if buffer := _BUFFER.search(line):
+        if _AGAIN in line:  # with adapters the graph is reserved once more, and the first one is dropped
+            for entries in self.devices.values():
+                entries[:] = [entry for entry in entries if entry.what != "compute"]
+        elif buffer := _BUFFER.search(line):
             name, kind, size = buffer.groups()
             self.devices.setdefault(_device(name), []).append(_entry(name, kind, size))
         elif number := _NUMBER.search(line):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Generator, Sequence
 
 from aidx.model.spec import ModelSpec
+from aidx.plan.beside import NOTHING, Beside
 from aidx.plan.deployment.members import Member, Remote
 from aidx.plan.deployment.plan import deploy as all_steps
 from aidx.plan.devices import Machine
@@ -19,13 +20,15 @@ def plan(
     machine: Machine,
     prober: Prober,
     variant: Callable[[str], ModelSpec] | None = None,
+    *,
+    beside: Beside = NOTHING,
 ) -> Plan:
     """Plan *model* for *machine*; blocks while *prober* asks the engine.
 
-    *variant* builds the same model at another quantization, where that is possible. Raises as
+    *variant* builds the same model at another quantization, where that is possible; *beside* runs with it. Raises as
     ``aidx.plan.make.plan`` does.
     """
-    return _driven(steps(model, need, machine, variant), prober)
+    return _driven(steps(model, need, machine, variant, beside), prober)
 
 
 def deploy(members: Sequence[Member], machine: Machine, prober: Prober, remotes: Sequence[Remote] = ()) -> Plan:

@@ -17,13 +17,13 @@ Entries = dict[str, tuple[Entry, ...]]
 
 
 def allocate(model: ModelSpec, settings: Settings, *, gpus: int) -> Entries:
-    """What *model* takes with *settings* on *gpus* GPUs (0 or 1) and the host, by closed forms alone.
+    """What *model* takes with *settings* on *gpus* GPUs and the host, by closed forms alone.
 
-    Keys are ``gpu0`` where something lies on it, and ``host``. Entries of no bytes are left out.
+    Keys are the GPUs that the engine uses (``gpu0``, …) and ``host``. Entries of no bytes are left out.
 
     Raises:
-        InputError: For settings that the engine would refuse, more than one GPU, or an architecture that is
-            not known (``model.layers`` is ``None``): then only ``reconcile.from_engine`` can answer.
+        InputError: For settings that the engine would refuse, parts that do not match the GPUs, or an architecture
+            that is not known (``model.layers`` is ``None``): then only ``reconcile.from_engine`` can answer.
     """
     return Allocator(model, gpus=gpus)(settings)
 
@@ -143,9 +143,9 @@ def _scratch(layers: tuple[Layer, ...], settings: Settings, placement: Placement
 
 
 def output_entry(model: ModelSpec, settings: Settings) -> Entry:
-    """The logits that the engine hands out, one row a sequence (``llama_context::output_reserve``)."""
-    size = model.vocab_size * settings.parallel * 4
-    return Entry("output", size, f"{settings.parallel} x {model.vocab_size:,} logits x 4 B", "exact")
+    """The logits that the engine hands out, a row for each token asked for (``llama_context::output_reserve``)."""
+    rows = settings.n_outputs
+    return Entry("output", model.vocab_size * rows * 4, f"{rows} x {model.vocab_size:,} logits x 4 B", "exact")
 
 
 def prompt_cache_entry(settings: Settings) -> Entry:

@@ -13,6 +13,7 @@ REPORTED: tuple[tuple[What, ...], ...] = (
     ("recurrent_state",),
     ("compute", "scratch"),
     ("output",),
+    ("lora",),
 )
 EQUAL = frozenset({"exact", "engine", "measured"})  # grades that promise equality; the others promise a bound
 

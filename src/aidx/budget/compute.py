@@ -14,6 +14,7 @@ from aidx.budget.geometry import Geometry
 from aidx.budget.graph.inputs import batch_tokens, open_scene
 from aidx.budget.graph.scene import F32, NOTHING_AWAY, Away
 from aidx.budget.graph.whole import build
+from aidx.budget.handover import handed_over
 from aidx.budget.placement import HOST, Placement
 from aidx.budget.settings import Settings
 from aidx.budget.weights import allocated
@@ -39,14 +40,17 @@ def compute_buffer(
     """
     tokens = batch_tokens(settings)
     why = f"{tokens} tokens at once over {settings.n_ctx:,} cells"
+    more = handed_over(geo, layers, settings, placement, device)
     if device == HOST and placement.pinned and not _computes_on_host(geo, settings, away):
-        return Buffer(_host_inputs(geo, settings) + _sent_back(geo, tokens, away), f"inputs of the graph: {why}")
+        return Buffer(_host_inputs(geo, settings) + _sent_back(geo, tokens, away) + more, f"inputs of the graph: {why}")
     graph = build(geo, settings, on_gpu=device != HOST, away=away if device != HOST else NOTHING_AWAY)
     size = peak(graph.nodes, rules_for(device).alignment)
     if device != HOST and away != NOTHING_AWAY:
         size += _torn(geo, graph) + _borrowed(geo, layers, settings, away)
         why += ", and what is fetched from the host for them"
-    return Buffer(size - scratch(layers, settings, placement, device), f"worst-case graph: {why}")
+    if more:
+        why += ", and what is handed over between GPUs"
+    return Buffer(size + more - scratch(layers, settings, placement, device), f"worst-case graph: {why}")
 
 
 def _computes_on_host(geo: Geometry, settings: Settings, away: Away) -> bool:

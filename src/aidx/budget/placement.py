@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from aidx.budget.settings import Settings
+from aidx.budget.split import check_parts, owners
 from aidx.errors import InputError
 from aidx.model.metadata import trunk_count
 from aidx.model.spec import Layer, ModelSpec
@@ -30,6 +31,7 @@ _TIED_TWICE = frozenset({"gemma4"})
 # other types: there only the engine's own answer is exact.
 _REPACKED = frozenset({"q4_0", "q4_K", "iq4_nl", "mxfp4"})
 _REPACKED_ROWS = 8
+_PIPELINED = 4  # GGML_SCHED_MAX_COPIES: with all layers on several GPUs and nothing kept back (llama_context)
 _FINAL_NORM_OF: Mapping[str, str] = {"lfm2": "token_embd_norm.", "lfm2moe": "token_embd_norm."}
 
 
@@ -42,8 +44,8 @@ class Placement:
     *cpu_moe* is the number of first blocks whose experts stay on the host; *tied* is true where the output
     reuses the token embeddings, *shares* where it also shares their memory on the same device; *final_norm* is
     the name under which the family files its last norm, *rotary* the devices of blocks that use the rotary
-    factors of the file. With a GPU around, the host's part lies in *pinned* memory, and its weights are not
-    repacked.
+    factors of the file. *gpus* are those that the engine computes on; *copies* is how many of each of its inputs
+    it keeps so that they can work at the same time.
     """
 
     blocks: tuple[str, ...]
@@ -54,12 +56,18 @@ class Placement:
     shares: bool
     final_norm: str
     rotary: tuple[str, ...]
-    pinned: bool
+    gpus: tuple[str, ...]
+    copies: int = 1
+
+    @property
+    def pinned(self) -> bool:
+        """With a GPU around, the host's part lies in pinned memory, and its weights are not repacked."""
+        return bool(self.gpus)
 
     @property
     def devices(self) -> tuple[str, ...]:
-        """The GPU, where there is one (it computes even what lies on the host), then the host."""
-        return ("gpu0", HOST) if self.pinned else (HOST,)
+        """The GPUs (they compute even what lies on the host), then the host."""
+        return (*self.gpus, HOST)
 
     def holders(self, tensor: Tensor) -> tuple[str, ...]:
         """The device of each copy of *tensor*; none when it is not loaded (prediction blocks)."""
@@ -90,25 +98,24 @@ def gpu_layers(block_count: int, n_gpu_layers: int) -> int:
 
 
 def place(model: ModelSpec, settings: Settings, *, gpus: int) -> Placement:
-    """Place *model* on *gpus* GPUs (0 or 1) and the host.
+    """Place *model* on *gpus* GPUs (0: none) and the host.
 
     Raises:
-        InputError: For more than one GPU, or an architecture whose blocks are not known.
+        InputError: For parts that do not match the GPUs, a main GPU that is not there, or an architecture whose
+            blocks are not known.
     """
-    if gpus not in {0, 1}:
-        raise InputError(
-            f"a plan over {gpus} GPUs is not possible yet", hint="Give one --vram, or none for the host alone."
-        )
     if model.layers is None:
         raise InputError(
             f"the layers of architecture '{model.architecture}' are not known",
             hint="Ask the engine: plan without --fast.",
         )
+    used = used_gpus(settings, gpus)
     on_gpu = gpu_layers(model.block_count, settings.n_gpu_layers) if gpus else 0
     first = model.block_count + 1 - on_gpu
+    where = owners(settings.tensor_split, on_gpu) if len(used) > 1 else (0,) * on_gpu
 
     def device(layer: int) -> str:
-        return "gpu0" if layer >= first else HOST
+        return used[where[layer - first]] if layer >= first else HOST
 
     blocks = tuple(device(number) for number in range(len(model.layers)))
     trunk = trunk_count(model.header.metadata)
@@ -120,9 +127,24 @@ def place(model: ModelSpec, settings: Settings, *, gpus: int) -> Placement:
         tied=all(tensor.name != "output.weight" for tensor in model.tensors),
         shares=model.architecture not in _TIED_TWICE and not (gpus == 0 and _repacks_embedding(model)),
         rotary=_rotary(model, model.layers[:trunk], blocks),
-        pinned=gpus > 0,
+        gpus=used,
+        copies=_PIPELINED if len(used) > 1 and first == 0 and not settings.n_cpu_moe else 1,
         final_norm=_FINAL_NORM_OF.get(model.architecture, "output_norm."),
     )
+
+
+def used_gpus(settings: Settings, gpus: int) -> tuple[str, ...]:
+    """The GPUs among *gpus* that the engine uses; ``InputError`` for parts or a main GPU that do not match them."""
+    if settings.split_mode == "none" and gpus:
+        if not 0 <= settings.main_gpu < gpus:
+            raise InputError(
+                f"--main-gpu {settings.main_gpu} is not planned: GPUs are numbered from 0 to {gpus - 1}",
+                hint=f"Give a number from 0 to {gpus - 1}.",
+            )
+        return (f"gpu{settings.main_gpu}",)
+    if gpus > 1:
+        check_parts(settings.tensor_split, gpus)
+    return tuple(f"gpu{number}" for number in range(gpus))
 
 
 def _repacks_embedding(model: ModelSpec) -> bool:

@@ -1,6 +1,7 @@
 """The settings of one engine process, spelled as llama.cpp spells them."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 CELL_PAD = 256  # llama_context pads n_ctx to 256 cells (src/llama-context.cpp)
 
@@ -12,7 +13,11 @@ def pad(value: int, to: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``n_gpu_layers`` counts as llama.cpp does: the output layer is one more than the blocks."""
+    """``n_gpu_layers`` counts as llama.cpp does: the output layer is one more than the blocks.
+
+    ``tensor_split`` has one part for each GPU where there are several and ``split_mode`` is ``layer``; with
+    ``none`` everything goes to ``main_gpu``. ``n_draft`` tokens are guessed ahead by a draft model (0: none).
+    """
 
     ctx_size: int
     parallel: int = 1
@@ -27,6 +32,10 @@ class Settings:
     swa_full: bool = False
     cache_ram: int = 0
     ctx_checkpoints: int = 0
+    split_mode: Literal["layer", "none"] = "layer"
+    tensor_split: tuple[float, ...] = ()
+    main_gpu: int = 0
+    n_draft: int = 0
 
     @property
     def n_ctx(self) -> int:
@@ -54,3 +63,8 @@ class Settings:
     def n_ubatch(self) -> int:
         """Physical batch; clipped likewise."""
         return min(self.n_batch, self.ubatch_size)
+
+    @property
+    def n_outputs(self) -> int:
+        """Rows of logits that the server asks for at once: of each sequence its next token and those guessed."""
+        return min(self.n_batch, self.parallel * (1 + self.n_draft)) if self.n_draft else self.parallel

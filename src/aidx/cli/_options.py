@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aidx import wiring
-from aidx.cli._types import Size, Switch, WordOrNumber, size_text
+from aidx.budget.split import parts_text
+from aidx.cli._types import Parts, Size, Switch, WordOrNumber, size_text
 from aidx.errors import InputError
 from aidx.plan import engines
+from aidx.plan.beside import Files
 from aidx.plan.need import Need
+from aidx.plan.wish import Wish
 
 if TYPE_CHECKING:
     from aidx.config.merge import Settled
@@ -61,6 +64,24 @@ _SETTINGS = (
         show_default=True,
         help="Blocks whose experts stay on the host.",
     ),
+    click.option("--cpu-moe", is_flag=True, help="The experts of all blocks stay on the host."),
+    click.option(
+        "-sm",
+        "--split-mode",
+        type=click.Choice(["layer", "none"]),
+        default="layer",
+        show_default=True,
+        help="Several GPUs: split by layers, or use one alone.",
+    ),
+    click.option(
+        "-ts",
+        "--tensor-split",
+        type=Parts(),
+        help="Several GPUs: parts of the layers, such as 3,1 [default: by free memory, or what holds].",
+    ),
+    click.option(
+        "-mg", "--main-gpu", type=int, default=0, show_default=True, help="The GPU to use with --split-mode none."
+    ),
     click.option("--flash-attn", type=Switch(), default="on", show_default=True, help="Flash attention."),
     click.option("--kv-unified/--no-kv-unified", default=True, show_default=True, help="One KV pool for all slots."),
     click.option(
@@ -85,11 +106,22 @@ _SETTINGS = (
 )
 _MACHINE = (
     click.option(
-        "--vram", type=Size(), multiple=True, help="Plan for a GPU of this size; 0: CPU only [default: this machine]."
+        "--vram",
+        type=Size(),
+        multiple=True,
+        help="Plan for a GPU of this size; once for each GPU; 0: CPU only [default: this machine].",
+    ),
+    click.option(
+        "--gpu", multiple=True, metavar="NAME", help="Plan for this card, such as rtx-3060-12gb; once for each GPU."
     ),
     click.option("--host-ram", type=Size(), help="Plan for this much host RAM [default: this machine]."),
-    click.option("--driver", type=Size(), help="Driver context on the GPU [default: 512M, assumed]."),
+    click.option("--driver", type=Size(), help="Driver context on each GPU [default: the card table's, else 512M]."),
     click.option("--total", is_flag=True, help="Plan against the whole device: ignore what others use now."),
+)
+_BESIDE = (
+    click.option("--lora", multiple=True, metavar="FILE", help="A LoRA adapter beside the model; may be repeated."),
+    click.option("--mmproj", metavar="FILE", help="A projector for images or sound beside the model."),
+    click.option("--model-draft", metavar="FILE", help="A draft model that guesses tokens ahead, of the same family."),
 )
 _MODEL = (
     click.option("--quant", help="Quantization of a model that is no file yet, such as Q4_K_M."),
@@ -97,14 +129,9 @@ _MODEL = (
 )
 
 
-_PLANNED = {field.name for field in fields(Need)} | {
-    "vram",
-    "host_ram",
-    "driver",
-    "total",
-    "quant",
-    "imatrix",
-}
+_WISHES = ("vram", "gpu", "host_ram", "driver", "total")
+_FILES = ("lora", "mmproj", "model_draft")
+_PLANNED = {field.name for field in fields(Need)} | {*_WISHES, *_FILES, "cpu_moe", "quant", "imatrix"}
 
 
 def _stack(options: tuple[Command, ...], function: Command) -> Command:
@@ -125,28 +152,46 @@ def planning(function: Command) -> Command:
     @wraps(function)
     def wrapped(**given: Any) -> Any:  # noqa: ANN401 - click hands over what the options parsed
         asked = {name: given.pop(name) for name in list(given) if name in names}
+        every = given.pop("cpu_moe")
+        asked["n_cpu_moe"] = _experts(asked["n_cpu_moe"], every=every)
         chosen = frozenset(name for name in names if _given(click.get_current_context(), name))
+        chosen |= {"n_cpu_moe"} if every else frozenset()
         need = Need(**asked, given=chosen, environment=wiring.engine_environment(), notes=_machine_notes()).checked()
         need = replace(need, cache_ram=need.cache_ram * MIB)
-        machine = wiring.machine(
-            vram=_one_gpu(given.pop("vram")),
-            host_ram=given.pop("host_ram"),
-            driver=given.pop("driver"),
-            total=given.pop("total"),
-        )
-        model = {"quant": given.pop("quant"), "imatrix": given.pop("imatrix")}
+        machine = wiring.machine(_wish(given))
+        files = Files(*(given.pop(name) for name in _FILES))
+        model = {"quant": given.pop("quant"), "imatrix": given.pop("imatrix"), "files": files}
         return function(need=need, machine=machine, model_options=model, **given)
 
-    return _stack((*_MODEL, *_SETTINGS, *_MACHINE), wrapped)
+    return _stack((*_MODEL, *_BESIDE, *_SETTINGS, *_MACHINE), wrapped)
 
 
-def _one_gpu(sizes: tuple[int, ...]) -> int | None:
-    if len(sizes) > 1:
-        raise InputError(
-            f"--vram is given {len(sizes)} times: plans for several GPUs are not made yet",
-            hint="Give --vram once, for the GPU that is to hold the model.",
-        )
-    return sizes[0] if sizes else None
+def machine(function: Command) -> Command:
+    """The options that choose a machine; the command receives ``machine`` instead."""
+
+    @wraps(function)
+    def wrapped(**given: Any) -> Any:  # noqa: ANN401 - click hands over what the options parsed
+        machine = wiring.machine(_wish(given))
+        return function(machine=machine, **given)
+
+    return _stack(_MACHINE, wrapped)
+
+
+def _wish(given: dict[str, Any]) -> Wish:
+    """The wishes among the options *given*, which lose them; what was typed goes before what is configured."""
+    wish = Wish(*(given.pop(name) for name in _WISHES))
+    if wish.cards and _configured("vram"):
+        wish = replace(wish, vram=())
+    if wish.vram == (0,) and _configured("driver"):
+        wish = replace(wish, driver=None)
+    return wish
+
+
+def _experts(blocks: int | str, *, every: bool) -> int | str:
+    """Blocks whose experts stay on the host, from the two options that say it."""
+    if every and blocks != "auto":
+        raise InputError(f"--cpu-moe keeps all experts on the host, and --n-cpu-moe {blocks} some", hint="Give one.")
+    return "all" if every else blocks
 
 
 def settings() -> "Settled":
@@ -165,13 +210,15 @@ def _read_settings(context: click.Context, file: str | None) -> None:
     context.default_map = {key: value for path in tables for key, value in found.given(*path).items()}
 
 
+def _configured(name: str) -> bool:
+    return click.get_current_context().get_parameter_source(name) is click.core.ParameterSource.DEFAULT_MAP
+
+
 def _machine_notes() -> tuple[str, ...]:
     """Where the machine came from, if not from the command line."""
-    context = click.get_current_context()
-    of_settings = click.core.ParameterSource.DEFAULT_MAP
-    taken = [
-        name for name in ("vram", "host_ram", "driver", "total") if context.get_parameter_source(name) is of_settings
-    ]
+    named = bool(click.get_current_context().params.get("gpu"))
+    taken = [name for name in ("vram", "host_ram", "driver", "total") if _configured(name)]
+    taken = [name for name in taken if not (named and name == "vram")]
     if not taken:
         return ()
     origins = ", ".join(f"{name} from {settings().origin('device', name).where}" for name in taken)
@@ -201,9 +248,11 @@ def _words(option: click.Option, value: object) -> list[str]:
         return [flag if value else option.secondary_opts[0]]
     if isinstance(option.type, Switch):
         return [flag, "on" if value else "off"]
+    if isinstance(option.type, Parts) and isinstance(value, tuple):
+        return [flag, parts_text(value)]
     values = value if isinstance(value, tuple) else (value,)
     written = size_text if isinstance(option.type, Size) else str
     return [word for each in values for word in (flag, written(each))]
 
 
-__all__ = ["common", "planning", "settings", "typed"]
+__all__ = ["common", "machine", "planning", "settings", "typed"]

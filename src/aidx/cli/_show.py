@@ -1,8 +1,9 @@
 """Plans and checklists as lines for a person."""
 
 from aidx.budget.ledger import OUTSIDE, Account
-from aidx.budget.settings import CELL_PAD
+from aidx.budget.settings import CELL_PAD, Settings
 from aidx.budget.sizes import gib
+from aidx.budget.split import owners, parts_text
 from aidx.page.bar import bar, legend
 from aidx.plan.checklist import Checklist
 from aidx.plan.result import Alternative, Plan, RolePlan
@@ -37,9 +38,7 @@ def _head(role: RolePlan) -> list[str]:
     model, settings = role.model, role.settings
     if model.source == "cloud":
         return [f"{_named(role)}{model.name} through {role.engine}: no bytes here"]
-    layers = (
-        f"{settings.n_gpu_layers} of {model.block_count + 1} layers on gpu0" if settings.n_gpu_layers else "CPU only"
-    )
+    layers = _layers(settings, model.block_count + 1)
     experts = f", experts of {settings.n_cpu_moe} blocks on the host" if settings.n_cpu_moe else ""
     exact = "" if model.header_exact else " (tokenizer estimated)"
     first = (
@@ -53,6 +52,18 @@ def _head(role: RolePlan) -> list[str]:
         f"flash attention {'on' if settings.flash_attn else 'off'}, {layers}{experts}"
     )
     return [first, second]
+
+
+def _layers(settings: Settings, every: int) -> str:
+    """Where the layers are: ``CPU only``, or how many on which GPU."""
+    on_gpu = min(settings.n_gpu_layers, every)
+    if not on_gpu:
+        return "CPU only"
+    if not settings.tensor_split:
+        return f"{on_gpu} of {every} layers on gpu{settings.main_gpu if settings.split_mode == 'none' else 0}"
+    where = owners(settings.tensor_split, on_gpu)
+    shares = ", ".join(f"{where.count(gpu)} on gpu{gpu}" for gpu in range(len(settings.tensor_split)))
+    return f"{on_gpu} of {every} layers on GPUs ({shares}: --tensor-split {parts_text(settings.tensor_split)})"
 
 
 def _count(parameters: int) -> str:

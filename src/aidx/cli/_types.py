@@ -53,6 +53,25 @@ class Switch(click.ParamType[bool]):
         return bool(value == "on")
 
 
+class Parts(click.ParamType[tuple[float, ...]]):
+    """Parts of a whole, ``3,1``; llama.cpp takes ``3/1`` too."""
+
+    name = "N0,N1,…"
+
+    def convert(
+        self,
+        value: Any,  # noqa: ANN401 - click's own signature
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> tuple[float, ...]:
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(part) for part in str(value).replace("/", ",").split(","))
+        except ValueError:
+            self.fail(f"{value!r} is no list of numbers such as 3,1", param, ctx)
+
+
 def size_text(size: int) -> str:
     """*size* as a person would type it: in the largest unit that divides it."""
     for unit, step in (("GiB", 1 << 30), ("MiB", 1 << 20)):

@@ -41,11 +41,12 @@ def command(number: int | None, html: str, *, as_json: bool, quiet: bool, verbos
     from aidx.page.demo import render
     from aidx.plan.article import MODEL
     from aidx.plan.need import Need
+    from aidx.plan.wish import Wish
 
     begun = time.monotonic()
     wiring.check_page(html)
     task = pick(read(wiring.held_out_tasks()), number)
-    card, tiny, here = wiring.resolve(MODEL), wiring.resolve("aidx-tiny"), wiring.machine(vram=0)
+    card, tiny, here = wiring.resolve(MODEL), wiring.resolve("aidx-tiny"), wiring.machine(Wish(vram=(0,)))
     assert card.variant is not None
     silent = as_json or quiet
     with closing(wiring.prober()) as prober:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aidx.cli._options import common, planning, settings
+from aidx.errors import InputError
 from aidx.plan.devices import Machine
 from aidx.plan.need import Need
 
@@ -70,12 +71,20 @@ def planned(model: str | None, need: Need, machine: Machine, model_options: dict
     from aidx.advise import deploy
     from aidx.advise import plan as make
 
-    roles = None if model is not None else wiring.configured(settings(), need, **model_options)
+    files = model_options["files"]
+    options = {name: value for name, value in model_options.items() if name != "files"}
+    if model is None and files.any:
+        raise InputError(
+            "--lora, --mmproj and --model-draft stand beside one model, and no MODEL is given",
+            hint="Give the MODEL that they belong to.",
+        )
+    roles = None if model is not None else wiring.configured(settings(), need, **options)
     with closing(wiring.prober(warm=not need.fast)) as prober:
         if roles is not None:
             plan = deploy(roles.members, machine, prober, roles.remotes)
             return replace(plan, notes=(*plan.notes, *roles.notes))
         assert model is not None
-        found = wiring.resolve_for(need.engine, model, **model_options)
-        plan = make(found.model, need, machine, prober, found.variant)
+        found = wiring.resolve_for(need.engine, model, **options)
+        beside = wiring.beside(files, found.model)
+        plan = make(found.model, need, machine, prober, found.variant, beside=beside)
         return replace(plan, notes=(*plan.notes, *found.notes))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from aidx.errors import InputError
 from aidx.model import arch, quants
 from aidx.model.blank import Blank
+from aidx.model.companion import refuse_as_model
 from aidx.model.gguf.kinds import ALIGNMENT, padded
 from aidx.model.gguf.render import data_size, render
 from aidx.model.metadata import architecture, block_count, find_int, read_int, vocab_size
@@ -35,6 +36,7 @@ def from_header(
 
     An architecture that we do not know has ``layers`` ``None``: the engine may still know it.
     """
+    refuse_as_model(header, name)
     metadata = header.metadata
     of = architecture(metadata)
     family = arch.find(of)

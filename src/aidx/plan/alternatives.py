@@ -6,12 +6,14 @@ from dataclasses import dataclass, replace
 from aidx.budget.ledger import Ledger
 from aidx.budget.loss import published_loss
 from aidx.budget.settings import Settings
+from aidx.budget.split import parts_text
 from aidx.model.spec import ModelSpec
 from aidx.plan.ledger import Desk
 from aidx.plan.place import training_length
 from aidx.plan.probe import Answer, Probe
 from aidx.plan.result import Alternative
-from aidx.plan.search import all_layers, longest
+from aidx.plan.search import all_layers, gpu_headroom, longest
+from aidx.plan.spread import by_memory
 
 SMALLER = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_K_S", "IQ4_XS", "Q3_K_M")
 CACHE_COST = "KLD about 0.001 (Llama-3-8B, llama.cpp PR #7412)"
@@ -92,7 +94,7 @@ def _on_the_host(desk: Desk, settings: Settings) -> Change:
     while high - low > 1:
         middle = (low + high) // 2
         ledger = desk.closed(replace(settings, n_gpu_layers=middle))
-        low, high = (middle, high) if ledger.accounts[0].headroom >= 0 else (low, middle)
+        low, high = (middle, high) if gpu_headroom(ledger) >= 0 else (low, middle)
     total = all_layers(desk, settings).n_gpu_layers
     # The placement itself is named by _pinned, as for every change of a split model.
     return Change(desk, replace(settings, n_gpu_layers=low), "", f"slower: {total - low} of {total} layers on the host")
@@ -103,7 +105,7 @@ def _smaller(desk: Desk, settings: Settings, variant: Callable[[str], ModelSpec]
         smaller = variant(name) if variant else desk.model
         if smaller.file_bytes < desk.model.file_bytes:
             lost = published_loss(name)
-            other = Desk(smaller, desk.machine, desk.fast, silence=desk.silence)
+            other = Desk(smaller, desk.machine, desk.fast, silence=desk.silence, beside=desk.beside)
             yield Change(other, settings, f"--quant {name}", f"KLD {lost.kld_low:g} to {lost.kld_high:g}")
 
 
@@ -135,4 +137,6 @@ def _pinned(change: Change, *, holds: bool) -> str:
         flags.append(f"--n-gpu-layers {'all' if whole else settings.n_gpu_layers}")
         if settings.n_cpu_moe:
             flags.append(f"--n-cpu-moe {settings.n_cpu_moe}")
+    if settings.tensor_split and (not holds or settings != by_memory(change.desk.machine, settings)):
+        flags.append(f"--tensor-split {parts_text(settings.tensor_split)}")
     return " ".join(flags)

@@ -5,16 +5,23 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from aidx.budget.ledger import Account, Ledger
+from aidx.budget.ledger import Account, Ledger, What
 from aidx.budget.sizes import gib
 from aidx.plan.article import Claim
 from aidx.plan.result import Plan, RolePlan
 
 EDITOR = (6_500_000_000, 15_000_000_000)  # the role map's 7B-14B: models sold as such have 6.7B to 14.8B
 EDITOR_TIER = (None, "editor", "drafter", "verifier")
-WEIGHTS = frozenset({"weights", "repack"})
-CACHE = frozenset({"kv_cache", "recurrent_state"})
+WEIGHTS: frozenset[What] = frozenset({"weights", "repack"})
+CACHE: frozenset[What] = frozenset({"kv_cache", "recurrent_state"})
 WIDE = frozenset({"F32", "F16", "BF16"})
+COMPONENTS: tuple[tuple[str, frozenset[What], bool], ...] = (  # the last: shown where there is none, too
+    ("Model weights", WEIGHTS, True),
+    ("KV cache", CACHE, True),
+    ("LoRA adapters", frozenset({"lora"}), False),
+    ("Projector", frozenset({"projector"}), False),
+    ("Draft model", frozenset({"draft"}), False),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +100,12 @@ def _table(account: Account, *, named: bool) -> Iterator[Component]:
     """One device's rows, which sum up to its size; of several roles each has its own."""
     before = f"{account.name}: " if named else ""
     rest = account.planned + account.sum("desktop") + account.sum("reserve")
-    for title, kinds in (("Model weights", WEIGHTS), ("KV cache", CACHE)):
+    for title, kinds, always in COMPONENTS:
         sizes: dict[str | None, int] = {}
         for entry in account.entries:
             if entry.what in kinds:
                 sizes[entry.role] = sizes.get(entry.role, 0) + entry.bytes
-        for role, size in (sizes or {None: 0}).items():
+        for role, size in (sizes or ({None: 0} if always else {})).items():
             yield Component(f"{before}{title}{'' if role is None else f', {role}'}", size)
         rest -= sum(sizes.values())
     yield Component(f"{before}OS and framework overhead", rest)

@@ -79,6 +79,9 @@ def settings_json(settings: Settings) -> Json:
         "flash_attn": settings.flash_attn,
         "kv_unified": settings.kv_unified,
         "swa_full": settings.swa_full,
+        "split_mode": settings.split_mode,
+        "tensor_split": list(settings.tensor_split),
+        "main_gpu": settings.main_gpu,
     }
 
 

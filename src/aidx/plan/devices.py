@@ -1,9 +1,11 @@
 """The machine a plan is made for: this one, or one that the user wishes for."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from aidx.budget.ledger import Account, Entry, Grade
+from aidx.budget.ledger import Account, Entry, Grade, Ledger
+from aidx.errors import InputError
 
 MIB = 1 << 20
 ASSUMED_DRIVER = 512 * MIB  # DESIGN section 3: contexts of 107-555 MiB have been measured (llama.cpp #20595, #23604)
@@ -14,7 +16,11 @@ ASSUMED_ENGINE_PROCESS = 128 * MIB
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """*total* bytes, of which others use *used*; *reserve* is kept back for the user."""
+    """*total* bytes, of which others use *used*; *reserve* is kept back for the user.
+
+    *unified* bytes of a GPU's total are the host's RAM (Apple silicon: all of them; an APU: what lies beyond its
+    carve-out). *bandwidth* is in bytes a second, ``None`` where it is not known.
+    """
 
     name: str
     kind: Literal["gpu", "host"]
@@ -26,6 +32,19 @@ class Device:
     overhead_grade: Grade = "assumed"
     reserve: int = 0
     label: str = ""
+    total_why: str = ""
+    unified: int = 0
+    bandwidth: int | None = None
+    bandwidth_why: str = ""
+
+    @property
+    def free(self) -> int:
+        """Bytes that an engine finds free once its driver context stands: by these it splits a model."""
+        return max(0, self.total - self.used - self.reserve - self.overhead)
+
+    def shared(self, planned: int) -> int:
+        """Bytes of the host's RAM that *planned* bytes on this GPU take: what its own memory does not hold."""
+        return max(0, planned - max(0, self.total - self.unified - self.used)) if self.unified else 0
 
     def account(self, entries: tuple[Entry, ...]) -> Account:
         """This device with *entries* of a plan on it, its own overhead and what others use."""
@@ -40,23 +59,63 @@ class Device:
         return Account(self.name, self.kind, self.total, (*entries, *own))
 
 
+def bandwidth(device: Device) -> int | None:
+    """Bytes a second that *device* reads at most, by its maker's word; ``None`` where it is not known."""
+    return device.bandwidth
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What one source of hardware saw: GPUs, in its order, and lines that a person must read."""
+
+    gpus: tuple[Device, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """At most one GPU is planned for now; the host is always there."""
+    """The GPUs in the engine's order, called ``gpu0``, ``gpu1``, …, and the host; *notes* on how they were found.
+
+    Raises:
+        InputError: For two devices of one name, and for GPUs that are called otherwise.
+    """
 
     host: Device
     gpus: tuple[Device, ...] = field(default=())
+    notes: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Check the names: entries find their device by them."""
+        names = [device.name for device in self.devices]
+        for name in names:
+            if names.count(name) > 1:
+                raise InputError(f"{names.count(name)} devices are called {name}", hint="Give each its own name.")
+        for number, gpu in enumerate(self.gpus):
+            if gpu.name != f"gpu{number}":
+                raise InputError(f"GPU {number} is called {gpu.name}", hint=f"Call it gpu{number}.")
 
     @property
     def devices(self) -> tuple[Device, ...]:
         """GPUs first, then the host."""
         return (*self.gpus, self.host)
 
+    def ledger(self, entries: Mapping[str, tuple[Entry, ...]]) -> Ledger:
+        """All accounts with *entries* on them; what GPUs take of the host's RAM is no longer the host's to use."""
+        gpus = tuple(gpu.account(entries.get(gpu.name, ())) for gpu in self.gpus)
+        host = self.host.account(entries.get(self.host.name, ()))
+        shared = tuple(entry for gpu, account in zip(self.gpus, gpus, strict=True) for entry in _shared(gpu, account))
+        return Ledger((*gpus, replace(host, entries=(*host.entries, *shared))))
 
-def wished_gpu(total: int, *, driver: int = ASSUMED_DRIVER, asked: bool = False) -> Device:
+
+def _shared(gpu: Device, account: Account) -> Iterator[Entry]:
+    if taken := gpu.shared(account.planned):
+        yield Entry("desktop", taken, f"taken by {gpu.name}, which shares this memory", "exact")
+
+
+def wished_gpu(total: int, *, driver: int = ASSUMED_DRIVER, asked: bool = False, number: int = 0) -> Device:
     """A GPU of *total* bytes that is not here: nothing else on it, the driver's context assumed."""
     why = "CUDA context, as given by --driver" if asked else "CUDA context, aidx's default; --driver SIZE changes it"
-    return Device("gpu0", "gpu", total, overhead=driver, overhead_why=why)
+    return Device(f"gpu{number}", "gpu", total, overhead=driver, overhead_why=why)
 
 
 def host(total: int, *, used: int = 0) -> Device:

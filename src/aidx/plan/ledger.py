@@ -10,13 +10,14 @@ from aidx.budget.settings import Settings
 from aidx.errors import EngineError, InputError
 from aidx.model.arch import known
 from aidx.model.spec import ModelSpec
+from aidx.plan.beside import NOTHING, Beside, draft_settings, with_draft, with_loras, with_projector
 from aidx.plan.devices import Machine
 from aidx.plan.probe import Answer, Probe, Probed, Unanswered
 
 
 @dataclass(slots=True)
 class Desk:
-    """What one planning run has looked up: ledgers by settings, and why the engine was silent.
+    """What one planning run has looked up: entries by settings, and why the engine was silent.
 
     A cache of pure results; nothing outside the run sees it.
     """
@@ -25,14 +26,19 @@ class Desk:
     machine: Machine
     fast: bool
     silence: str | None = None
+    beside: Beside = NOTHING
     build: str | None = None
     asked: dict[Settings, Ledger] = field(default_factory=dict)
     formed: dict[Settings, Ledger] = field(default_factory=dict)
     arithmetic: Callable[[Settings], Entries] | None = None
+    _draft: "Desk | None" = field(init=False, default=None)
+    _projected: Probed | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         if self.arithmetic is None:
             self.arithmetic = Allocator(self.model, gpus=len(self.machine.gpus))
+        if self.beside.draft is not None:
+            self._draft = Desk(self.beside.draft, self.machine, self.fast, silence=self.silence)
 
     def allocate(self, settings: Settings) -> Entries:
         """The entries by closed forms; the engine's own, where it has others than llama.cpp."""
@@ -42,46 +48,88 @@ class Desk:
     def closed(self, settings: Settings) -> Ledger:
         """The ledger by closed forms alone."""
         if settings not in self.formed:
-            if self.model.layers is None:
-                raise InputError(
-                    f"architecture '{self.model.architecture}' is unknown to the closed forms",
-                    hint=f"Plan without --fast, so that the engine answers (known: {', '.join(known())}).",
-                )
-            self.formed[settings] = self._ledger(self.allocate(settings))
+            self.formed[settings] = self._ledger(self.closed_entries(settings))
         return self.formed[settings]
+
+    def closed_entries(self, settings: Settings) -> Entries:
+        """The entries by closed forms, companions too."""
+        if self.model.layers is None:
+            raise InputError(
+                f"architecture '{self.model.architecture}' is unknown to the closed forms",
+                hint=f"Plan without --fast, so that the engine answers (known: {', '.join(known())}).",
+            )
+        entries = self._with_companions(self.allocate(settings), settings)
+        if self._draft is None:
+            return entries
+        its = self._draft.closed_entries(self._drafted(settings))
+        return with_draft(entries, self._draft.model, its)
 
     def ask(self, settings: Settings) -> Generator[Probe, Answer, Ledger]:
         """The ledger with the engine's answer; by closed forms where it is not to be or cannot be asked."""
         if self.fast or self.silence is not None:
             return self.closed(settings)
         if settings not in self.asked:
-            probe = Probe(self.model, settings, tuple(device.total for device in self.machine.gpus))
-            answer = yield probe
-            if isinstance(answer, Unanswered):
-                return self._unanswered(answer, settings)
-            self.build = answer.build
-            self.asked[settings] = self._ledger(self._reconciled(settings, answer))
+            entries = yield from self.asked_entries(settings)
+            if entries is None:
+                return self.closed(settings)
+            self.asked[settings] = self._ledger(entries)
         return self.asked[settings]
+
+    def asked_entries(self, settings: Settings) -> Generator[Probe, Answer, Entries | None]:
+        """The entries with the engine's answer; ``None`` where it gave none and closed forms must do."""
+        answer = yield Probe(self.model, settings, self._sizes)
+        if isinstance(answer, Unanswered):
+            self._unanswered(answer)
+            return None
+        self.build = answer.build
+        if self.beside.projector is not None and self._projected is None:
+            found = yield Probe(self.model, settings, self._sizes, self.beside.projector)
+            self._projected = found if isinstance(found, Probed) else None
+        entries = self._with_companions(self._reconciled(settings, answer), settings)
+        if self._draft is None:
+            return entries
+        drafted = self._drafted(settings)
+        its = None if self._draft.whole_on_one(drafted) else (yield from self._draft.asked_entries(drafted))
+        return with_draft(entries, self._draft.model, self._draft.closed_entries(drafted) if its is None else its)
+
+    def _drafted(self, settings: Settings) -> Settings:
+        assert self._draft is not None
+        return draft_settings(self._draft.model, settings, gpus=len(self.machine.gpus))
+
+    def _with_companions(self, entries: Entries, settings: Settings) -> Entries:
+        gpus = len(self.machine.gpus)
+        entries = with_loras(entries, self.beside, self.model, settings, gpus=gpus)
+        return with_projector(entries, self.beside, self._projected, gpus=gpus)
+
+    @property
+    def _sizes(self) -> tuple[int, ...]:
+        return tuple(device.total for device in self.machine.gpus)
 
     def best(self, settings: Settings) -> Generator[Probe, Answer, Ledger]:
         """By closed forms where they equal the engine, else as ``ask``.
 
         With everything on one device they do (``tests/e2e/test_sweep.py``); compute of a split model is a bound.
         """
-        whole = not settings.n_cpu_moe and settings.n_gpu_layers in self.whole
-        if whole and self.model.layers is not None:
+        if self.whole_on_one(settings):
             return self.closed(settings)
         return (yield from self.ask(settings))
 
+    def whole_on_one(self, settings: Settings) -> bool:
+        """Whether everything lies on one device and closed forms equal the engine."""
+        whole = not settings.n_cpu_moe and settings.n_gpu_layers in self.whole
+        alone = len(self.machine.gpus) < 2 or settings.split_mode == "none"
+        return whole and alone and self.model.layers is not None
+
     @property
     def whole(self) -> tuple[int, int]:
-        """The values of ``n_gpu_layers`` that put everything on one device."""
+        """The values of ``n_gpu_layers`` that leave no layer on another kind of device."""
         return (self.model.block_count + 1,) * 2 if self.machine.gpus else (0, 0)
 
-    def _unanswered(self, answer: Unanswered, settings: Settings) -> Ledger:
+    def _unanswered(self, answer: Unanswered) -> None:
+        """Remember that the engine is silent; raises where only it could have answered."""
         self.silence = answer.reason
         if self.model.layers is not None:
-            return self.closed(settings)
+            return
         if answer.refused:
             raise InputError(
                 f"{self.model.name}: neither aidx nor the engine knows architecture "
@@ -100,4 +148,4 @@ class Desk:
         return reconcile(self.allocate(settings), answer.buffers, build=answer.build)
 
     def _ledger(self, entries: Entries) -> Ledger:
-        return Ledger(tuple(device.account(entries.get(device.name, ())) for device in self.machine.devices))
+        return self.machine.ledger(entries)

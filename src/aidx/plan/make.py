@@ -11,8 +11,10 @@ from aidx.budget.loss import published_loss
 from aidx.budget.placement import place as place_layers
 from aidx.budget.settings import CELL_PAD, Settings, pad
 from aidx.budget.sizes import gib
+from aidx.errors import InputError
 from aidx.model.spec import ModelSpec
 from aidx.plan.alternatives import alternatives
+from aidx.plan.beside import NOTHING, Beside
 from aidx.plan.devices import Machine
 from aidx.plan.engines import Rules
 from aidx.plan.engines import find as find_engine
@@ -39,32 +41,38 @@ class Seat:
 
     def on(self, machine: Machine) -> Desk:
         """A desk for the same model on what is left of *machine*."""
-        return _desk(self.desk.model, self.need, machine, self.rules)
+        return _desk(self.desk.model, self.need, machine, self.rules, self.desk.beside)
 
 
-def seat(model: ModelSpec, need: Need, machine: Machine) -> Seat:
+def seat(model: ModelSpec, need: Need, machine: Machine, beside: Beside = NOTHING) -> Seat:
     """Where *model* is planned; raises ``InputError`` for settings that its engine does not take."""
     asked = need.checked()
     rules = find_engine(asked.engine)
     settled = rules.settle(model, asked, machine)
-    desk = _desk(model, settled.need, settled.machine, rules)
+    desk = _desk(model, settled.need, settled.machine, rules, beside)
     return Seat(desk, settled.need, rules, (*asked.notes, *settled.notes))
 
 
-def _desk(model: ModelSpec, need: Need, machine: Machine, rules: Rules) -> Desk:
-    arithmetic = rules.arithmetic and rules.arithmetic(model, len(machine.gpus))
-    return Desk(model, machine, need.fast, arithmetic=arithmetic)
+def _desk(model: ModelSpec, need: Need, machine: Machine, rules: Rules, beside: Beside) -> Desk:
+    if rules.arithmetic is None:
+        return Desk(model, machine, need.fast, beside=beside)
+    if beside != NOTHING:
+        raise InputError(
+            f"--lora, --mmproj and --model-draft are not modelled for {rules.name}",
+            hint="Leave them out, or plan --engine embedded.",
+        )
+    return Desk(model, machine, need.fast, arithmetic=rules.arithmetic(model, len(machine.gpus)))
 
 
 def plan(
-    model: ModelSpec, need: Need, machine: Machine, variant: Variant | None = None
+    model: ModelSpec, need: Need, machine: Machine, variant: Variant | None = None, beside: Beside = NOTHING
 ) -> Generator[Probe, Answer, Plan]:
-    """Plan *model*; *variant*, where the model can be had in other quantizations, widens the ways out.
+    """Plan *model*, with what runs *beside* it; *variant*, where it can be had otherwise, widens the ways out.
 
     Raises ``InputError`` for settings that no engine takes, ``EngineError`` where only the engine could
     have answered and did not.
     """
-    here = seat(model, need, machine)
+    here = seat(model, need, machine, beside)
     desk = here.desk
     settings = yield from place(desk, here.need)
     ledger = yield from desk.ask(settings)
@@ -109,6 +117,7 @@ def role_plan(
         max_ctx_size=min(reach, model.context_length) if reach else 0,
         growth=(yield from _growth(desk, settings, here.need)),
         loss=published_loss(model.quantization, native=model.quantization == "MXFP4_MOE"),
+        beside=desk.beside,
     )
 
 
@@ -179,7 +188,7 @@ def _stated(role: RolePlan) -> dict[str, object]:
 
 def notes(here: Seat, settings: Settings) -> tuple[str, ...]:
     """What must be read before the plan of one process."""
-    desk, found = here.desk, []
+    desk, found = here.desk, list(here.desk.machine.notes)
     if not here.need.fast and desk.silence is not None:
         found.append(f"the engine was not asked ({desk.silence}): compute is modelled")
     found += here.notes

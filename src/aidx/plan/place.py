@@ -1,53 +1,84 @@
 """Which settings to plan: what was asked, completed where the user left the choice."""
 
 from collections.abc import Generator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from aidx.budget.kv import check_cache
+from aidx.budget.placement import used_gpus
 from aidx.budget.settings import CELL_PAD, Settings
+from aidx.budget.split import check_parts, parts_text
 from aidx.errors import InputError
 from aidx.plan.ledger import Desk
 from aidx.plan.need import OFFLOAD_CTX, Need
 from aidx.plan.probe import Answer, Probe
 from aidx.plan.search import all_layers, has_experts, longest, offload
+from aidx.plan.spread import by_memory, splits, spread
+
+_TRIES = 3  # splits over several GPUs that are tried for a longer context; the first is nearly always the best
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """What the user left to the plan: how many *layers* lie on GPUs, and how they are *spread* over several."""
+
+    layers: bool
+    spread: bool
 
 
 def place(desk: Desk, need: Need) -> Generator[Probe, Answer, Settings]:
     """The settings to plan; they need not hold (then nothing that was tried does).
 
-    Raises ``InputError`` for layers on a GPU that is not planned and for experts of a model that has none.
+    Raises ``InputError`` for layers on a GPU that is not planned, parts that do not match the GPUs and experts of a
+    model that has none.
     """
     _check(desk, need)
     settings = _as_asked(desk, need)
     check_cache(desk.model.layers or (), settings)
-    chooses_layers = need.n_gpu_layers == "auto" and bool(desk.machine.gpus)
+    free = Free(
+        layers=need.n_gpu_layers == "auto" and bool(desk.machine.gpus),
+        spread=need.tensor_split is None and splits(desk.machine, settings),
+    )
     if isinstance(need.ctx_size, int):
-        return (yield from _at(desk, settings, need)) if chooses_layers else settings
-    reached = yield from longest(desk, settings, training_length(desk))
-    enough = min(OFFLOAD_CTX, training_length(desk))
-    if reached >= enough or (not chooses_layers and reached):
-        return replace(settings, ctx_size=reached)
-    settings = replace(settings, ctx_size=enough)
-    if not chooses_layers:
+        return (yield from _at(desk, settings, need, free))
+    most = training_length(desk)
+    enough = min(OFFLOAD_CTX, most)
+    settings = yield from _longest(desk, settings, most, free)
+    if settings.ctx_size >= enough or (not free.layers and settings.ctx_size):
         return settings
-    settings = yield from _at(desk, settings, need)
-    if need.ctx_size != "max":
+    settings = yield from _at(desk, replace(settings, ctx_size=enough), need, free)
+    if need.ctx_size != "max" or not free.layers:
         return settings
-    reached = yield from longest(desk, settings, training_length(desk))
+    reached = yield from longest(desk, settings, most)
     return replace(settings, ctx_size=reached or enough)
 
 
 def _check(desk: Desk, need: Need) -> None:
-    if not desk.machine.gpus and need.n_gpu_layers not in {"auto", 0}:
-        raise InputError(
-            f"--n-gpu-layers {need.n_gpu_layers}, but no GPU is planned",
-            hint="Give the GPU's --vram, or leave --n-gpu-layers out.",
-        )
+    gpus = len(desk.machine.gpus)
+    if not gpus:
+        _check_without_gpu(need)
     if need.n_cpu_moe not in {"auto", 0} and not has_experts(desk):
+        flag = "--cpu-moe" if need.n_cpu_moe == "all" else f"--n-cpu-moe {need.n_cpu_moe}"
         raise InputError(
-            f"--n-cpu-moe {need.n_cpu_moe}, but {desk.model.name} has no experts",
+            f"{flag}, but {desk.model.name} has no experts",
             hint="Leave it out; --n-gpu-layers N moves whole layers.",
         )
+    if need.tensor_split is not None:
+        check_parts(need.tensor_split, gpus)
+    if need.split_mode == "none":
+        used_gpus(Settings(ctx_size=1, split_mode="none", main_gpu=need.main_gpu), gpus)
+
+
+def _check_without_gpu(need: Need) -> None:
+    flags = {
+        f"--n-gpu-layers {need.n_gpu_layers}": need.n_gpu_layers not in {"auto", 0},
+        f"--tensor-split {parts_text(need.tensor_split or ())}": need.tensor_split is not None,
+        f"--split-mode {need.split_mode}": need.split_mode != "layer",
+    }
+    for flag, given in flags.items():
+        if given:
+            raise InputError(
+                f"{flag}, but no GPU is planned", hint=f"Give the GPU's --vram, or leave {flag.split()[0]} out."
+            )
 
 
 def training_length(desk: Desk) -> int:
@@ -55,16 +86,44 @@ def training_length(desk: Desk) -> int:
     return max(desk.model.context_length, CELL_PAD)
 
 
-def _at(desk: Desk, settings: Settings, need: Need) -> Generator[Probe, Answer, Settings]:
-    """*settings* at their context: all on the GPU if that holds, else the best split, else all again."""
+def _longest(desk: Desk, settings: Settings, cap: int, free: Free) -> Generator[Probe, Answer, Settings]:
+    """*settings* at the longest context that holds (0: none), spread so that it is longest."""
+    reached = yield from longest(desk, settings, cap)
+    best = replace(settings, ctx_size=reached)
+    tried = {settings.tensor_split}
+    while free.spread and best.ctx_size < cap and len(tried) <= _TRIES:
+        further = replace(best, ctx_size=min(cap, best.ctx_size + CELL_PAD))
+        other = spread(desk, further, (yield from desk.ask(further)))
+        if other.tensor_split in tried:
+            break
+        tried.add(other.tensor_split)
+        reached = yield from longest(desk, other, cap)
+        if reached <= best.ctx_size:
+            break
+        best = replace(other, ctx_size=reached)
+    return best
+
+
+def _at(desk: Desk, settings: Settings, need: Need, free: Free) -> Generator[Probe, Answer, Settings]:
+    """*settings* at their context: as they are if that holds, else spread better, else the best split, else as is."""
+    if not free.layers and not free.spread:
+        return settings
     ledger = yield from desk.ask(settings)
     if ledger.holds:
         return settings
-    split = yield from offload(desk, settings, move_experts=need.n_cpu_moe == "auto")
+    if free.spread:
+        other = spread(desk, settings, ledger)
+        ledger = yield from desk.ask(other)
+        if ledger.holds:
+            return other
+    if not free.layers:
+        return settings
+    split = yield from offload(desk, settings, spreads=free.spread, move_experts=need.n_cpu_moe == "auto")
     return split or settings
 
 
 def _as_asked(desk: Desk, need: Need) -> Settings:
+    experts = {"auto": 0, "all": desk.model.block_count}
     settings = Settings(
         ctx_size=need.ctx_size if isinstance(need.ctx_size, int) else training_length(desk),
         parallel=need.parallel,
@@ -72,14 +131,19 @@ def _as_asked(desk: Desk, need: Need) -> Settings:
         cache_type_v=need.cache_type_v,
         ubatch_size=need.ubatch_size,
         batch_size=need.batch_size,
-        n_cpu_moe=need.n_cpu_moe if isinstance(need.n_cpu_moe, int) else 0,
+        n_cpu_moe=need.n_cpu_moe if isinstance(need.n_cpu_moe, int) else experts[need.n_cpu_moe],
         flash_attn=need.flash_attn,
         kv_unified=need.kv_unified,
         swa_full=need.swa_full,
         cache_ram=need.cache_ram,
         ctx_checkpoints=need.ctx_checkpoints,
+        split_mode=need.split_mode,
+        main_gpu=need.main_gpu,
+        n_draft=desk.beside.n_draft,
     )
     full = all_layers(desk, settings)
     if isinstance(need.n_gpu_layers, int) and desk.machine.gpus:
-        return replace(full, n_gpu_layers=min(need.n_gpu_layers, full.n_gpu_layers))
-    return full
+        full = replace(full, n_gpu_layers=min(need.n_gpu_layers, full.n_gpu_layers))
+    if need.tensor_split is not None and splits(desk.machine, full):
+        return replace(full, tensor_split=need.tensor_split)
+    return by_memory(desk.machine, full)

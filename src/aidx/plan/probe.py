@@ -3,16 +3,22 @@
 from dataclasses import dataclass
 
 from aidx.budget.settings import Settings
+from aidx.model.companion import Projector
 from aidx.model.spec import ModelSpec
 
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """Ask the engine what *model* takes with *settings* on GPUs of *gpus* bytes (none: CPU only)."""
+    """Ask the engine what *model* takes with *settings* on GPUs of *gpus* bytes (none: CPU only).
+
+    With a *projector* the question is what that takes instead, on the first GPU: one buffer a device, its weights and
+    compute together in ``compute``.
+    """
 
     model: ModelSpec
     settings: Settings
     gpus: tuple[int, ...] = ()
+    projector: Projector | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from aidx.budget.ledger import Ledger
 from aidx.budget.loss import Loss
 from aidx.budget.settings import Settings
 from aidx.model.spec import ModelSpec
+from aidx.plan.beside import NOTHING, Beside
 
 Verdict = Literal["fits", "fits_with_offload", "does_not_fit"]
 
@@ -33,6 +34,7 @@ class RolePlan:
     max_ctx_size: int
     growth: Growth
     loss: Loss
+    beside: Beside = NOTHING
 
 
 @dataclass(frozen=True, slots=True)

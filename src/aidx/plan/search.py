@@ -1,4 +1,4 @@
-"""Searches over settings: the longest context that holds, and the best split between GPU and host."""
+"""Searches over settings: the longest context that holds, and the best split between GPUs and host."""
 
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -7,11 +7,13 @@ from aidx.budget.ledger import Ledger
 from aidx.budget.settings import CELL_PAD, Settings
 from aidx.plan.ledger import Desk
 from aidx.plan.probe import Answer, Probe
+from aidx.plan.spread import by_memory, spread
 
 STRAIGHT_STEPS = 6  # guesses along the slope before plain bisection takes over
 
 
 Look = Callable[[Settings], Generator[Probe, Answer, Ledger]]
+Found = Generator[Probe, Answer, Settings | None]
 
 
 def longest(desk: Desk, settings: Settings, cap: int, look: Look | None = None) -> Generator[Probe, Answer, int]:
@@ -64,7 +66,7 @@ def _reach(desk: Desk, here: Settings, ledger: Ledger) -> int:
     now = desk.closed(here)
     steps = []
     for account in ledger.accounts:
-        slope = further.account(account.name).planned - now.account(account.name).planned
+        slope = now.account(account.name).headroom - further.account(account.name).headroom
         if slope > 0:
             steps.append(account.headroom // slope)
         elif account.headroom < 0:
@@ -73,25 +75,39 @@ def _reach(desk: Desk, here: Settings, ledger: Ledger) -> int:
 
 
 def all_layers(desk: Desk, settings: Settings) -> Settings:
-    """*settings* with every layer and the output on the GPU, or none where no GPU is planned."""
+    """*settings* with every layer and the output on GPUs, or none where no GPU is planned."""
     return replace(settings, n_gpu_layers=desk.model.block_count + 1 if desk.machine.gpus else 0)
 
 
-def offload(desk: Desk, settings: Settings, *, move_experts: bool) -> Generator[Probe, Answer, Settings | None]:
-    """The split that keeps most on the GPU and holds: experts move to the host first, then layers.
+def offload(desk: Desk, settings: Settings, *, spreads: bool, move_experts: bool) -> Found:
+    """The split that keeps most on the GPUs and holds: experts move to the host first, then layers.
 
-    ``None`` where even the host cannot take the rest.
+    With *spreads* the layers of each try are spread over the GPUs anew. ``None`` where even the host cannot take
+    the rest.
     """
     blocks = desk.model.block_count
     full = all_layers(desk, settings)
+
+    def fitted(rung: Settings) -> Settings:
+        return best_spread(desk, rung) if spreads else rung
+
     if move_experts and has_experts(desk):
         experts = replace(full, n_cpu_moe=blocks)
-        if (yield from _gpu_holds(desk, experts)):
-            best = yield from _last(desk, [replace(full, n_cpu_moe=count) for count in range(blocks, -1, -1)])
+        if (yield from _gpu_holds(desk, fitted(experts))):
+            best = yield from _last(desk, [replace(full, n_cpu_moe=count) for count in range(blocks, -1, -1)], fitted)
             return (yield from _if_holds(desk, best))
         full = experts
-    best = yield from _last(desk, [replace(full, n_gpu_layers=count) for count in range(blocks + 2)])
+    best = yield from _last(desk, [replace(full, n_gpu_layers=count) for count in range(blocks + 2)], fitted)
     return (yield from _if_holds(desk, best))
+
+
+def best_spread(desk: Desk, settings: Settings) -> Settings:
+    """*settings* spread as the engine would, or better where its GPUs do not hold that by closed forms."""
+    usual = by_memory(desk.machine, settings)
+    if desk.model.layers is None:
+        return usual
+    ledger = desk.closed(usual)
+    return usual if gpu_headroom(ledger) >= 0 else spread(desk, usual, ledger)
 
 
 def has_experts(desk: Desk) -> bool:
@@ -99,31 +115,35 @@ def has_experts(desk: Desk) -> bool:
     return any("_exps" in tensor.name for tensor in desk.model.tensors)
 
 
-def _last(desk: Desk, ladder: list[Settings]) -> Generator[Probe, Answer, Settings]:
-    """The last rung that the GPU holds; each rung takes more of it than the one before, the first fits."""
+def _last(
+    desk: Desk, ladder: list[Settings], fitted: Callable[[Settings], Settings]
+) -> Generator[Probe, Answer, Settings]:
+    """The last rung that the GPUs hold; each rung takes more of them than the one before, the first fits."""
     low, high = 0, len(ladder)
     while high - low > 1:
         middle = (low + high) // 2
+        rung = fitted(ladder[middle])
         if desk.model.layers is None:
-            fits = yield from _gpu_holds(desk, ladder[middle])
+            fits = yield from _gpu_holds(desk, rung)
         else:
-            fits = _gpu_headroom(desk.closed(ladder[middle])) >= 0
+            fits = gpu_headroom(desk.closed(rung)) >= 0
         low, high = (middle, high) if fits else (low, middle)
-    # The closed forms may be up to 1 % high: the engine is asked whether one rung more fits after all.
-    while low + 1 < len(ladder) and (yield from _gpu_holds(desk, ladder[low + 1])):
+    # The closed forms are a bound: the engine is asked whether one rung more fits after all.
+    while low + 1 < len(ladder) and (yield from _gpu_holds(desk, fitted(ladder[low + 1]))):
         low += 1
-    return ladder[low]
+    return fitted(ladder[low])
 
 
-def _gpu_headroom(ledger: Ledger) -> int:
+def gpu_headroom(ledger: Ledger) -> int:
+    """The headroom of the tightest GPU; 0 without one."""
     return min((account.headroom for account in ledger.accounts if account.kind == "gpu"), default=0)
 
 
 def _gpu_holds(desk: Desk, settings: Settings) -> Generator[Probe, Answer, bool]:
     ledger = yield from desk.ask(settings)
-    return _gpu_headroom(ledger) >= 0
+    return gpu_headroom(ledger) >= 0
 
 
-def _if_holds(desk: Desk, settings: Settings) -> Generator[Probe, Answer, Settings | None]:
+def _if_holds(desk: Desk, settings: Settings) -> Found:
     ledger = yield from desk.ask(settings)
     return settings if ledger.holds else None

@@ -141,8 +141,38 @@ def test_a_gpu_takes_part_even_when_everything_lies_on_the_host():
     assert place(MODEL, Settings(ctx_size=256), gpus=0).devices == (HOST,)
 
 
-def test_several_gpus_and_unknown_architectures_are_refused():
-    with pytest.raises(InputError, match="a plan over 2 GPUs"):
+def test_layers_go_to_gpus_in_order_by_their_parts_and_the_output_comes_last():
+    placement = place(MODEL, Settings(ctx_size=256, n_gpu_layers=99, tensor_split=(3, 1)), gpus=2)
+    blocks = len(placement.blocks)
+
+    assert placement.blocks == ("gpu0",) * (blocks - placement.blocks.count("gpu1")) + ("gpu1",) * (
+        placement.blocks.count("gpu1")
+    )
+    assert abs(placement.blocks.count("gpu0") - 0.75 * (blocks + 1)) <= 1
+    assert placement.output == "gpu1"
+    assert placement.devices == ("gpu0", "gpu1", "host")
+
+
+def test_only_whole_models_on_several_gpus_keep_four_copies_of_their_inputs():
+    whole = Settings(ctx_size=256, n_gpu_layers=99, tensor_split=(1, 1))
+    partly = replace(whole, n_gpu_layers=3)
+    alone = replace(whole, split_mode="none", tensor_split=())
+
+    assert [place(MODEL, settings, gpus=2).copies for settings in (whole, partly, alone)] == [4, 1, 1]
+
+
+def test_split_mode_none_uses_the_main_gpu_alone():
+    settings = Settings(ctx_size=256, n_gpu_layers=99, split_mode="none", main_gpu=1)
+    placement = place(MODEL, settings, gpus=3)
+
+    assert set(placement.blocks) == {"gpu1"}
+    assert placement.devices == ("gpu1", "host")
+    with pytest.raises(InputError, match="--main-gpu 3 is not planned"):
+        place(MODEL, replace(settings, main_gpu=3), gpus=3)
+
+
+def test_parts_that_do_not_match_the_gpus_and_unknown_architectures_are_refused():
+    with pytest.raises(InputError, match="0 parts, and 2 GPUs are planned"):
         place(MODEL, Settings(ctx_size=256), gpus=2)
     with pytest.raises(InputError, match="layers of architecture 'qwen2' are not known"):
         place(replace(MODEL, layers=None), Settings(ctx_size=256), gpus=0)

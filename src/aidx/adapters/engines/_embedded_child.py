@@ -14,6 +14,7 @@ from typing import Any
 from aidx.adapters.tether import die_with_parent
 
 BUFFERS_LOGGED = 4  # verbosity from which the engine says what it allocates
+SPLIT_MODES = {"layer": "LLAMA_SPLIT_MODE_LAYER", "none": "LLAMA_SPLIT_MODE_NONE"}
 CACHE_TYPES = {
     "f32": "GGML_TYPE_F32",
     "f16": "GGML_TYPE_F16",
@@ -54,6 +55,7 @@ def _parameters(xllamacpp: Any, order: dict[str, Any]) -> Any:  # noqa: ANN401 -
     """The server's parameters; everything that allocates is set, whatever its default."""
     found = xllamacpp.CommonParams()
     found.model.path = order["path"]
+    found.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 1.0) for path in order["loras"]]
     found.model_alias = {order["name"]}
     found.hostnames = ["127.0.0.1"]
     found.port = 0
@@ -86,6 +88,10 @@ def _memory(xllamacpp: Any, found: Any, order: dict[str, Any]) -> None:  # noqa:
     found.cache_idle_slots = False
     found.n_ctx_checkpoints = order["n_ctx_checkpoints"]
     found.n_gpu_layers = order["n_gpu_layers"]
+    found.split_mode = getattr(xllamacpp.llama_split_mode, SPLIT_MODES[order["split_mode"]])
+    parts = order["tensor_split"]
+    found.tensor_split = [*parts, *[0.0] * (len(found.tensor_split) - len(parts))]
+    found.main_gpu = order["main_gpu"]
     found.no_kv_offload = found.no_op_offload = order["n_gpu_layers"] == 0  # planned for the CPU: all of it
     found.fit_params = False  # the plan has decided; the engine may not shrink it
     found.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE  # what is planned is what is allocated

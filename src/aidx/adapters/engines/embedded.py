@@ -158,6 +158,7 @@ def _order(launch: Launch, key: str) -> dict[str, Any]:
         )
     return {
         "path": launch.path,
+        "loras": launch.loras,
         "name": launch.name,
         "key": key,
         "threads": launch.threads or _threads(),
@@ -174,6 +175,9 @@ def _order(launch: Launch, key: str) -> dict[str, Any]:
         "cache_ram_mib": settings.cache_ram // MIB,
         "n_ctx_checkpoints": settings.ctx_checkpoints,
         "n_gpu_layers": settings.n_gpu_layers,
+        "split_mode": settings.split_mode,
+        "tensor_split": settings.tensor_split,
+        "main_gpu": settings.main_gpu,
     }
 
 

@@ -82,6 +82,28 @@ class ContextParams(c.Structure):
     )
 
 
+class ProjectorParams(c.Structure):
+    """``struct mtmd_context_params`` (``tools/mtmd/mtmd.h``)."""
+
+    _fields_ = (
+        ("use_gpu", c.c_bool),
+        ("device", POINTER),
+        ("print_timings", c.c_bool),
+        ("n_threads", c.c_int),
+        ("image_marker", POINTER),
+        ("media_marker", POINTER),
+        ("flash_attn_type", c.c_int),
+        ("warmup", c.c_bool),
+        ("image_min_tokens", c.c_int),
+        ("image_max_tokens", c.c_int),
+        ("cb_eval", POINTER),
+        ("cb_eval_user_data", POINTER),
+        ("batch_max_tokens", c.c_int32),
+        ("progress_callback", POINTER),
+        ("progress_callback_user_data", POINTER),
+    )
+
+
 class BufferOverride(c.Structure):
     """``struct llama_model_tensor_buft_override``; a list of them ends with a null pattern."""
 
@@ -116,11 +138,26 @@ class _Node(c.Structure):
     )
 
 
+class _Pair(c.Structure):
+    """A tree node with its pair of device and bytes."""
+
+    _fields_ = (
+        ("colour", c.c_size_t),
+        ("parent", POINTER),
+        ("left", POINTER),
+        ("right", POINTER),
+        ("device", POINTER),
+        ("bytes", c.c_size_t),
+    )
+
+
 LogCallback = c.CFUNCTYPE(None, c.c_int, c.c_char_p, POINTER)
 
 # The result, then the arguments, of each function.
 _FUNCTIONS = {
     "llama_log_set": (None, LogCallback, POINTER),
+    "mtmd_log_set": (None, LogCallback, POINTER),
+    "mtmd_context_params_default": (ProjectorParams,),
     "llama_backend_init": (None,),
     "llama_model_default_params": (ModelParams,),
     "llama_context_default_params": (ContextParams,),
@@ -139,6 +176,7 @@ _FUNCTIONS = {
     "ggml_backend_buft_name": (c.c_char_p, POINTER),
     "ggml_backend_cpu_buffer_type": (POINTER,),
 }
+PROJECTOR = "_Z21mtmd_get_memory_usagePKc19mtmd_context_params"
 BREAKDOWN = "_Z26llama_get_memory_breakdownPK13llama_context"
 
 
@@ -150,21 +188,34 @@ def open_library(path: str) -> c.CDLL:
         function.restype, function.argtypes = result, arguments
     breakdown = getattr(library, BREAKDOWN)
     breakdown.restype, breakdown.argtypes = _Map, [POINTER]
+    usage = getattr(library, PROJECTOR)
+    usage.restype, usage.argtypes = _Map, [c.c_char_p, ProjectorParams]
     return library
 
 
 def memory_breakdown(library: c.CDLL, context: int) -> list[tuple[int, int, int, int]]:
     """Rows of (buffer type, model, context and compute bytes) of a context."""
-    tree = getattr(library, BREAKDOWN)(context)
-    rows: list[tuple[int, int, int, int]] = []
+    nodes = (_Node.from_address(address) for address in _walk(getattr(library, BREAKDOWN)(context)))
+    return [(node.buft, node.model, node.context, node.compute) for node in nodes]
+
+
+def projector_memory(library: c.CDLL, path: bytes, params: ProjectorParams) -> list[tuple[int, int]]:
+    """Rows of (device, bytes of weights and compute) of the projector at *path*; none where it is refused."""
+    nodes = (_Pair.from_address(address) for address in _walk(getattr(library, PROJECTOR)(path, params)))
+    return [(node.device, node.bytes) for node in nodes]
+
+
+def _walk(tree: _Map) -> list[int]:
+    """The addresses of a tree's nodes."""
+    found: list[int] = []
     pending = [tree.root]
     # The count bounds the walk should the layout ever differ: better a wrong sum than a stray pointer.
-    while pending and len(rows) <= tree.count:
+    while pending and len(found) <= tree.count:
         address = pending.pop()
         if address:
-            node = _Node.from_address(address)
-            rows.append((node.buft, node.model, node.context, node.compute))
+            node = _Pair.from_address(address)
+            found.append(address)
             pending += [node.left, node.right]
-    if len(rows) != tree.count:
-        raise OSError("the engine's memory breakdown is not the map of the pinned build")
-    return rows
+    if len(found) != tree.count:
+        raise OSError("the engine's account of its memory is not the map of the pinned build")
+    return found

@@ -3,8 +3,11 @@
 Requests are JSON lines on standard input, answers JSON lines on standard output, the first of them (before
 any request) ``{"ready": true}`` or ``{"mismatch": why}``:
 
-``{"model": {"header": bytes, "hole": bytes, "n_gpu_layers", "n_cpu_moe", "gpus": [bytes]}}`` followed by the
-header itself: loads the model; ``{"loaded": true}`` or ``{"refused": why}``.
+``{"model": {"header": bytes, "hole": bytes, "gpus": [bytes], "n_gpu_layers", "n_cpu_moe", "split_mode", "main_gpu",
+"tensor_split": [parts]}}`` followed by the header itself: loads the model; ``{"loaded": true}`` or
+``{"refused": why}``. Without parts the engine splits by the sizes of the GPUs.
+``{"projector": {"header": bytes, "hole": bytes, "gpus": [bytes]}}`` followed by the header: ``{"devices": [[device,
+bytes]]}`` or ``{"refused": why}``; the model stays loaded.
 ``{"context": {…}}`` with the fields of ``llama_context_params``: plans it for the loaded model;
 ``{"buffers": [[device, name, model, context, compute]], "n_ctx"}`` or ``{"refused": why}``.
 
@@ -27,6 +30,8 @@ if TYPE_CHECKING:
 
 MEMORY = 4 << 30  # bytes of private memory the engine may take to plan; it needs some 50 MiB
 ERROR = 4  # GGML_LOG_LEVEL_ERROR
+MOST_DEVICES = 16  # llama_max_devices(): the engine reads as many parts of a split
+SPLIT_MODES = {"none": 0, "layer": 1}  # enum llama_split_mode
 EXPERTS = r"blk\.(%s)\.ffn_(up|down|gate|gate_up)_(ch|)exps"  # LLM_FFN_EXPS_REGEX, as --n-cpu-moe uses it
 
 
@@ -38,6 +43,7 @@ class Engine:
         self.complaints: list[str] = []
         self._log = capi.LogCallback(self._logged)
         library.llama_log_set(self._log, None)
+        library.mtmd_log_set(self._log, None)
         library.llama_backend_init()
         self.machine = Machine(library)
         self.model: int | None = None
@@ -49,16 +55,20 @@ class Engine:
             self.complaints.append(text.decode("utf-8", "replace").strip())
             os.write(2, text)
 
-    def load(self, path: str, *, n_gpu_layers: int, n_cpu_moe: int, gpus: list[int]) -> bool:
+    def load(self, path: str, wish: "dict[str, Any]") -> bool:
         """Open the model at *path* without allocating anything."""
         self.unload()
         params = self.library.llama_model_default_params()
-        devices = self.machine.gpus(gpus)
-        overrides = self._experts(n_cpu_moe)
-        self._kept = [devices, overrides]
+        devices = self.machine.gpus(wish["gpus"])
+        overrides = self._experts(wish["n_cpu_moe"])
+        parts = (c.c_float * MOST_DEVICES)(*wish["tensor_split"])
+        self._kept = [devices, overrides, parts]
         params.devices = c.addressof(devices)
-        params.tensor_buft_overrides = c.addressof(overrides) if n_cpu_moe else None
-        params.n_gpu_layers = n_gpu_layers
+        params.tensor_buft_overrides = c.addressof(overrides) if wish["n_cpu_moe"] else None
+        params.n_gpu_layers = wish["n_gpu_layers"]
+        params.split_mode = SPLIT_MODES[wish["split_mode"]]
+        params.main_gpu = wish["main_gpu"]
+        params.tensor_split = c.addressof(parts) if wish["tensor_split"] else None
         params.no_alloc, params.load_mode = True, 0
         self.model = self.library.llama_model_load_from_file(path.encode(), params)
         return bool(self.model)
@@ -91,6 +101,15 @@ class Engine:
         finally:
             self.library.llama_free(context)
 
+    def project(self, path: str, gpus: list[int]) -> dict[str, object] | None:
+        """What the projector at *path* takes; ``None`` if it is refused."""
+        self.complaints.clear()
+        devices = self.machine.gpus(gpus)
+        params = self.library.mtmd_context_params_default()
+        params.use_gpu, params.device = bool(gpus), devices[0]
+        rows = capi.projector_memory(self.library, path.encode(), params)
+        return {"devices": [[self.machine.holder(device), size] for device, size in rows]} if rows else None
+
     def _row(self, buffer_type: int, *sizes: int) -> list[object]:
         name = self.library.ggml_backend_buft_name(buffer_type).decode()
         return [self.machine.owner(buffer_type), name, *sizes]
@@ -114,13 +133,15 @@ def answer(engine: Engine, request: "dict[str, Any]", requests: "IO[bytes]") -> 
     """Do what one request says."""
     if "context" in request:
         return engine.plan(request["context"]) or engine.refusal()
-    wish = request["model"]
+    wish = request.get("model") or request["projector"]
     descriptor = ghost_file(requests.read(wish.pop("header")), wish.pop("hole"))
+    path = f"/proc/self/fd/{descriptor}"
     try:
-        loaded = engine.load(f"/proc/self/fd/{descriptor}", **wish)
+        if "projector" in request:
+            return engine.project(path, wish["gpus"]) or engine.refusal()
+        return {"loaded": True} if engine.load(path, wish) else engine.refusal()
     finally:
         os.close(descriptor)
-    return {"loaded": True} if loaded else engine.refusal()
 
 
 def open_engine(path: str) -> tuple[Engine | None, dict[str, object]]:

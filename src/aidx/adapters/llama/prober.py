@@ -13,6 +13,8 @@ from aidx.adapters.llama.wheel import PINNED, Wheel, find_wheel
 from aidx.adapters.process import spawn, stop
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError, InputError
+from aidx.model.companion import Projector
+from aidx.model.gguf.render import data_size, lay_out, render
 from aidx.model.spec import ModelSpec
 from aidx.model.tensor import TYPES
 from aidx.plan.probe import Answer, Buffer, Probe, Probed, Unanswered
@@ -22,6 +24,7 @@ ROOT = str(Path(__file__).parents[3])  # the folder that holds the package aidx
 # Without site and user paths a child starts in half the time; its modules come from the cache of bytecode.
 BOOT = "import sys; sys.path.append(sys.argv[1]); from aidx.adapters.llama.child import main; main(sys.argv[2])"
 TAIL = 4096  # bytes of the engine's last words that are looked at
+MOST_DEVICES = 16  # llama_max_devices() of the pinned build
 MOST = 1 << 31  # settings are 32-bit integers in the engine
 
 
@@ -39,9 +42,12 @@ class _SilenceError(Exception):
 
 class _Loaded(NamedTuple):
     model: ModelSpec
+    gpus: tuple[int, ...]
     n_gpu_layers: int
     n_cpu_moe: int
-    gpus: tuple[int, ...]
+    split_mode: str
+    main_gpu: int
+    tensor_split: tuple[float, ...]
 
 
 class EngineProber:
@@ -89,9 +95,11 @@ class EngineProber:
         return self._child
 
     def _asked(self, probe: Probe) -> Probed:
-        context = _context(probe.settings)
         child = self._started()
-        wanted = _Loaded(probe.model, probe.settings.n_gpu_layers, probe.settings.n_cpu_moe, probe.gpus)
+        if probe.projector is not None:
+            return _projected(child, probe.projector, probe.gpus)
+        context = _context(probe.settings)
+        wanted = _wanted(probe)
         if self._loaded is None or not _same(self._loaded, wanted):
             self._load(child, wanted)
         reply = child.exchange({"context": context})
@@ -102,13 +110,8 @@ class EngineProber:
         if self._ghost is None or self._ghost[0] is not wanted.model:
             self._ghost = (wanted.model, ghost(wanted.model))
         header, hole = self._ghost[1].header, self._ghost[1].hole
-        request = {
-            "header": len(header),
-            "hole": hole,
-            "n_gpu_layers": wanted.n_gpu_layers,
-            "n_cpu_moe": wanted.n_cpu_moe,
-            "gpus": wanted.gpus,
-        }
+        placed = {name: value for name, value in wanted._asdict().items() if name != "model"}
+        request = {"header": len(header), "hole": hole, **placed}
         self._loaded = None
         child.exchange({"model": request}, header)
         self._loaded = wanted
@@ -202,6 +205,32 @@ class _Child:
         os.close(self.errors)
 
 
+def _projected(child: "_Child", projector: Projector, gpus: tuple[int, ...]) -> Probed:
+    """What the engine says of *projector*: the bytes of weights and compute on each device."""
+    tensors = projector.header.tensors
+    metadata = {key: value for key, value in projector.header.metadata.items() if key != "general.alignment"}
+    header = render(metadata, lay_out(tensors), kinds=projector.header.kinds)
+    request = {"header": len(header), "hole": data_size(tensors), "gpus": gpus}
+    rows = child.exchange({"projector": request}, header)["devices"]
+    buffers = tuple(Buffer(device, "projector", 0, 0, size) for device, size in rows)
+    return Probed(buffers, 0, child.wheel.build)
+
+
+def _wanted(probe: Probe) -> _Loaded:
+    settings = probe.settings
+    if len(probe.gpus) > MOST_DEVICES:
+        raise _RefusedError(f"the engine takes {MOST_DEVICES} GPUs at most, not {len(probe.gpus)}")
+    return _Loaded(
+        probe.model,
+        probe.gpus,
+        settings.n_gpu_layers,
+        settings.n_cpu_moe,
+        settings.split_mode if probe.gpus else "layer",
+        settings.main_gpu,
+        settings.tensor_split if len(probe.gpus) > 1 else (),
+    )
+
+
 def _same(loaded: _Loaded, wanted: _Loaded) -> bool:
     """Whether the loaded model will do; models are compared by identity, since a header is long."""
     return loaded.model is wanted.model and loaded[1:] == wanted[1:]
@@ -214,7 +243,7 @@ def _context(settings: Settings) -> dict[str, int]:
         "n_batch": settings.batch_size,
         "n_ubatch": settings.ubatch_size,
         "n_seq_max": settings.parallel,
-        "n_outputs_max": settings.parallel,
+        "n_outputs_max": settings.n_outputs,
         "flash_attn_type": int(settings.flash_attn),
         "type_k": TYPES[settings.cache_type_k].number,
         "type_v": TYPES[settings.cache_type_v].number,

@@ -8,7 +8,7 @@ library, before anything else is called.
 import ctypes as c
 
 from aidx.adapters.llama.backend import OBJECT_SIZE, Tensor
-from aidx.adapters.llama.capi import ContextParams, ModelParams
+from aidx.adapters.llama.capi import ContextParams, ModelParams, ProjectorParams
 
 ROOM = 1024  # bytes that a default is written into; the structs have 80 and 168
 MODEL_DEFAULTS = {"n_gpu_layers": -1, "split_mode": 1, "load_mode": -1, "lazy_mode": 1, "use_extra_bufts": True}
@@ -38,6 +38,18 @@ CONTEXT_DEFAULTS = {
 }
 
 
+PROJECTOR_DEFAULTS = {
+    "use_gpu": True,
+    "print_timings": True,
+    "n_threads": 4,
+    "flash_attn_type": -1,
+    "warmup": True,
+    "image_min_tokens": -1,
+    "image_max_tokens": -1,
+    "batch_max_tokens": 1024,
+}
+
+
 def mismatch(library: c.CDLL) -> str | None:
     """What differs from the pinned build, in words; ``None`` when all is as it should be."""
     expected = {
@@ -47,6 +59,10 @@ def mismatch(library: c.CDLL) -> str | None:
     for function, struct in expected.items():
         if _written(library, function) != bytes(struct).ljust(ROOM, b"\0"):
             return f"{function} gives other values than the pinned build"
+    projector = _written(library, "mtmd_context_params_default")
+    marker = ProjectorParams.from_buffer_copy(projector).media_marker  # an address that differs from run to run
+    if projector != bytes(ProjectorParams(**PROJECTOR_DEFAULTS, media_marker=marker)).ljust(ROOM, b"\0"):
+        return "mtmd_context_params_default gives other values than the pinned build"
     overhead = OBJECT_SIZE + c.sizeof(Tensor)
     if library.ggml_tensor_overhead() != overhead:
         return f"a tensor takes {library.ggml_tensor_overhead()} bytes, not {overhead} as in the pinned build"

@@ -57,6 +57,10 @@ class Machine:
             addresses.append(c.addressof(gpu.device))
         return (b.P * (len(memory) + 1))(*addresses, None)
 
+    def holder(self, device: int) -> str:
+        """``gpu0``, ``gpu1``, … for a device of ours, else ``host``."""
+        return next((f"gpu{gpu.number}" for gpu in self.devices if device == c.addressof(gpu.device)), "host")
+
     def owner(self, buffer_type: int) -> str:
         """``gpu0``, ``gpu1``, … for a buffer type of ours, else ``host``."""
         for gpu in self.devices:

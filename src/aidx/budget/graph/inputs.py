@@ -76,7 +76,7 @@ def open_scene(graph: Graph, geo: Geometry, settings: Settings, *, on_gpu: bool,
         caches=caches,
         away=away,
     )
-    return Start(scene, embedded, graph.input(I32 * settings.parallel, late=late), extra)
+    return Start(scene, embedded, graph.input(I32 * settings.n_outputs, late=late), extra)
 
 
 def _extra(graph: Graph, geo: Geometry, tokens: int, *, on_gpu: bool, late: bool) -> Id | None:

@@ -55,7 +55,7 @@ class _Walk:
     def end(self, block: Block) -> None:
         """The last block mixes all tokens; the rest is computed for those whose logits are asked for."""
         scene = self.scene
-        outputs = min(scene.tokens, scene.settings.parallel)
+        outputs = min(scene.tokens, scene.settings.n_outputs)
         row = F32 * scene.geo.embedding * outputs
         mixed = _mixed(scene, block, self.hidden)
         few = replace(scene, tokens=outputs)

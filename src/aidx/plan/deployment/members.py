@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from aidx.budget.ledger import OUTSIDE, Account, Entry, Ledger
+from aidx.budget.ledger import OUTSIDE, Entry, Ledger
 from aidx.budget.settings import Settings
 from aidx.model.spec import ModelSpec
 from aidx.plan.devices import Device, Machine
@@ -103,15 +103,16 @@ class Arrangement:
     @property
     def ledger(self) -> Ledger:
         """All entries on their devices, each with its role."""
-        return Ledger(tuple(self._account(device) for device in self.machine.devices))
+        gpus = tuple(replace(gpu, overhead=0) for gpu in self.machine.gpus)  # each process has brought its own
+        bare = replace(self.machine, host=replace(self.machine.host, overhead=0), gpus=gpus)
+        return bare.ledger({device.name: self._entries(device) for device in bare.devices})
 
-    def _account(self, device: Device) -> Account:
-        entries = tuple(
+    def _entries(self, device: Device) -> tuple[Entry, ...]:
+        return tuple(
             replace(entry, role=process.role)
             for process, ledger in zip(self.processes, self.ledgers, strict=True)
             for entry in entries_on(ledger, device.name)
         )
-        return replace(device, overhead=0).account(entries)  # each process has brought its own
 
     @property
     def over_kv(self) -> tuple[Process, ...]:
@@ -144,8 +145,11 @@ def kv_bytes(ledger: Ledger) -> int:
 def left(machine: Machine, ledgers: list[Ledger]) -> Machine:
     """*machine* less what *ledgers* plan on it."""
 
-    def rest(device: Device) -> Device:
-        taken = sum(entry.bytes for ledger in ledgers for entry in entries_on(ledger, device.name))
-        return replace(device, used=device.used + taken)
+    def taken(device: Device) -> int:
+        return sum(entry.bytes for ledger in ledgers for entry in entries_on(ledger, device.name))
 
-    return replace(machine, host=rest(machine.host), gpus=tuple(rest(gpu) for gpu in machine.gpus))
+    gpus = tuple(replace(gpu, used=gpu.used + taken(gpu)) for gpu in machine.gpus)
+    of_ram = sum(gpu.shared(taken(gpu)) for gpu in machine.gpus)
+    return replace(
+        machine, host=replace(machine.host, used=machine.host.used + taken(machine.host) + of_ram), gpus=gpus
+    )

@@ -1,0 +1,90 @@
+"""The machine that a command line asks for: wishes over what is here."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from aidx.errors import InputError
+from aidx.plan.cards import Card, device, find
+from aidx.plan.devices import ASSUMED_DRIVER, Device, Machine, host, wished_gpu
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What was typed: sizes (0: CPU only) or names of cards, one a GPU; nothing: this machine.
+
+    *driver* replaces the size of the driver's context on every GPU, *total* ignores what others use now.
+    """
+
+    vram: tuple[int, ...] = ()
+    cards: tuple[str, ...] = ()
+    host_ram: int | None = None
+    driver: int | None = None
+    total: bool = False
+
+
+def granted(
+    wish: Wish, *, here: Callable[[], Machine], ram: Callable[[], Device], cards: Callable[[], Sequence[Card]]
+) -> Machine:
+    """The machine of *wish*; *here* detects this one, *ram* its host alone, *cards* reads the table.
+
+    Raises:
+        InputError: For wishes that contradict each other, and for cards that are not known.
+    """
+    _check(wish)
+    gpus = _wished(wish, cards)
+    if gpus is not None:
+        base = Machine(ram() if wish.host_ram is None else host(wish.host_ram), gpus)
+    else:
+        base = here()
+        gpus = tuple(_driven(gpu, wish.driver) for gpu in base.gpus)
+        base = replace(base, gpus=gpus, host=base.host if wish.host_ram is None else host(wish.host_ram))
+    return _idle(base) if wish.total else base
+
+
+def _idle(base: Machine) -> Machine:
+    """*base* with nobody else on it."""
+    return replace(base, host=replace(base.host, used=0), gpus=tuple(replace(gpu, used=0) for gpu in base.gpus))
+
+
+def _check(wish: Wish) -> None:
+    if wish.vram and wish.cards:
+        raise InputError("--gpu and --vram both say which GPUs to plan for", hint="Give one of them.")
+    if 0 in wish.vram and len(wish.vram) > 1:
+        raise InputError(
+            "--vram 0 plans for the CPU alone, and another --vram for a GPU", hint="Leave one of them out."
+        )
+    if wish.driver is not None and wish.vram == (0,):
+        raise InputError("--driver is the driver's memory on a GPU, and --vram 0 plans for none", hint="Leave it out.")
+
+
+def _wished(wish: Wish, cards: Callable[[], Sequence[Card]]) -> tuple[Device, ...] | None:
+    """The GPUs that were asked for; ``None`` for those of this machine."""
+    if wish.cards:
+        table = cards()
+        return tuple(device(find(table, name), n, driver=wish.driver) for n, name in enumerate(wish.cards))
+    if not wish.vram:
+        return None
+    driver = ASSUMED_DRIVER if wish.driver is None else wish.driver
+    sizes = wish.vram if wish.vram != (0,) else ()
+    return tuple(wished_gpu(s, driver=driver, asked=wish.driver is not None, number=n) for n, s in enumerate(sizes))
+
+
+def _driven(gpu: Device, driver: int | None) -> Device:
+    return gpu if driver is None else replace(gpu, overhead=driver, overhead_why="as given by --driver")
+
+
+def together(found: Sequence[Device], notes: Sequence[str]) -> tuple[tuple[Device, ...], tuple[str, ...]]:
+    """The GPUs among *found* that one engine can use together, numbered in its order, and *notes* on the others.
+
+    An integrated GPU is used only where there is no other (``llama_prepare_model_devices``), and an engine is built
+    for one maker's cards.
+    """
+    own = [gpu for gpu in found if not gpu.unified] or list(found)
+    makers = {gpu.label.split(" ")[0]: 0 for gpu in own}
+    for gpu in own:
+        makers[gpu.label.split(" ")[0]] += gpu.total - gpu.used
+    best = max(makers, key=lambda maker: makers[maker], default="")
+    used = [gpu for gpu in own if gpu.label.split(" ")[0] == best]
+    left = [gpu for gpu in found if gpu not in used]
+    said = tuple(f"{gpu.label} is not planned for: the engine uses the {best} GPUs" for gpu in left)
+    return tuple(replace(gpu, name=f"gpu{number}") for number, gpu in enumerate(used)), (*notes, *said)

@@ -1,0 +1,77 @@
+"""`aidx devices` as a user runs it."""
+
+import json
+import subprocess
+import sys
+from importlib.resources import files
+
+import jsonschema_rs
+import pytest
+
+from aidx.adapters.llama import sight
+
+
+def aidx(*arguments, code=0):
+    argv = [sys.executable, "-m", "aidx", "devices", *arguments]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == code, done
+    return done.stdout
+
+
+def checked(text, name):
+    found = json.loads(text)
+    schema = json.loads((files("aidx") / "data" / "schemas" / f"{name}.json").read_text("utf-8"))
+    jsonschema_rs.validator_for(schema).validate(found)
+    return found
+
+
+def test_this_machine_has_a_host_and_the_engine_says_what_it_sees():
+    found = checked(aidx("--json"), "devices")
+    host = found["devices"][-1]
+    assert host["kind"] == "host"
+    assert 0 < host["usable_bytes"] <= host["total_bytes"]
+    engine = found["engines"][0]
+    assert engine["build"].startswith("xllamacpp 2026.10.11549")
+    assert "cpu" in {device["kind"] for device in engine["sees"]}
+
+
+def test_a_card_that_is_not_here_says_that_the_engine_does_not_see_it():
+    text = aidx("--gpu", "rtx-3060-12gb", "--gpu", "rtx-4090", "--host-ram", "32GiB")
+    assert "gpu0  NVIDIA RTX 3060: 12.00 GiB" in text
+    assert "gpu1  NVIDIA RTX 4090: 23.99 GiB" in text
+    if "the CPU only" in text:
+        assert "install the xllamacpp==2026.10.11549 wheel for your GPU" in text
+
+
+def test_the_table_of_cards():
+    found = checked(aidx("--cards", "--json"), "cards")
+    assert "rtx-3060-12gb" in {card["name"] for card in found["cards"]}
+    assert "rtx-3060-12gb" in aidx("--cards")
+
+
+def test_contradictions_are_exit_2():
+    aidx("--gpu", "rtx-4090", "--vram", "8G", code=2)
+
+
+@pytest.mark.parametrize(
+    ("program", "says"),
+    [
+        ("raise SystemExit('no such driver')", "no such driver"),
+        ("import os; os.abort()", "exit status -6"),
+        ("print('[]')", "exit status 0"),
+        ('print(\'["1", [["X", 99, ""]]]\')', "exit status 0"),
+    ],
+)
+def test_an_engine_that_cannot_be_asked_says_why(program, says):
+    found = sight.look(program)
+    assert found.reason == says
+    assert found.devices == ()
+
+
+def test_a_card_that_is_typed_goes_before_sizes_that_are_configured(tmp_path):
+    settings = tmp_path / "other.toml"
+    settings.write_text('[device]\nvram = ["8GiB", "6GiB"]\nhost_ram = "16GiB"\n')
+    both = json.loads(aidx("--config", str(settings), "--json"))
+    assert [device["total_bytes"] >> 30 for device in both["devices"]] == [8, 6, 16]
+    named = json.loads(aidx("--config", str(settings), "--gpu", "rtx-4090", "--json"))
+    assert [device["label"] for device in named["devices"][:-1]] == ["NVIDIA RTX 4090"]
