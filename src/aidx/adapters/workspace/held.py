@@ -27,7 +27,7 @@ class HeldWorkspace:
         try:
             if self.tree.names(journal.FOLDER):
                 self._hold()
-        except BaseException:
+        except BaseException:  # an interrupt too: what was opened must not outlive the attempt
             self.close()
             raise
 
