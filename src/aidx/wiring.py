@@ -1,6 +1,7 @@
 """Builds adapters and hands them to the flow; the only module that imports them, when they are needed."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -187,6 +188,19 @@ def prober(*, warm: bool = False) -> Prober:
     if warm:
         found.warm()
     return found
+
+
+@contextmanager
+def asking(need: "Need", *, warm: bool = False) -> Iterator[Prober | None]:
+    """Someone to ask for a plan of *need*, closed afterwards; nobody where the engine is not to be asked."""
+    if need.fast:
+        yield None
+        return
+    found = prober(warm=warm)
+    try:
+        yield found
+    finally:
+        found.close()
 
 
 def this_machine() -> Machine:

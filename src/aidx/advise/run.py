@@ -1,6 +1,8 @@
 """Feeds the pure generators of ``plan`` with a prober's answers."""
 
 from collections.abc import Callable, Generator, Sequence
+from dataclasses import replace
+from typing import TypeVar, cast
 
 from aidx.model.spec import ModelSpec
 from aidx.plan.deployment.members import Member, Remote
@@ -8,39 +10,45 @@ from aidx.plan.deployment.plan import deploy as all_steps
 from aidx.plan.devices import Machine
 from aidx.plan.make import plan as steps
 from aidx.plan.need import Need
-from aidx.plan.probe import Answer, Probe
+from aidx.plan.probe import Answer, Probe, Unanswered
 from aidx.plan.result import Plan
 from aidx.ports import Prober
+
+Found = TypeVar("Found")
 
 
 def plan(
     model: ModelSpec,
     need: Need,
     machine: Machine,
-    prober: Prober,
+    prober: Prober | None = None,
     variant: Callable[[str], ModelSpec] | None = None,
 ) -> Plan:
     """Plan *model* for *machine*; blocks while *prober* asks the engine.
 
-    *variant* builds the same model at another quantization, where that is possible. Raises as
-    ``aidx.plan.make.plan`` does.
+    Without a *prober* closed forms answer alone, as with ``need.fast``. *variant* builds the same model at
+    another quantization, where that is possible. Raises as ``aidx.plan.make.plan`` does.
     """
-    return _driven(steps(model, need, machine, variant), prober)
+    return _drive(steps(model, replace(need, fast=need.fast or prober is None), machine, variant), prober)
 
 
-def deploy(members: Sequence[Member], machine: Machine, prober: Prober, remotes: Sequence[Remote] = ()) -> Plan:
+def deploy(
+    members: Sequence[Member], machine: Machine, prober: Prober | None = None, remotes: Sequence[Remote] = ()
+) -> Plan:
     """Plan all *members* together on *machine*; blocks while *prober* asks the engine.
 
-    *remotes* are roles that run elsewhere. Raises as ``aidx.plan.deployment.plan.deploy`` does.
+    Without a *prober* closed forms answer alone. *remotes* are roles that run elsewhere. Raises as
+    ``aidx.plan.deployment.plan.deploy`` does.
     """
-    return _driven(all_steps(members, machine, remotes), prober)
+    if prober is None:
+        members = tuple(replace(member, need=replace(member.need, fast=True)) for member in members)
+    return _drive(all_steps(members, machine, remotes), prober)
 
 
-def _driven(run: Generator[Probe, Answer, Plan], prober: Prober) -> Plan:
+def _drive(run: Generator[Probe, Answer, Found], prober: Prober | None) -> Found:
     try:
         probe = next(run)
         while True:
-            probe = run.send(prober.ask(probe))
+            probe = run.send(Unanswered("no engine was named") if prober is None else prober.ask(probe))
     except StopIteration as stop:
-        found: Plan = stop.value
-        return found
+        return cast("Found", stop.value)

@@ -63,7 +63,6 @@ def command(
 
 def planned(model: str | None, need: Need, machine: Machine, model_options: dict[str, Any]) -> "Plan":
     """The plan of *model*, or without one of the roles that are configured."""
-    from contextlib import closing
     from dataclasses import replace
 
     from aidx import wiring
@@ -71,7 +70,7 @@ def planned(model: str | None, need: Need, machine: Machine, model_options: dict
     from aidx.advise import plan as make
 
     roles = None if model is not None else wiring.configured(settings(), need, **model_options)
-    with closing(wiring.prober(warm=not need.fast)) as prober:
+    with wiring.asking(need, warm=True) as prober:
         if roles is not None:
             plan = deploy(roles.members, machine, prober, roles.remotes)
             return replace(plan, notes=(*plan.notes, *roles.notes))

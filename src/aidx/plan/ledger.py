@@ -1,7 +1,7 @@
 """One placement's ledger: closed forms, overlaid with the engine's answer when it was asked."""
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from aidx.budget.allocate import Allocator, Entries
 from aidx.budget.ledger import Ledger
@@ -18,7 +18,8 @@ from aidx.plan.probe import Answer, Probe, Probed, Unanswered
 class Desk:
     """What one planning run has looked up: ledgers by settings, and why the engine was silent.
 
-    A cache of pure results; nothing outside the run sees it.
+    A cache of pure results; nothing outside the run sees it. *kin* is the desk of the same model at another
+    quantization, where there is one: work that both need is done once.
     """
 
     model: ModelSpec
@@ -29,10 +30,11 @@ class Desk:
     asked: dict[Settings, Ledger] = field(default_factory=dict)
     formed: dict[Settings, Ledger] = field(default_factory=dict)
     arithmetic: Callable[[Settings], Entries] | None = None
+    kin: InitVar["Desk | None"] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, kin: "Desk | None") -> None:
         if self.arithmetic is None:
-            self.arithmetic = Allocator(self.model, gpus=len(self.machine.gpus))
+            self.arithmetic = Allocator(self.model, gpus=len(self.machine.gpus), kin=_allocator(kin))
 
     def allocate(self, settings: Settings) -> Entries:
         """The entries by closed forms; the engine's own, where it has others than llama.cpp."""
@@ -101,3 +103,7 @@ class Desk:
 
     def _ledger(self, entries: Entries) -> Ledger:
         return Ledger(tuple(device.account(entries.get(device.name, ())) for device in self.machine.devices))
+
+
+def _allocator(desk: Desk | None) -> Allocator | None:
+    return desk.arithmetic if desk is not None and isinstance(desk.arithmetic, Allocator) else None

@@ -15,15 +15,30 @@ _LIMITS = (
 
 def read() -> Device:
     """The host with what other processes use of it now; a container's limit counts as its total."""
-    import psutil
-
-    memory = psutil.virtual_memory()
-    total, used = int(memory.total), int(memory.total - memory.available)
+    total, available = _kernel() or _library()
+    used = total - available
     for limit, usage in _LIMITS:
         ceiling = _number(limit)
         if ceiling is not None and ceiling < total:
             total, used = ceiling, min(_number(usage) or 0, ceiling)
     return host(total, used=used)
+
+
+def _kernel() -> tuple[int, int] | None:
+    """Total and available bytes as Linux tells them to anybody who asks; psutil, which says the same, takes 8 ms."""
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        found = {name: int(rest.split()[0]) << 10 for name, _, rest in (line.partition(":") for line in lines)}
+        return found["MemTotal"], found["MemAvailable"]
+    except (OSError, ValueError, KeyError, IndexError):  # another system, or a kernel before 3.14
+        return None
+
+
+def _library() -> tuple[int, int]:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return int(memory.total), int(memory.available)
 
 
 def _number(path: Path) -> int | None:
