@@ -4,7 +4,7 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, replace
 
 from aidx.budget.ledger import Ledger
-from aidx.budget.loss import published_loss
+from aidx.budget.loss import model_loss
 from aidx.budget.settings import Settings
 from aidx.model.spec import ModelSpec
 from aidx.plan.ledger import Desk
@@ -102,7 +102,7 @@ def _smaller(desk: Desk, settings: Settings, variant: Callable[[str], ModelSpec]
     for name in _below(desk.model.quantization) if variant else ():
         smaller = variant(name) if variant else desk.model
         if smaller.file_bytes < desk.model.file_bytes:
-            lost = published_loss(name)
+            lost = model_loss(smaller)
             other = Desk(smaller, desk.machine, desk.fast, silence=desk.silence)
             yield Change(other, settings, f"--quant {name}", f"KLD {lost.kld_low:g} to {lost.kld_high:g}")
 
