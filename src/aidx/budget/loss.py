@@ -14,9 +14,9 @@ nearest one, widened by what lies between the two, where it was not.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import sqrt
+from math import ceil, floor, log10, sqrt
 from types import MappingProxyType
 from typing import Literal
 
@@ -188,7 +188,8 @@ def _taken_over(name: str, rows: tuple[Measured, ...], of: Generation) -> Loss:
     low, high = _wide(name, nearest)
     less, more = _BESIDE[of] if nearest[0].generation == "middle" else (1 / NAMES_ONLY, NAMES_ONLY)
     source = f"{_models(nearest)}, x {less:g} to {more:g} for a model of another generation; {REMARK}"
-    return Loss(low * less, high * more, quality(high * more), source)
+    low, high = _outwards(low * less, high * more)
+    return Loss(low, high, quality(high), source)
 
 
 def _wide(name: str, rows: tuple[Measured, ...]) -> tuple[float, float]:
@@ -197,7 +198,18 @@ def _wide(name: str, rows: tuple[Measured, ...]) -> tuple[float, float]:
     if name in _FIXED or high >= NAMES_ONLY * low:
         return low, high
     middle = sqrt(low * high)
-    return round(middle / sqrt(NAMES_ONLY), 6), round(middle * sqrt(NAMES_ONLY), 6)
+    return _outwards(middle / sqrt(NAMES_ONLY), middle * sqrt(NAMES_ONLY))
+
+
+def _outwards(low: float, high: float) -> tuple[float, float]:
+    """Two digits each, because a factor of four has no more, and no value that was inside left out."""
+    return _digits(low, floor), _digits(high, ceil)
+
+
+def _digits(kld: float, cut: Callable[[float], int]) -> float:
+    places = 1 - floor(log10(kld))
+    scale = 10.0**places
+    return round(cut(kld * scale) / scale, places)
 
 
 def _models(rows: Iterable[Measured]) -> str:

@@ -102,7 +102,7 @@ def test_the_range_of_a_generation_holds_what_was_measured_on_it(quantization, o
 
     assert loss.kld_low <= measured <= loss.kld_high
     assert loss.source.endswith(REMARK)
-    assert loss.kld_high >= 3.99 * loss.kld_low
+    assert loss.kld_high >= 3.8 * loss.kld_low  # of two digits each
 
 
 def test_older_models_lose_less_and_newer_ones_may_lose_more():
