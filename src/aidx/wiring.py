@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aidx.config.merge import Settled
     from aidx.config.values import RoleTable
     from aidx.gate.admit import Limits
+    from aidx.model.catalogue import Cloud
     from aidx.model.stored import Damaged, Listed, Pulled
     from aidx.plan.deployment.members import Member, Remote
     from aidx.plan.need import Need
@@ -71,6 +72,14 @@ def _sources(wanted: Wanted) -> Iterator[Source]:
     from aidx.adapters.stores.huggingface import HuggingFace
 
     yield Catalogue(HuggingFace(os.environ, Path.home()))
+
+
+def cloud(reference: str) -> "Cloud | None":
+    """The model of the cloud that *reference* names, or ``None``."""
+    from aidx.adapters.catalogue import read_clouds
+    from aidx.model.catalogue import find_cloud
+
+    return find_cloud(read_clouds(), reference)
 
 
 def hub() -> "Hub":
