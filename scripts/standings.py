@@ -8,7 +8,7 @@ from aidx.model.catalogue import tier_of
 
 MICRO, EDITOR, ARCHITECT, THINKING = "micro", "editor", "architect", "thinking"
 AGENTIC, GENERAL, THINKS = "agentic", "general", "thinking"
-ARTICLE = "V. Rudakov, Model Sizing, Quantization, and VRAM Budgeting for Local Deployment"
+ARTICLE = "V. Rudakov, Model Sizing, Quantization, and VRAM Budgeting"
 NAMED = {"ministral-3-3b": MICRO, "phi-3-mini-4k": MICRO, "qwen2.5-coder-14b": EDITOR}
 
 CLASS = (  # the first prefix that fits; what the card says, in a few words
@@ -85,7 +85,7 @@ CLOUD = (
         ARCHITECT,
         AGENTIC,
         200000,
-        f"{_ANTHROPIC}; Architect {_NAMED}",
+        f"{_ANTHROPIC}; {_NAMED} as Architect",
     ),
     ("claude-sonnet-4-5", "anthropic", ["claude-sonnet-4.5"], ARCHITECT, AGENTIC, 200000, _ANTHROPIC),
     ("claude-sonnet-4-6", "anthropic", ["claude-sonnet-4.6"], ARCHITECT, AGENTIC, 200000, _ANTHROPIC),
@@ -112,8 +112,6 @@ CLOUD = (
         None,
         f"{_NAMED}; the article's own name, no provider offers it",
     ),
-    ("gemini-2.5-pro", "gemini", [], ARCHITECT, AGENTIC, 1048576, f"{_GOOGLE}: coding and complex reasoning"),
-    ("gemini-2.5-flash", "gemini", [], ARCHITECT, AGENTIC, 1048576, f"{_GOOGLE}: agentic use at low latency"),
     (
         "gemini-3-flash",
         "gemini",
@@ -121,8 +119,10 @@ CLOUD = (
         ARCHITECT,
         AGENTIC,
         1048576,
-        f"{_GOOGLE}; Architect {_NAMED}",
+        f"{_GOOGLE}; {_NAMED} as Architect",
     ),
+    ("gemini-2.5-pro", "gemini", [], ARCHITECT, AGENTIC, 1048576, f"{_GOOGLE}: coding and complex reasoning"),
+    ("gemini-2.5-flash", "gemini", [], ARCHITECT, AGENTIC, 1048576, f"{_GOOGLE}: agentic use at low latency"),
     ("gemini-3-pro", "gemini", ["gemini-3-pro-preview"], ARCHITECT, AGENTIC, 1048576, f"{_GOOGLE}: agentic"),
     ("gemini-3.1-pro", "gemini", ["gemini-3.1-pro-preview"], ARCHITECT, AGENTIC, 1048576, f"{_GOOGLE}: agentic"),
     (
@@ -132,7 +132,7 @@ CLOUD = (
         THINKING,
         THINKS,
         None,
-        f"{_GOOGLE}; Thinking {_NAMED}",
+        f"{_GOOGLE}; {_NAMED} as Thinking",
     ),
     (
         "deepseek-v3",
@@ -141,7 +141,7 @@ CLOUD = (
         ARCHITECT,
         AGENTIC,
         128000,
-        f"{_DEEPSEEK}; Architect {_NAMED}",
+        f"{_DEEPSEEK}; {_NAMED} as Architect",
     ),
     (
         "deepseek-r1",
@@ -150,7 +150,7 @@ CLOUD = (
         THINKING,
         THINKS,
         128000,
-        f"{_DEEPSEEK}; Thinking {_NAMED}",
+        f"{_DEEPSEEK}; {_NAMED} as Thinking",
     ),
 )
 
@@ -187,7 +187,7 @@ def clouds():
                 "tier": where,
                 "tier_source": source,
                 "adherence": adherence,
-                "adherence_source": source,
+                "adherence_source": source.split("; ")[-1 if source.startswith("named") else 0],
                 "reason": "",
             },
         }

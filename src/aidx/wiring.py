@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aidx.errors import BudgetError, CheckError, EngineError, InputError
@@ -20,8 +21,10 @@ if TYPE_CHECKING:
     from aidx.gate.admit import Limits
     from aidx.model.catalogue import Cloud
     from aidx.model.stored import Damaged, Listed, Pulled
+    from aidx.plan.choose import Candidate
     from aidx.plan.deployment.members import Member, Remote
     from aidx.plan.need import Need
+    from aidx.plan.speed import Pace, Timing
 
 
 def resolve(reference: str, *, quant: str | None = None, imatrix: bool = False) -> Resolved:
@@ -74,12 +77,55 @@ def _sources(wanted: Wanted) -> Iterator[Source]:
     yield Catalogue(HuggingFace(os.environ, Path.home()))
 
 
+def candidates(
+    reference: str | None = None, *, quant: str | None = None, imatrix: bool = False
+) -> "tuple[Candidate, ...]":
+    """What may be chosen: *reference* at each quantization that it can be had in, or all of the catalogue.
+
+    Raises ``InputError`` as ``resolve`` does, and for an unknown *quant*.
+    """
+    from aidx.adapters.catalogue import read_catalogue
+    from aidx.model.build import from_catalogue
+    from aidx.model.catalogue import Entry, standing_of
+    from aidx.model.quants import find as find_type
+    from aidx.plan.choose import QUANTS, Candidate
+
+    entries = read_catalogue()
+    wanted = None if quant is None else find_type(quant).name
+
+    def known(entry: Entry, named: str | None) -> Candidate:
+        only = named or entry.trained_in
+        quants = (only,) if only else QUANTS
+        build = partial(from_catalogue, entry, imatrix=imatrix)
+        return Candidate(entry.id, entry.standing, entry.parameters, quants, build)
+
+    if reference is None:
+        return tuple(known(entry, wanted) for entry in entries)
+    found = resolve(reference, quant=quant, imatrix=imatrix)
+    model = found.model
+    entry = next((entry for entry in entries if entry.id == model.name and found.variant), None)
+    if entry is not None:
+        named = model.quantization if model.quantization != entry.native or quant else None
+        return (known(entry, named),)
+    standing = standing_of(model, entries)
+    if found.variant is not None:  # a checkpoint, which can be quantized
+        quants = QUANTS if wanted is None else (wanted,)
+        return (Candidate(model.name, standing, model.parameters, quants, found.variant, reference),)
+    return (Candidate(model.name, standing, model.parameters, (model.quantization,), lambda _: model, model.path),)
+
+
+def clouds() -> "tuple[Cloud, ...]":
+    """The models of the cloud that are known."""
+    from aidx.adapters.catalogue import read_clouds
+
+    return read_clouds()
+
+
 def cloud(reference: str) -> "Cloud | None":
     """The model of the cloud that *reference* names, or ``None``."""
-    from aidx.adapters.catalogue import read_clouds
     from aidx.model.catalogue import find_cloud
 
-    return find_cloud(read_clouds(), reference)
+    return find_cloud(clouds(), reference)
 
 
 def hub() -> "Hub":
@@ -292,6 +338,25 @@ def start(plan: Plan, tell: Callable[[str], object] | None = None) -> Deployment
     if tell is not None:
         tell(f"aidx: {role.model.name}: {sentence(rows)}")
     return deployment
+
+
+def keep_speed(plan: Plan, machine: Machine, timing: "Timing | None") -> None:
+    """Remember how fast the model of *plan* was on *machine*, for later choices; nothing where nobody measured it."""
+    from aidx.adapters import speeds
+    from aidx.plan.speed import speed_key
+
+    role = plan.roles[0]
+    key = speed_key(role.model, role.settings, machine)
+    if key is not None and timing is not None:
+        speeds.keep(key, timing)
+
+
+def pace() -> "Pace":
+    """What is known of the speed of this machine and of cards that it does not have."""
+    from aidx.adapters import speeds
+    from aidx.plan.speed import Pace
+
+    return Pace(measured=speeds.read().get)
 
 
 def held(plan: Plan) -> Plan:

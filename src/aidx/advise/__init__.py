@@ -1,6 +1,6 @@
-"""Drives plan and checklist; the Python API (``aidx.advise.plan(...)``, ``deploy``)."""
+"""Drives plan, choose and checklist; the Python API (``aidx.advise.plan(...)``, ``choose``, ``deploy``)."""
 
-from aidx.advise.run import deploy, plan
+from aidx.advise.run import choose, deploy, plan
 from aidx.plan.sweep import sweep
 
-__all__ = ["deploy", "plan", "sweep"]
+__all__ = ["choose", "deploy", "plan", "sweep"]

@@ -15,6 +15,7 @@ from aidx.budget.settings import Settings
 from aidx.errors import InputError
 from aidx.model.spec import Layer, ModelSpec
 
+_FILE_TYPE = "general.file_type"
 MOST_SEQUENCES = 256  # LLAMA_MAX_SEQ
 Entries = dict[str, tuple[Entry, ...]]
 
@@ -70,7 +71,8 @@ class Allocator:
         self._split: dict[tuple[Settings, Placement, str], tuple[Entry, Entry]] = {}
         self._checked: set[tuple[str, str, bool]] = set()
         self.whole: dict[tuple[Settings, str], tuple[Entry, Entry]] = {}
-        if kin is not None and kin.gpus == gpus and kin.geometry == self.geometry:
+        if kin is not None and kin.gpus == gpus and _same_network(kin.model, model):
+            self._geometry = kin.geometry
             self.whole = kin.whole
 
     @property
@@ -89,6 +91,13 @@ class Allocator:
             kv.check_cache(self.layers, settings)
             self._checked.add(types)
         return {device: tuple(self._entries(settings, placement, device)) for device in placement.devices}
+
+    def reads(self, settings: Settings) -> dict[str, int]:
+        """Bytes of weights that one token reads on each device: all that are active, and no embeddings but its own."""
+        placement = self._place(settings)
+        self._groups = self._groups or weights.groups(self.model)
+        share = weights.active_share(self.model)
+        return {device: weights.read(self._groups, placement, device, share) for device in placement.devices}
 
     def _place(self, settings: Settings) -> Placement:
         key = _placing(settings)
@@ -174,6 +183,16 @@ def check_settings(settings: Settings) -> None:
             f"--parallel {settings.parallel} is above {MOST_SEQUENCES}",
             hint=f"Use --parallel {MOST_SEQUENCES} or less.",
         )
+
+
+def _same_network(one: ModelSpec, other: ModelSpec) -> bool:
+    """Whether two models differ in the types of their tensors alone."""
+    if one.layers != other.layers or one.vocab_size != other.vocab_size:
+        return False
+    if {**one.header.metadata, _FILE_TYPE: 0} != {**other.header.metadata, _FILE_TYPE: 0}:
+        return False
+    shapes = [{tensor.name: tensor.shape for tensor in model.tensors} for model in (one, other)]
+    return shapes[0] == shapes[1]
 
 
 def _is_whole(placement: Placement) -> bool:

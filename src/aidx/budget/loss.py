@@ -83,7 +83,6 @@ _PLAIN: Mapping[str, tuple[float, float, str]] = MappingProxyType(
         "BF16": (0.0, 0.00055, f"{_README} (0.000025 against F16; the tool's own floor)"),
     }
 )
-_FIXED = frozenset({"Q8_0"})  # every file of this name is made alike
 
 
 def _rows(*rows: tuple[float, Generation, bool | None, str]) -> tuple[Measured, ...]:
@@ -124,6 +123,13 @@ _PUBLISHED: Mapping[str, tuple[Measured, ...]] = MappingProxyType(
         "Q3_K_S": _rows((0.228217, "middle", False, _L3)),
         "Q2_K": _rows((0.109, "early", False, _L2), (0.332, "middle", True, _L3), (0.445132, "middle", False, _L3)),
     }
+)
+
+# From the least loss to the most, in the README's table; single files of a smaller type that do better than others of a
+# larger one say more about how they were made.
+_LADDER = (
+    *("Q8_0", "Q6_K", "Q5_K_M", "Q5_0", "Q4_K_M", "Q4_K_S", "IQ4_XS"),
+    *("Q4_1", "Q4_0", "Q3_K_L", "Q3_K_M", "IQ3_M", "Q3_K_S", "Q2_K"),
 )
 
 # Llama-3-8B, llama.cpp PR #7412: what types of K and V add to the divergence, less the 0.000189 of f16/f16.
@@ -171,31 +177,50 @@ def published_loss(
     if name in _PLAIN:
         low, high, source = _PLAIN[name]
         return Loss(low, high, quality(high), source)
-    rows = _PUBLISHED.get(name)
-    if rows is None:
+    if name not in _PUBLISHED:
         return UNKNOWN
-    if of is not None and all(row.generation != of for row in rows):
-        return _taken_over(name, rows, of)
+    own = _range(name, of, imatrix)
+    larger = [other for other in _LADDER[: rung(name)] if _measured(other, of)]
+    high = max([own.kld_high, *(_range(other, of, imatrix).kld_high for other in larger)])
+    least = "up to what a larger type was measured to cost; " if high > own.kld_high else ""
+    return Loss(own.kld_low, high, quality(high), f"{own.source}; {least}{REMARK}")
+
+
+def rung(quantization: str) -> int:
+    """The place of a type in the order of what it loses, from 0; 0 too where it has none (native and plain types)."""
+    name = quantization.upper()
+    return _LADDER.index(name) if name in _LADDER else 0
+
+
+def _measured(name: str, of: Generation | None) -> bool:
+    return of is None or any(row.generation == of for row in _PUBLISHED[name])
+
+
+def _range(name: str, of: Generation | None, imatrix: bool | None) -> Loss:  # noqa: FBT001 - three states, one meaning
+    """What was published for this type alone."""
+    rows = _PUBLISHED[name]
+    if of is not None and not _measured(name, of):
+        return _taken_over(rows, of)
     rows = tuple(row for row in rows if of in {None, row.generation})
     known = tuple(row for row in rows if imatrix is None or row.imatrix in {None, imatrix})
-    low, high = _wide(name, known or rows)
-    return Loss(low, high, quality(high), f"{_models(known or rows)}; {REMARK}")
+    low, high = _wide(known or rows)
+    return Loss(low, high, quality(high), _models(known or rows))
 
 
-def _taken_over(name: str, rows: tuple[Measured, ...], of: Generation) -> Loss:
+def _taken_over(rows: tuple[Measured, ...], of: Generation) -> Loss:
     """From the middle generation, which every type was measured in, but for those that only another was."""
     nearest = tuple(row for row in rows if row.generation == "middle") or rows
-    low, high = _wide(name, nearest)
+    low, high = _wide(nearest)
     less, more = _BESIDE[of] if nearest[0].generation == "middle" else (1 / NAMES_ONLY, NAMES_ONLY)
-    source = f"{_models(nearest)}, x {less:g} to {more:g} for a model of another generation; {REMARK}"
+    source = f"{_models(nearest)}, x {less:g} to {more:g} for a model of another generation"
     low, high = _outwards(low * less, high * more)
     return Loss(low, high, quality(high), source)
 
 
-def _wide(name: str, rows: tuple[Measured, ...]) -> tuple[float, float]:
+def _wide(rows: tuple[Measured, ...]) -> tuple[float, float]:
     """From the least to the most of *rows*, and as wide as a name is vague."""
     low, high = min(row.kld for row in rows), max(row.kld for row in rows)
-    if name in _FIXED or high >= NAMES_ONLY * low:
+    if high >= NAMES_ONLY * low:
         return low, high
     middle = sqrt(low * high)
     return _outwards(middle / sqrt(NAMES_ONLY), middle * sqrt(NAMES_ONLY))

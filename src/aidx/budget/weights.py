@@ -7,9 +7,11 @@ engine knows what it repacks.
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from fractions import Fraction
 
 from aidx.budget.buffers import rules_for
 from aidx.budget.placement import HOST, Placement, is_expert
+from aidx.model.metadata import find_int
 from aidx.model.spec import ModelSpec
 from aidx.model.tensor import Tensor
 
@@ -71,6 +73,29 @@ def held(grouped: Iterable[Group], placement: Placement, device: str) -> Held:
         count += copies * group.tensors
         unusual = unusual or (copies > 0 and group.unusual)
     return Held(bytes=size, tensors=count, plain=plain or not unusual)
+
+
+def active_share(model: ModelSpec) -> Fraction:
+    """The share of a mixture's experts that a token uses; 1 where there are none."""
+    experts = find_int(model.header.metadata, "expert_count") or 0
+    used = find_int(model.header.metadata, "expert_used_count") or 0
+    return Fraction(used, experts) if 0 < used < experts else Fraction(1)
+
+
+def read(grouped: Iterable[Group], placement: Placement, device: str, share: Fraction) -> int:
+    """Bytes of weights that making one token reads on *device*; *share* of the experts are used.
+
+    Embeddings are looked up, one row a token, unless they are the output too.
+    """
+    size = Fraction(0)
+    for group in grouped:
+        name = group.first.name
+        if name.endswith("_embd.weight") and not (placement.tied and name == "token_embd.weight"):
+            continue
+        devices = (placement.output,) if name == "token_embd.weight" else placement.holders(group.first)
+        each = group.on_host if device == HOST else group.on_gpu
+        size += devices.count(device) * each * (share if is_expert(name) else 1)
+    return int(size)
 
 
 def allocated(tensor: Tensor, device: str) -> int:

@@ -1,7 +1,7 @@
 """The options that several commands share, and what they become."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import fields, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from aidx import wiring
 from aidx.cli._types import Size, Switch, WordOrNumber, size_text
 from aidx.errors import InputError
 from aidx.plan import engines
+from aidx.plan.devices import Machine
 from aidx.plan.need import Need
 
 if TYPE_CHECKING:
@@ -97,14 +98,8 @@ _MODEL = (
 )
 
 
-_PLANNED = {field.name for field in fields(Need)} | {
-    "vram",
-    "host_ram",
-    "driver",
-    "total",
-    "quant",
-    "imatrix",
-}
+_OF_MACHINE = {"vram", "host_ram", "driver", "total"}
+_PLANNED = {field.name for field in fields(Need)} | _OF_MACHINE | {"quant", "imatrix"}
 
 
 def _stack(options: tuple[Command, ...], function: Command) -> Command:
@@ -125,19 +120,35 @@ def planning(function: Command) -> Command:
     @wraps(function)
     def wrapped(**given: Any) -> Any:  # noqa: ANN401 - click hands over what the options parsed
         asked = {name: given.pop(name) for name in list(given) if name in names}
-        chosen = frozenset(name for name in names if _given(click.get_current_context(), name))
+        chosen = frozenset(name for name in names if typed_in(name))
         need = Need(**asked, given=chosen, environment=wiring.engine_environment(), notes=_machine_notes()).checked()
         need = replace(need, cache_ram=need.cache_ram * MIB)
-        machine = wiring.machine(
-            vram=_one_gpu(given.pop("vram")),
-            host_ram=given.pop("host_ram"),
-            driver=given.pop("driver"),
-            total=given.pop("total"),
-        )
+        machine = _machine(given)
         model = {"quant": given.pop("quant"), "imatrix": given.pop("imatrix")}
         return function(need=need, machine=machine, model_options=model, **given)
 
     return _stack((*_MODEL, *_SETTINGS, *_MACHINE), wrapped)
+
+
+def on_machine(function: Command) -> Command:
+    """The options that describe a machine; the command receives ``machine`` instead."""
+
+    @wraps(function)
+    def wrapped(**given: Any) -> Any:  # noqa: ANN401 - click hands over what the options parsed
+        machine = _machine(given)
+        return function(machine=machine, **given)
+
+    return _stack(_MACHINE, wrapped)
+
+
+def _machine(given: dict[str, Any]) -> Machine:
+    """The machine that *given* options describe, which are taken out of it."""
+    return wiring.machine(
+        vram=_one_gpu(given.pop("vram")),
+        host_ram=given.pop("host_ram"),
+        driver=given.pop("driver"),
+        total=given.pop("total"),
+    )
 
 
 def _one_gpu(sizes: tuple[int, ...]) -> int | None:
@@ -180,18 +191,26 @@ def _machine_notes() -> tuple[str, ...]:
 
 def typed(model: str | None) -> str:
     """*model* and the planning options of this command line, as a shell would take them."""
+    return shlex.join([*([] if model is None else [model]), *_typed(_PLANNED)])
+
+
+def machine_typed() -> str:
+    """The options of this command line that describe a machine, as a shell would take them."""
+    return shlex.join(_typed(_OF_MACHINE))
+
+
+def _typed(names: Container[str]) -> list[str]:
     context = click.get_current_context()
-    words = [] if model is None else [model]
-    if context.meta.get(FILE):
-        words += ["--config", context.meta[FILE]]
+    words = ["--config", context.meta[FILE]] if context.meta.get(FILE) else []
     for option in context.command.params:
-        name = option.name or ""
-        if isinstance(option, click.Option) and name in _PLANNED and _given(context, name):
-            words += _words(option, context.params[name])
-    return shlex.join(words)
+        if isinstance(option, click.Option) and option.name in names and typed_in(option.name or ""):
+            words += _words(option, context.params[option.name or ""])
+    return words
 
 
-def _given(context: click.Context, name: str) -> bool:
+def typed_in(name: str) -> bool:
+    """Whether the user typed the option called *name*."""
+    context = click.get_current_context()
     return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
@@ -206,4 +225,4 @@ def _words(option: click.Option, value: object) -> list[str]:
     return [word for each in values for word in (flag, written(each))]
 
 
-__all__ = ["common", "planning", "settings", "typed"]
+__all__ = ["common", "machine_typed", "on_machine", "planning", "settings", "typed", "typed_in"]

@@ -18,8 +18,8 @@ from aidx.plan.probe import Answer, Probe, Probed, Unanswered
 class Desk:
     """What one planning run has looked up: ledgers by settings, and why the engine was silent.
 
-    A cache of pure results; nothing outside the run sees it. *kin* is the desk of the same model at another
-    quantization, where there is one: work that both need is done once.
+    A cache of pure results; nothing outside the run sees it. *kin* is the desk of the same model, perhaps at
+    another quantization, where there is one: work that both need is done once.
     """
 
     model: ModelSpec
@@ -33,6 +33,8 @@ class Desk:
     kin: InitVar["Desk | None"] = None
 
     def __post_init__(self, kin: "Desk | None") -> None:
+        if kin is not None and kin.model is self.model and kin.machine == self.machine:
+            self.arithmetic, self.formed = kin.arithmetic, kin.formed
         if self.arithmetic is None:
             self.arithmetic = Allocator(self.model, gpus=len(self.machine.gpus), kin=_allocator(kin))
 
@@ -40,6 +42,10 @@ class Desk:
         """The entries by closed forms; the engine's own, where it has others than llama.cpp."""
         assert self.arithmetic is not None
         return self.arithmetic(settings)
+
+    def reads(self, settings: Settings) -> dict[str, int]:
+        """Bytes of weights that one token reads on each device; empty for an engine with an arithmetic of its own."""
+        return self.arithmetic.reads(settings) if isinstance(self.arithmetic, Allocator) else {}
 
     def closed(self, settings: Settings) -> Ledger:
         """The ledger by closed forms alone."""
