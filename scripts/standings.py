@@ -183,6 +183,7 @@ def clouds():
             "provider": provider,
             "aliases": names,
             "context_length": context,
+            "offered": "no provider offers it" not in source,
             "standing": {
                 "tier": where,
                 "tier_source": source,

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from aidx.gate.admit import Limits
     from aidx.model.catalogue import Cloud
     from aidx.model.stored import Damaged, Listed, Pulled
-    from aidx.plan.choose import Candidate
+    from aidx.plan.choice import Candidate
     from aidx.plan.deployment.members import Member, Remote
     from aidx.plan.need import Need
     from aidx.plan.speed import Pace, Timing
@@ -88,7 +88,7 @@ def candidates(
     from aidx.model.build import from_catalogue
     from aidx.model.catalogue import Entry, standing_of
     from aidx.model.quants import find as find_type
-    from aidx.plan.choose import QUANTS, Candidate
+    from aidx.plan.choice import QUANTS, Candidate
 
     entries = read_catalogue()
     wanted = None if quant is None else find_type(quant).name

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import TypeVar, cast
 
 from aidx.model.spec import ModelSpec
-from aidx.plan.choose import Candidate, Chosen, Wish
+from aidx.plan.choice import Candidate, Chosen, Wish
 from aidx.plan.choose import choose as choices
 from aidx.plan.deployment.members import Member, Remote
 from aidx.plan.deployment.plan import deploy as all_steps

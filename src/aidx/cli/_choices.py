@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from textwrap import wrap
 
 from aidx.budget.sizes import GIB, gib
-from aidx.plan.choose import Choice, Chosen, Wish
+from aidx.plan.choice import Choice, Chosen, Wish
 from aidx.plan.chosen import plan_command
 from aidx.plan.devices import Machine
 
@@ -85,9 +85,7 @@ def _left_out(found: Chosen) -> list[str]:
     shown = len(found.choices)
     if shown >= found.better:
         rest = found.held - found.better
-        return (
-            [f"left out, because one of these betters it in loss, bytes, context and speed: {rest:,}"] if rest else []
-        )
+        return [f"left out, as one of these betters it in loss, bytes, context and speed: {rest:,}"] if rest else []
     models = len({choice.model for choice in found.choices})
     return [f"{shown} of {found.held:,} shown, the best of each of {models} of {found.models} models; --all shows them"]
 

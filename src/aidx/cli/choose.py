@@ -46,7 +46,7 @@ def command(
     from aidx.cli._choices import choice_lines
     from aidx.cli._text import safe
     from aidx.errors import BudgetError
-    from aidx.plan.choose import CACHES, Wish
+    from aidx.plan.choice import CACHES, Wish
     from aidx.plan.chosen import as_json as contract
 
     caches: tuple[tuple[str, str], ...] = CACHES

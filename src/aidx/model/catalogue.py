@@ -99,13 +99,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """A model of a *provider*: it takes no memory here. *context_length* in tokens, where it is published."""
+    """A model of a *provider*: it takes no memory here. *context_length* in tokens, where it is published.
+
+    *offered* is false for a name that literature uses and no provider does.
+    """
 
     id: str
     provider: str
     aliases: tuple[str, ...]
     context_length: int | None
     standing: Standing
+    offered: bool = True
 
 
 class Found(NamedTuple):
@@ -153,6 +157,11 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s()]+", "-", name.strip().lower()).strip("-")
 
 
+def shown_size(parameters: int) -> str:
+    """*parameters* as people say them: ``14.8B``, ``6.2M``."""
+    return f"{parameters / 1e9:.1f}B" if parameters >= 10**8 else f"{parameters / 1e6:.1f}M"
+
+
 def tier_of(parameters: int) -> Tier:
     """The tier by size alone."""
     if parameters < _EDITOR_FROM:
@@ -171,8 +180,8 @@ def standing_of(model: ModelSpec, entries: Iterable[Entry]) -> Standing:
         entry = _known(known, name) if isinstance(name, str) else None
         if entry is not None and abs(entry.parameters - model.parameters) <= entry.parameters // 20:
             return entry.standing
-    billions = f"{model.parameters / 1e9:.1f}B parameters, by the role map"
-    return Standing(tier_of(model.parameters), billions, "unknown", "no card of a model of this name is known")
+    size = f"{shown_size(model.parameters)} parameters, by the role map"
+    return Standing(tier_of(model.parameters), size, "unknown", "no card of a model of this name is known")
 
 
 def _known(entries: Sequence[Entry], name: str) -> Entry | None:

@@ -3,119 +3,31 @@
 The sweep is by closed forms alone, which never take less than the engine does; the first of the list are asked of it.
 """
 
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from aidx.budget.ledger import Account, Ledger
 from aidx.budget.loss import CACHE, Loss, model_loss, quality, rung
 from aidx.budget.settings import CELL_PAD, Settings
 from aidx.errors import InputError
-from aidx.model.catalogue import Cloud, Standing
 from aidx.model.quants import find as file_type
 from aidx.model.spec import ModelSpec
 from aidx.model.tensor import TYPES
+from aidx.plan.choice import Candidate, Choice, Chosen, Wish
 from aidx.plan.devices import Machine
 from aidx.plan.ledger import Desk
 from aidx.plan.need import Need
 from aidx.plan.place import place, training_length
 from aidx.plan.probe import Answer, Probe
 from aidx.plan.rank import Marks, Nearest, front, lacking, order
-from aidx.plan.roles import Role, Suits, suits
+from aidx.plan.roles import Suits, suits
 from aidx.plan.search import longest
 from aidx.plan.speed import Pace, Speed, expected
 
-QUANTS = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M")
-CACHES = (("f16", "f16"), ("q8_0", "q8_0"))
 SHOWN = 12  # as many as fit on a screen, and the engine is asked about each: 0.1 s and more
 DEFAULT_CTX = 8192
+UNTRAINED = "context_too_long"  # for every model: not a matter of memory
 _LEAST_SHARE = 0.9  # of its default type's bits: no file of a quantization is smaller
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A model that may be chosen, at each of *quants*; *build* makes it at one of them, *path* is its file."""
-
-    name: str
-    standing: Standing
-    parameters: int
-    quants: tuple[str, ...]
-    build: Callable[[str], ModelSpec]
-    path: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What is wanted: *need* with a context, *caches* to try, for a *role* or none in particular.
-
-    *max_loss* bounds the worst published divergence, *min_tps* the tokens a second. *every* lists all that no
-    other choice of the same model betters, not only the best of each of the first dozen models. *clouds* are models
-    that take no memory here. *trained* leaves out what was not trained for the context; it is always so among many.
-    """
-
-    need: Need
-    caches: tuple[tuple[str, str], ...] = CACHES
-    role: Role | None = None
-    max_loss: float | None = None
-    min_tps: float | None = None
-    every: bool = False
-    clouds: tuple[Cloud, ...] = ()
-    trained: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """One way that holds. Bytes are those of the device that the weights lie on: the GPU, or the host without one.
-
-    For a model of the cloud *quantization* is ``cloud``, and cache types, speed and perhaps the longest context are
-    ``None``. *suits* is ``None`` where no role was named.
-    """
-
-    model: str
-    standing: Standing
-    parameters: int | None
-    quantization: str
-    cache_type_k: str | None
-    cache_type_v: str | None
-    ctx_size: int
-    max_ctx_size: int | None
-    planned_bytes: int
-    headroom_bytes: int
-    loss: Loss
-    speed: Speed | None
-    settings: Settings | None
-    suits: Suits | None
-    placement: str
-    path: str | None = None
-
-    @property
-    def standing_said(self) -> str:
-        """Why it is right or wrong for the role; without one, what it is."""
-        if self.suits is not None:
-            return self.suits.why
-        return f"{self.standing.adherence}: {self.standing.adherence_source.removeprefix('model card: ')}"
-
-    @property
-    def why(self) -> str:
-        """The same, where it lies, and how sure its speed is, in one line."""
-        said = f"{self.standing_said}; {self.placement}"
-        return said if self.speed is None else f"{said}; speed {self.speed.grade}: {self.speed.why}"
-
-
-@dataclass(frozen=True, slots=True)
-class Chosen:
-    """The *choices*, best first, out of *held* that hold and pass; *better* of those are bettered by no other.
-
-    *models* is how many different ones hold, *unsuited* those that were not looked at, because they are not right
-    for the role. *nearest* says what comes nearest where nothing is left; *notes* what a person must read first.
-    """
-
-    choices: tuple[Choice, ...]
-    held: int
-    better: int
-    models: int
-    unsuited: tuple[tuple[str, Suits], ...] = ()
-    nearest: Nearest | None = None
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +63,10 @@ def choose(
     found = [one for candidate in right for one in _sweep(candidate, wish, machine, pace)]
     held = [one for one in found if isinstance(one, _Held)]
     nearest = min((one for one in found if isinstance(one, Nearest)), default=None)
-    refused = next((one for one in found if isinstance(one, InputError)), None)
-    if refused is not None and nearest is None and not held:
-        raise refused
+    refused = [one for one in found if isinstance(one, InputError)]
+    untrained = [one for one in refused if one.code == UNTRAINED]
+    if not held and (untrained or (refused and nearest is None)):
+        raise (untrained or refused)[0]
     passing = [found for found in held if _passes(found, wish)]
     if not passing and held:
         nearest = _unpassed(held, wish)
@@ -221,6 +134,7 @@ def _sweep(candidate: Candidate, wish: Wish, machine: Machine, pace: Pace) -> It
             yield InputError(
                 f"{candidate.name} was trained for {desk.model.context_length:,} tokens, not for {asked:,}",
                 hint="Give a shorter -c; aidx plan MODEL goes beyond the training length, with a warning.",
+                code=UNTRAINED,
             )
             return
         yield from _of_quant(candidate, desk, wish, pace, right)
@@ -391,7 +305,7 @@ def _clouds(wish: Wish, machine: Machine) -> list[Choice]:
     found = []
     for cloud in wish.clouds:
         right = suits(wish.role, cloud.standing, None)
-        if right.suits and (cloud.context_length is None or cloud.context_length >= ctx):
+        if right.suits and cloud.offered and (cloud.context_length is None or cloud.context_length >= ctx):
             loss = Loss(0.0, 0.0, quality(0.0), f"as {cloud.provider} serves it")
             found.append(
                 Choice(

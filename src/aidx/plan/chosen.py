@@ -3,7 +3,7 @@
 import shlex
 
 from aidx.budget.settings import Settings
-from aidx.plan.choose import Choice, Chosen
+from aidx.plan.choice import Choice, Chosen
 
 Json = dict[str, object]
 

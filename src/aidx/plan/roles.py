@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
 
-from aidx.model.catalogue import Adherence, Standing, Tier
+from aidx.model.catalogue import Adherence, Standing, Tier, shown_size
 
 Name = Literal["researcher", "gatekeeper", "embedder", "editor", "drafter", "verifier", "architect", "thinking"]
 B = 1_000_000_000
@@ -88,14 +88,14 @@ def suits(role: Role, standing: Standing, parameters: int | None) -> Suits:
         return Suits(role.name, suits=False, why=wrong)
     why = _reason(role, standing)
     if parameters is not None and role.most is not None and parameters > role.most:
-        why += f"; {parameters / B:.1f}B is above the tier's {_parameters(role)}"
+        why += f"; {shown_size(parameters)} is above the tier's {_parameters(role)}"
     return Suits(role.name, suits=True, why=why)
 
 
 def _too_small(role: Role, parameters: int | None) -> str | None:
     if parameters is None or parameters >= role.least:
         return None
-    return f"{parameters / B:.1f}B is too small: {role.name} takes {_parameters(role)}"
+    return f"{shown_size(parameters)} is too small: {role.name} takes {_parameters(role)}"
 
 
 def _misplaced(role: Role, parameters: int | None) -> str | None:
@@ -106,9 +106,11 @@ def _misplaced(role: Role, parameters: int | None) -> str | None:
     if role.most is None or parameters <= role.most:
         return None
     if role.tier == "micro":
-        return f"{parameters / B:.1f}B is more than the job needs ({_parameters(role)}) and takes the Editor's memory"
+        return (
+            f"{shown_size(parameters)} is more than the job needs ({_parameters(role)}) and takes the Editor's memory"
+        )
     if role.name == "drafter":
-        return f"{parameters / B:.1f}B is more than a drafter needs ({_parameters(role)}): it has to be fast"
+        return f"{shown_size(parameters)} is more than a drafter needs ({_parameters(role)}): it has to be fast"
     return None
 
 
