@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import TypeVar, cast
 
 from aidx.model.spec import ModelSpec
+from aidx.plan import inverse
 from aidx.plan.choice import Candidate, Chosen, Wish
 from aidx.plan.choose import choose as choices
 from aidx.plan.deployment.members import Member, Remote
@@ -33,7 +34,33 @@ def plan(
     Without a *prober* closed forms answer alone, as with ``need.fast``. *variant* builds the same model at
     another quantization, where that is possible. Raises as ``aidx.plan.make.plan`` does.
     """
-    return _drive(steps(model, replace(need, fast=need.fast or prober is None), machine, variant), prober)
+    return _drive(steps(model, _asked(need, prober), machine, variant), prober)
+
+
+def longest_context(model: ModelSpec, need: Need, machine: Machine, prober: Prober | None = None) -> int:
+    """The longest context that holds at the placement of *need*; ``aidx.plan.inverse.longest_context``."""
+    return _drive(inverse.longest_context(model, _asked(need, prober), machine), prober)
+
+
+def most_slots(model: ModelSpec, need: Need, machine: Machine, each: int, prober: Prober | None = None) -> int:
+    """The most slots of *each* tokens that hold; ``aidx.plan.inverse.most_slots``."""
+    return _drive(inverse.most_slots(model, _asked(need, prober), machine, each), prober)
+
+
+def largest_quantization(
+    build: Callable[[str], ModelSpec],
+    quants: Sequence[str],
+    need: Need,
+    machine: Machine,
+    prober: Prober | None = None,
+) -> str | None:
+    """The first of *quants*, largest first, that holds; ``aidx.plan.inverse.largest_quantization``."""
+    return _drive(inverse.largest_quantization(build, quants, _asked(need, prober), machine), prober)
+
+
+def _asked(need: Need, prober: Prober | None) -> Need:
+    """*need*, fast where there is nobody to ask."""
+    return replace(need, fast=need.fast or prober is None)
 
 
 def deploy(
@@ -61,8 +88,7 @@ def choose(
     Without a *prober* closed forms answer alone. *pace* is what is known of the machine's speed. Raises as
     ``aidx.plan.choose.choose`` does.
     """
-    need = replace(wish.need, fast=wish.need.fast or prober is None)
-    return _drive(choices(candidates, replace(wish, need=need), machine, pace), prober)
+    return _drive(choices(candidates, replace(wish, need=_asked(wish.need, prober)), machine, pace), prober)
 
 
 def _drive(run: Generator[Probe, Answer, Found], prober: Prober | None) -> Found:
