@@ -125,10 +125,10 @@ def _sum(buffers: Iterable[Buffer], field: str) -> int:
 
 
 def models(names: Iterable[str], quant: str | None) -> Iterator[ModelSpec]:
-    """The catalogue's models of architectures that we know; only *names*, where some are given."""
+    """The catalogue's models, each network once; only *names*, where some are given."""
     wanted = set(names)
     for entry in read_catalogue():
-        if wanted and entry.id not in wanted:
+        if entry.id not in wanted if wanted else entry.like is not None:
             continue
         try:
             yield from_catalogue(entry, quant)

@@ -10,7 +10,10 @@ byte. Run it again after either changes; the tests compare the result with publi
 import json
 import re
 import sys
+from math import prod
 from pathlib import Path
+
+import standings
 
 from aidx.model import arch
 from aidx.model.build import present
@@ -50,8 +53,8 @@ OLLAMA = {
     "llama-3.2-3b": ["llama3.2:3b", "llama3.2"],
     "llama-3.1-8b": ["llama3.1:8b", "llama3.1"],
     "llama-3.3-70b": ["llama3.3:70b", "llama3.3"],
-    "ministral-3-3b": ["ministral-3:3b"],
-    "ministral-3-8b": ["ministral-3:8b", "ministral-3", "ministral"],
+    "ministral-3-3b": ["ministral-3:3b", "ministral:3b", "ministral"],  # the article's Micro
+    "ministral-3-8b": ["ministral-3:8b", "ministral-3", "ministral:8b"],
     "ministral-3-14b": ["ministral-3:14b"],
     "devstral-small-2-24b": ["devstral-small-2:24b", "devstral-small-2"],
     "mistral-nemo-12b": ["mistral-nemo:12b", "mistral-nemo"],
@@ -354,15 +357,47 @@ def as_published(m):
     return m | {"id": f"{m['id']}-2024", "hf_id": "bartowski/DeepSeek-Coder-V2-Lite-Instruct-GGUF", "note": note}
 
 
+def likes(entries):
+    """Models whose network is that of another entry, with other weights."""
+    known = {made["id"]: made for made in entries}
+    for name, like, repository, names, context in standings.LIKE:
+        base = known[like]
+        keys = dict(base["metadata"])
+        if context is not None:
+            keys[f"{keys['general.architecture']}.context_length"] = context
+        note = next(text for prefix, text in standings.LIKE_NOTES.items() if name.startswith(prefix))
+        yield base | {
+            "id": name,
+            "hf_id": repository,
+            "aliases": names,
+            "metadata": keys,
+            "native": standings.TRAINED.get(name, base["native"]),
+            "files": [],
+            "note": note.format(like=like),
+            "like": like,
+        }
+
+
+def add_standing(entries):
+    """Parameters, and what they and the maker's card make of a model."""
+    for made in entries:
+        made["parameters"] = sum(prod(blank.shape) for blank in blanks_of(made)[1])
+        made["trained_in"] = standings.TRAINED.get(made["id"])
+        made["standing"] = standings.standing(made["id"], made["parameters"])
+
+
+def blanks_of(made):
+    """The metadata of an entry as a file has them, and its tensors."""
+    keys = {key: encode(I32, value) if isinstance(value, list) else value for key, value in made["metadata"].items()}
+    family = arch.find(keys["general.architecture"])
+    return keys, present(family.tensors(keys), frozenset(made["absent"]))
+
+
 def add_metadata_bytes(entries):
     """What a published file leaves when tensors and their infos are taken away: metadata and tokenizer."""
     known = {}
     for made in entries:
-        keys = {
-            key: encode(I32, value) if isinstance(value, list) else value for key, value in made["metadata"].items()
-        }
-        family = arch.find(keys["general.architecture"])
-        blanks = present(family.tensors(keys), frozenset(made["absent"]))
+        keys, blanks = blanks_of(made)
         for file in made["files"]:
             tensors = assign(blanks, file["quant"], keys, legacy=made["legacy"])
             made["metadata_bytes"] = file["bytes"] - data_size(tensors) - len(render({}, tensors))
@@ -375,10 +410,13 @@ def main(facts):
     models = [m for m in json.loads(Path(facts).read_text("utf-8"))["models"] if m["gguf_arch"] in SPELLING]
     models += [as_published(m) for m in models if m["id"] == "deepseek-coder-v2-lite"]
     entries = [entry(m) for m in models]
+    entries += likes(entries)
     add_metadata_bytes(entries)
+    add_standing(entries)
+    made = {"entries": entries, "clouds": standings.clouds()}
     TARGET.parent.mkdir(exist_ok=True)
-    TARGET.write_text(json.dumps({"entries": entries}, indent=1, ensure_ascii=False) + "\n", "utf-8")
-    print(f"{len(entries)} models, {TARGET.stat().st_size} bytes")
+    TARGET.write_text(json.dumps(made, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    print(f"{len(entries)} models, {len(made['clouds'])} in the cloud, {TARGET.stat().st_size} bytes")
 
 
 if __name__ == "__main__":

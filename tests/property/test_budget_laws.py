@@ -1,5 +1,6 @@
 """Laws of the arithmetic, over any settings."""
 
+from contextlib import suppress
 from dataclasses import replace
 from itertools import pairwise
 
@@ -8,13 +9,16 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from tests.fakes.models import qwen2, qwen3moe, with_metadata
 
-from aidx.budget import kv
-from aidx.budget.allocate import allocate
+from aidx.adapters.catalogue import read_catalogue
+from aidx.budget import kv, weights
+from aidx.budget.allocate import Allocator, allocate
 from aidx.budget.arena import Arena, Graph, peak
 from aidx.budget.growth import full_at_turn
+from aidx.budget.placement import place
 from aidx.budget.settings import Settings
 from aidx.budget.sizes import parse_size
 from aidx.errors import InputError
+from aidx.model.build import from_catalogue
 from aidx.model.spec import Layer
 
 MODELS = (qwen2(blocks=6), qwen3moe(blocks=6))
@@ -169,3 +173,30 @@ def test_the_turn_before_the_one_that_breaks_still_fits(capacity, start, each):
     assert turn is not None
     assert start + turn * each > capacity
     assert turn == 1 or start + (turn - 1) * each <= capacity
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.architecture)
+@given(settings=SETTINGS, gpus=st.integers(0, 1))
+def test_tensors_counted_in_groups_are_the_tensors_counted_one_by_one(model, settings, gpus):
+    placement = place(model, settings, gpus=gpus)
+    for device in placement.devices:
+        held = weights.held(weights.groups(model), placement, device)
+        alone = [(placement.holders(tensor).count(device), tensor) for tensor in model.tensors]
+
+        assert held.bytes == sum(copies * weights.allocated(tensor, device) for copies, tensor in alone)
+        assert held.tensors == sum(copies for copies, _ in alone)
+
+
+@given(settings=st.lists(SETTINGS, min_size=1, max_size=4), gpus=st.integers(0, 1))
+def test_kin_share_only_what_is_the_same_for_both(settings, gpus):
+    model = MODELS[0]
+    other = from_catalogue(next(entry for entry in read_catalogue() if entry.id == "qwen2.5-coder-0.5b"), "Q8_0")
+    sibling = from_catalogue(next(entry for entry in read_catalogue() if entry.id == "qwen2.5-coder-0.5b"), "F16")
+    for one, kin in ((model, other), (sibling, other)):
+        first = Allocator(kin, gpus=gpus)
+        shared = Allocator(one, gpus=gpus, kin=first)
+        for asked in settings:
+            with suppress(InputError):
+                first(asked)
+            with suppress(InputError):
+                assert shared(asked) == allocate(one, asked, gpus=gpus)

@@ -1,6 +1,9 @@
 """The entries of one engine process, device by device: what `plan` puts into the ledger."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import fields, replace
+from operator import attrgetter
 
 from aidx.budget import compute, kv, state, weights
 from aidx.budget.checkpoint import checkpoint_bytes
@@ -12,6 +15,7 @@ from aidx.budget.settings import Settings
 from aidx.errors import InputError
 from aidx.model.spec import Layer, ModelSpec
 
+_FILE_TYPE = "general.file_type"
 MOST_SEQUENCES = 256  # LLAMA_MAX_SEQ
 Entries = dict[str, tuple[Entry, ...]]
 
@@ -28,31 +32,86 @@ def allocate(model: ModelSpec, settings: Settings, *, gpus: int) -> Entries:
     return Allocator(model, gpus=gpus)(settings)
 
 
-class Allocator:
-    """``allocate`` for many settings of one *model*: what they do not change is worked out once."""
+# What tells one placement from another; everything else in the settings leaves layers where they are.
+_SIZES = frozenset(
+    {
+        "ctx_size",
+        "parallel",
+        "cache_type_k",
+        "cache_type_v",
+        "ubatch_size",
+        "batch_size",
+        "flash_attn",
+        "kv_unified",
+        "swa_full",
+        "cache_ram",
+        "ctx_checkpoints",
+    }
+)
+_placing = attrgetter(*(field.name for field in fields(Settings) if field.name not in _SIZES))
 
-    def __init__(self, model: ModelSpec, *, gpus: int) -> None:
+
+class Allocator:
+    """``allocate`` for many settings of one *model*: what they do not change is worked out once.
+
+    *kin* is the allocator of the same model at another quantization: what the types of tensors do not change
+    is then shared with it.
+    """
+
+    def __init__(self, model: ModelSpec, *, gpus: int, kin: "Allocator | None" = None) -> None:
         self.model = model
         self.gpus = gpus
         self.layers = model.layers or ()
         self._geometry: Geometry | None = None
-        self._held: dict[tuple[Placement, str], weights.Held] = {}
+        self._groups: tuple[weights.Group, ...] = ()
+        self._placements: dict[object, Placement] = {}
+        self._weighed: dict[tuple[Placement, str], Entry] = {}
+        self._counted: dict[tuple[Placement, str], Mapping[Layer, int]] = {}
         self._away: dict[Placement, Away] = {}
+        self._split: dict[tuple[Settings, Placement, str], tuple[Entry, Entry]] = {}
+        self._checked: set[tuple[str, str, bool]] = set()
+        self.whole: dict[tuple[Settings, str], tuple[Entry, Entry]] = {}
+        if kin is not None and kin.gpus == gpus and _same_network(kin.model, model):
+            self._geometry = kin.geometry
+            self.whole = kin.whole
+
+    @property
+    def geometry(self) -> Geometry:
+        """The widths of the model's blocks."""
+        if self._geometry is None:
+            self._geometry = geometry(self.model)
+        return self._geometry
 
     def __call__(self, settings: Settings) -> Entries:
         """The entries of *settings*; see ``allocate``."""
-        placement = place(self.model, settings, gpus=self.gpus)
+        placement = self._place(settings)
         check_settings(settings)
-        kv.check_cache(self.layers, settings)
+        types = (settings.cache_type_k, settings.cache_type_v, settings.flash_attn)
+        if types not in self._checked:
+            kv.check_cache(self.layers, settings)
+            self._checked.add(types)
         return {device: tuple(self._entries(settings, placement, device)) for device in placement.devices}
 
+    def reads(self, settings: Settings) -> dict[str, int]:
+        """Bytes of weights that one token reads on each device: all that are active, and no embeddings but its own."""
+        placement = self._place(settings)
+        self._groups = self._groups or weights.groups(self.model)
+        share = weights.active_share(self.model)
+        return {device: weights.read(self._groups, placement, device, share) for device in placement.devices}
+
+    def _place(self, settings: Settings) -> Placement:
+        key = _placing(settings)
+        if key not in self._placements:
+            self._placements[key] = place(self.model, settings, gpus=self.gpus)
+        return self._placements[key]
+
     def _entries(self, settings: Settings, placement: Placement, device: str) -> Iterator[Entry]:
+        here = self._layers(placement, device)
         made = [
             self._weights(placement, device),
-            _kv_cache(self.layers, settings, placement, device),
-            _state(self.layers, settings, placement, device),
-            self._compute(settings, placement, device),
-            _scratch(self.layers, settings, placement, device),
+            _kv_cache(self.layers, here, settings, device),
+            _state(here, settings, device),
+            *self._compute(settings, placement, device),
         ]
         if device == HOST:
             made += [
@@ -62,26 +121,43 @@ class Allocator:
             ]
         yield from (entry for entry in made if entry.bytes)
 
+    def _layers(self, placement: Placement, device: str) -> Mapping[Layer, int]:
+        """Equal layers on *device* and how many there are of each, in the order in which they come up."""
+        key = (placement, device)
+        if key not in self._counted:
+            pairs = zip(self.layers, placement.blocks, strict=True)
+            self._counted[key] = Counter(layer for layer, where in pairs if where == device)
+        return self._counted[key]
+
     def _weights(self, placement: Placement, device: str) -> Entry:
         key = (placement, device)
-        if key not in self._held:
-            self._held[key] = weights.held(self.model, placement, device)
-        held = self._held[key]
-        why = f"{held.tensors} tensors of {self.model.quantization}"
-        if placement.tied and placement.output == device and (device != HOST or not placement.shares):
-            why += ", token embeddings copied as output"
-        if held.plain:
-            return Entry("weights", held.bytes, why, "exact")
-        return Entry("weights", held.bytes, f"{why}; plain bytes, the engine may repack them for the CPU", "modelled")
+        if key not in self._weighed:
+            self._groups = self._groups or weights.groups(self.model)
+            self._weighed[key] = _weights(self.model, placement, device, weights.held(self._groups, placement, device))
+        return self._weighed[key]
 
-    def _compute(self, settings: Settings, placement: Placement, device: str) -> Entry:
-        if self._geometry is None:
-            self._geometry = geometry(self.model)
+    def _compute(self, settings: Settings, placement: Placement, device: str) -> tuple[Entry, Entry]:
+        """Compute and scratch; alike for all quantizations of a model that lies on one device whole."""
+        sizes = replace(settings, n_gpu_layers=0, n_cpu_moe=0, cache_ram=0, ctx_checkpoints=0)
+        if _is_whole(placement):
+            key = (sizes, f"{device} of {placement.output}")
+            if key not in self.whole:
+                self.whole[key] = self._computed(settings, placement, device, NOTHING_AWAY)
+            return self.whole[key]
         if placement.pinned and placement not in self._away:
-            self._away[placement] = compute.away_from_gpu(self.model, self._geometry, placement)
-        away = self._away.get(placement, NOTHING_AWAY)
-        buffer = compute.compute_buffer(self._geometry, self.layers, settings, placement, device=device, away=away)
-        return Entry("compute", buffer.bytes, buffer.why, "modelled")
+            self._away[placement] = compute.away_from_gpu(self.model, self.geometry, placement)
+        there = (sizes, placement, device)
+        if there not in self._split:
+            self._split[there] = self._computed(settings, placement, device, self._away.get(placement, NOTHING_AWAY))
+        return self._split[there]
+
+    def _computed(self, settings: Settings, placement: Placement, device: str, away: Away) -> tuple[Entry, Entry]:
+        buffer = compute.compute_buffer(self.geometry, self.layers, settings, placement, device=device, away=away)
+        copies = compute.scratch(self.layers, settings, placement, device)
+        return (
+            Entry("compute", buffer.bytes, buffer.why, "modelled"),
+            Entry("scratch", copies, "f16 copies of K and V of the widest layer, for flash attention", "modelled"),
+        )
 
 
 def check_settings(settings: Settings) -> None:
@@ -109,37 +185,56 @@ def check_settings(settings: Settings) -> None:
         )
 
 
-def _kv_cache(layers: tuple[Layer, ...], settings: Settings, placement: Placement, device: str) -> Entry:
+def _same_network(one: ModelSpec, other: ModelSpec) -> bool:
+    """Whether two models differ in the types of their tensors alone."""
+    if one.layers != other.layers or one.vocab_size != other.vocab_size:
+        return False
+    if {**one.header.metadata, _FILE_TYPE: 0} != {**other.header.metadata, _FILE_TYPE: 0}:
+        return False
+    shapes = [{tensor.name: tensor.shape for tensor in model.tensors} for model in (one, other)]
+    return shapes[0] == shapes[1]
+
+
+def _is_whole(placement: Placement) -> bool:
+    """Whether all is computed where it lies; a GPU computes what lies on the host beside it."""
+    one = len({*placement.blocks, placement.output}) == 1
+    return one and not placement.cpu_moe and not (placement.pinned and placement.output == HOST)
+
+
+def _weights(model: ModelSpec, placement: Placement, device: str, held: weights.Held) -> Entry:
+    why = f"{held.tensors} tensors of {model.quantization}"
+    if placement.tied and placement.output == device and (device != HOST or not placement.shares):
+        why += ", token embeddings copied as output"
+    if held.plain:
+        return Entry("weights", held.bytes, why, "exact")
+    return Entry("weights", held.bytes, f"{why}; plain bytes, the engine may repack them for the CPU", "modelled")
+
+
+def _kv_cache(layers: tuple[Layer, ...], here: Mapping[Layer, int], settings: Settings, device: str) -> Entry:
     widest = kv.value_width(layers, settings)
-    here = [layer for layer, where in zip(layers, placement.blocks, strict=True) if where == device and layer.kv_heads]
-    size = sum(kv.layer_bytes(layer, settings, device=device, widest=widest) for layer in here)
-    return Entry("kv_cache", size, _kv_why(here, settings, widest), "exact")
+    kept = {layer: count for layer, count in here.items() if layer.kv_heads}
+    size = sum(count * kv.layer_bytes(layer, settings, device=device, widest=widest) for layer, count in kept.items())
+    return Entry("kv_cache", size, _kv_why(kept, settings, widest), "exact")
 
 
-def _kv_why(layers: list[Layer], settings: Settings, widest: int | None) -> str:
+def _kv_why(layers: Mapping[Layer, int], settings: Settings, widest: int | None) -> str:
     """Groups of equal layers: ``48 layers x 8,192 tokens x 4,096 B``."""
     groups: dict[tuple[int, int], int] = {}
-    for layer in layers:
+    for layer, count in layers.items():
         rows = kv.cells(layer, settings) * settings.n_stream
         each = kv.layer_bytes(layer, settings, device=HOST, widest=widest) // rows
-        groups[rows, each] = groups.get((rows, each), 0) + 1
+        groups[rows, each] = groups.get((rows, each), 0) + count
     parts = [f"{count} layers x {rows:,} tokens x {each:,} B" for (rows, each), count in groups.items()]
     return f"{' + '.join(parts)} (K {settings.cache_type_k}, V {settings.cache_type_v})"
 
 
-def _state(layers: tuple[Layer, ...], settings: Settings, placement: Placement, device: str) -> Entry:
-    here = [
-        layer
-        for layer, where in zip(layers, placement.blocks, strict=True)
-        if where == device and layer.conv_state + layer.recurrent_state
-    ]
-    size = sum(state.layer_state(layer, sequences=settings.parallel, device=device) for layer in here)
-    return Entry("recurrent_state", size, f"{len(here)} layers x {settings.parallel} sequences, f32", "exact")
-
-
-def _scratch(layers: tuple[Layer, ...], settings: Settings, placement: Placement, device: str) -> Entry:
-    size = compute.scratch(layers, settings, placement, device)
-    return Entry("scratch", size, "f16 copies of K and V of the widest layer, for flash attention", "modelled")
+def _state(here: Mapping[Layer, int], settings: Settings, device: str) -> Entry:
+    kept = {layer: count for layer, count in here.items() if layer.conv_state + layer.recurrent_state}
+    size = sum(
+        count * state.layer_state(layer, sequences=settings.parallel, device=device) for layer, count in kept.items()
+    )
+    why = f"{sum(kept.values())} layers x {settings.parallel} sequences, f32"
+    return Entry("recurrent_state", size, why, "exact")
 
 
 def output_entry(model: ModelSpec, settings: Settings) -> Entry:
@@ -154,7 +249,7 @@ def prompt_cache_entry(settings: Settings) -> Entry:
 
 
 def _checkpoints(layers: tuple[Layer, ...], settings: Settings) -> Entry:
-    each = checkpoint_bytes(layers, settings)
+    each = checkpoint_bytes(layers, settings) if settings.ctx_checkpoints else 0
     size = settings.ctx_checkpoints * settings.parallel * each
     why = f"{settings.ctx_checkpoints} checkpoints x {settings.parallel} slots x {each:,} B of state and windows"
     return Entry("checkpoints", size, why, "modelled")

@@ -91,6 +91,11 @@ class Placement:
         return (HOST,) if expert and number < self.cpu_moe else (self.blocks[number],)
 
 
+def is_expert(name: str) -> bool:
+    """Whether ``--n-cpu-moe`` moves the tensor called *name*."""
+    return _EXPERTS.match(name) is not None
+
+
 def gpu_layers(block_count: int, n_gpu_layers: int) -> int:
     """How many layers go to the GPU, the output counted as one; negative asks for all of them."""
     every = block_count + 1

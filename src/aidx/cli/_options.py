@@ -1,7 +1,7 @@
 """The options that several commands share, and what they become."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import fields, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -154,7 +154,7 @@ def planning(function: Command) -> Command:
         asked = {name: given.pop(name) for name in list(given) if name in names}
         every = given.pop("cpu_moe")
         asked["n_cpu_moe"] = _experts(asked["n_cpu_moe"], every=every)
-        chosen = frozenset(name for name in names if _given(click.get_current_context(), name))
+        chosen = frozenset(name for name in names if typed_in(name))
         chosen |= {"n_cpu_moe"} if every else frozenset()
         need = Need(**asked, given=chosen, environment=wiring.engine_environment(), notes=_machine_notes()).checked()
         need = replace(need, cache_ram=need.cache_ram * MIB)
@@ -166,8 +166,8 @@ def planning(function: Command) -> Command:
     return _stack((*_MODEL, *_BESIDE, *_SETTINGS, *_MACHINE), wrapped)
 
 
-def machine(function: Command) -> Command:
-    """The options that choose a machine; the command receives ``machine`` instead."""
+def on_machine(function: Command) -> Command:
+    """The options that describe a machine; the command receives ``machine`` instead."""
 
     @wraps(function)
     def wrapped(**given: Any) -> Any:  # noqa: ANN401 - click hands over what the options parsed
@@ -227,18 +227,26 @@ def _machine_notes() -> tuple[str, ...]:
 
 def typed(model: str | None) -> str:
     """*model* and the planning options of this command line, as a shell would take them."""
+    return shlex.join([*([] if model is None else [model]), *_typed(_PLANNED)])
+
+
+def machine_typed() -> str:
+    """The options of this command line that describe a machine, as a shell would take them."""
+    return shlex.join(_typed(_WISHES))
+
+
+def _typed(names: Container[str]) -> list[str]:
     context = click.get_current_context()
-    words = [] if model is None else [model]
-    if context.meta.get(FILE):
-        words += ["--config", context.meta[FILE]]
+    words = ["--config", context.meta[FILE]] if context.meta.get(FILE) else []
     for option in context.command.params:
-        name = option.name or ""
-        if isinstance(option, click.Option) and name in _PLANNED and _given(context, name):
-            words += _words(option, context.params[name])
-    return shlex.join(words)
+        if isinstance(option, click.Option) and option.name in names and typed_in(option.name or ""):
+            words += _words(option, context.params[option.name or ""])
+    return words
 
 
-def _given(context: click.Context, name: str) -> bool:
+def typed_in(name: str) -> bool:
+    """Whether the user typed the option called *name*."""
+    context = click.get_current_context()
     return context.get_parameter_source(name) is click.core.ParameterSource.COMMANDLINE
 
 
@@ -255,4 +263,4 @@ def _words(option: click.Option, value: object) -> list[str]:
     return [word for each in values for word in (flag, written(each))]
 
 
-__all__ = ["common", "machine", "planning", "settings", "typed"]
+__all__ = ["common", "machine_typed", "on_machine", "planning", "settings", "typed", "typed_in"]

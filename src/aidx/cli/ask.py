@@ -14,6 +14,7 @@ from aidx.errors import InputError
 if TYPE_CHECKING:
     from aidx.gate.admit import RefusedError
     from aidx.gate.reply import Reply
+    from aidx.plan.devices import Machine
     from aidx.plan.result import Plan
 
 Write = Callable[[str], object]
@@ -113,11 +114,14 @@ def _ask(request: dict[str, object], model: str | None, url: str, key: str | Non
         return Asked(name, relay(endpoint.stream(body), write), endpoint.url)
     name = model or MODEL
     prompt = parse(json.dumps({"model": name, **request}).encode()).prompt
-    plan = _planned(name)
-    return Asked(name, ask(partial(wiring.start, plan), wiring.limits(plan), prompt, write), None)
+    machine = wiring.machine()
+    plan = _planned(name, machine)
+    reply = ask(partial(wiring.start, plan), wiring.limits(plan), prompt, write)
+    wiring.keep_speed(plan, machine, reply.timing)
+    return Asked(name, reply, None)
 
 
-def _planned(name: str) -> "Plan":
+def _planned(name: str, machine: "Machine") -> "Plan":
     from contextlib import closing
 
     from aidx import wiring
@@ -126,7 +130,7 @@ def _planned(name: str) -> "Plan":
 
     found = wiring.resolve(name)
     with closing(wiring.prober()) as prober:
-        return wiring.held(plan(found.model, Need(), wiring.machine(), prober, found.variant))
+        return wiring.held(plan(found.model, Need(), machine, prober, found.variant))
 
 
 def _answered(asked: Asked) -> dict[str, object]:

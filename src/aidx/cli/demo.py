@@ -60,6 +60,7 @@ def command(number: int | None, html: str, *, as_json: bool, quiet: bool, verbos
                 say=(lambda _: None) if as_json else click.echo,
                 stream=(lambda _: None) if as_json else _stream,
                 progress=(lambda _: None) if silent else _progress,
+                measured=lambda planned, timing: wiring.keep_speed(planned, here, timing),
                 plain=wiring.screen().plain,
             )
         )

@@ -4,13 +4,13 @@ import json
 
 import click
 
-from aidx.cli._options import common, machine
+from aidx.cli._options import common, on_machine
 from aidx.plan.devices import Machine
 
 
 @click.command()
 @click.option("--cards", is_flag=True, help="List the cards that --gpu knows instead.")
-@machine
+@on_machine
 @common
 def command(machine: Machine, *, cards: bool, as_json: bool, quiet: bool, verbose: bool) -> int:
     """List each device: total, used by others, usable, the driver's part, bandwidth, and what the engine sees.

@@ -1,5 +1,6 @@
 """The ``aidx`` command: finds commands lazily, turns every error into one line, a hint and an exit code."""
 
+import gc
 import json
 import os
 import sys
@@ -16,6 +17,7 @@ from aidx.errors import AidxError, InputError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 INTERRUPTED = 130
+COLLECT_AFTER = 50_000  # objects: start-up makes many and drops none, so that looking for garbage is all cost
 INTERNAL = "This is a bug in aidx: run again with -v and report the traceback."
 
 
@@ -49,6 +51,7 @@ def root() -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
+    gc.set_threshold(COLLECT_AFTER)
     arguments = sys.argv[1:]
     as_json = "--json" in arguments
     try:

@@ -64,7 +64,6 @@ def command(
 
 def planned(model: str | None, need: Need, machine: Machine, model_options: dict[str, Any]) -> "Plan":
     """The plan of *model*, or without one of the roles that are configured."""
-    from contextlib import closing
     from dataclasses import replace
 
     from aidx import wiring
@@ -79,7 +78,7 @@ def planned(model: str | None, need: Need, machine: Machine, model_options: dict
             hint="Give the MODEL that they belong to.",
         )
     roles = None if model is not None else wiring.configured(settings(), need, **options)
-    with closing(wiring.prober(warm=not need.fast)) as prober:
+    with wiring.asking(need, warm=True) as prober:
         if roles is not None:
             plan = deploy(roles.members, machine, prober, roles.remotes)
             return replace(plan, notes=(*plan.notes, *roles.notes))

@@ -16,6 +16,7 @@ from aidx.gate.reply import Reply
 from aidx.page.story import Edit, Refusal, Running, Story
 from aidx.plan.article import Evidence
 from aidx.plan.result import Plan
+from aidx.plan.speed import Timing
 from aidx.ports import Allocated, Deployment
 from aidx.serve.wire import parse
 
@@ -26,7 +27,8 @@ class Tour:
 
     *article* plans the card of the literature, *plan* the small model for this machine; *start* loads it as
     planned. *say* writes a part of the tour, *stream* a piece of an answer, *progress* a line about what is
-    being done. All of them may block. *plain* is for a screen of ASCII only.
+    being done; *measured* is told how fast the model was. All of them may block. *plain* is for a screen of ASCII
+    only.
     """
 
     article: Callable[[], Evidence]
@@ -36,6 +38,7 @@ class Tour:
     say: Callable[[str], None]
     stream: Callable[[str], None]
     progress: Callable[[str], None]
+    measured: Callable[[Plan, Timing], object] = lambda _plan, _timing: None
     plain: bool = False
 
 
@@ -69,7 +72,9 @@ async def _converse(tour: Tour, plan: Plan, deployment: Deployment) -> tuple[Edi
     name = plan.roles[0].model.name
     try:
         tour.progress("3/4 giving it an edit to make")
-        edit = await _edit(tour, gate, name)
+        edit, timing = await _edit(tour, gate, name)
+        if timing is not None:
+            tour.measured(plan, timing)
         _say(tour, words.edit_lines(edit))
         tour.progress("4/4 sending a prompt over its gate")
         refusal = await _over(gate, body(_too_much(tour, gate, edit), name))
@@ -79,16 +84,16 @@ async def _converse(tour: Tour, plan: Plan, deployment: Deployment) -> tuple[Edi
     return edit, refusal
 
 
-async def _edit(tour: Tour, gate: Gate, name: str) -> Edit:
+async def _edit(tour: Tour, gate: Gate, name: str) -> tuple[Edit, Timing | None]:
     content = shown(tour.task)
     _say(tour, words.task_lines(tour.task))
     async with await gate.admit(parse(body(content, name)).prompt) as grant:
-        answer = await _answer(tour, grant)
-        return outcome(tour.task, answer, grant.booking.prompt_tokens)
+        reply = await _answer(tour, grant)
+        return outcome(tour.task, reply.text, grant.booking.prompt_tokens), reply.timing
 
 
-async def _answer(tour: Tour, grant: Grant) -> str:
-    """The text of the answer, shown as it comes."""
+async def _answer(tour: Tour, grant: Grant) -> Reply:
+    """The answer, shown as it comes."""
     reply = Reply()
     tour.stream(words.INDENT)
     async for chunk in grant:
@@ -96,7 +101,7 @@ async def _answer(tour: Tour, grant: Grant) -> str:
     tour.stream("\n")
     if not reply.complete:
         raise EngineError("the answer broke off", code="engine_failed")
-    return reply.text
+    return reply
 
 
 def _too_much(tour: Tour, gate: Gate, edit: Edit) -> str:

@@ -5,17 +5,22 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aidx.errors import EngineError
+from aidx.plan.speed import Timing
 
 DONE = b"[DONE]"
 
 
 @dataclass(slots=True)
 class Reply:
-    """What has arrived of an answer: its text, why it ended, and the tokens it took, where they were told."""
+    """What has arrived of an answer: its text, why it ended, and the tokens it took, where they were told.
+
+    *timing* is the engine's own account of how fast it made them.
+    """
 
     text: str = ""
     finish_reason: str | None = None
     usage: dict[str, int] = field(default_factory=dict)
+    timing: Timing | None = None
     complete: bool = False
     _rest: bytes = b""
 
@@ -38,8 +43,19 @@ class Reply:
             raise EngineError(str(found["error"].get("message", "unknown error")), code="engine_failed")
         if usage := found.get("usage"):
             self.usage = {name: usage[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
+        self.timing = _timing(found.get("timings")) or self.timing
         if not found.get("choices"):
             return ""
         choice = found["choices"][0]
         self.finish_reason = choice.get("finish_reason") or self.finish_reason
         return choice["delta"].get("content") or ""
+
+
+def _timing(told: object) -> Timing | None:
+    """What llama-server says at the end of an answer; ``None`` for anything else."""
+    if not isinstance(told, dict):
+        return None
+    tokens, rate = told.get("predicted_n"), told.get("predicted_per_second")
+    if not isinstance(tokens, int) or not isinstance(rate, float | int) or tokens < 1 or not rate > 0:
+        return None
+    return Timing(tokens, float(rate))

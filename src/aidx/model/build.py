@@ -9,7 +9,7 @@ from aidx.model import arch, quants
 from aidx.model.blank import Blank
 from aidx.model.companion import refuse_as_model
 from aidx.model.gguf.kinds import ALIGNMENT, padded
-from aidx.model.gguf.render import data_size, render
+from aidx.model.gguf.render import bare_size, data_size
 from aidx.model.metadata import architecture, block_count, find_int, read_int, vocab_size
 from aidx.model.spec import Header, Metadata, ModelSpec, SourceName
 from aidx.model.tensor import Tensor
@@ -126,7 +126,8 @@ def _header_size(metadata: Metadata, tensors: tuple[Tensor, ...], before: int | 
     """Metadata with the tokenizer as another file of it has them, then the tensor infos."""
     if before is None:
         before = _TOKEN_BYTES * vocab_size(metadata)
-    return padded(before + len(render({}, tensors)), ALIGNMENT)
+    # What rendering it would give, padded, and padded again with the metadata before it.
+    return padded(before + padded(bare_size(tensors), ALIGNMENT), ALIGNMENT)
 
 
 def label(header: Header) -> str:

@@ -6,6 +6,7 @@ them with the engine's own ``ggml_blck_size`` and ``ggml_type_size`` and with th
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from types import MappingProxyType
 
@@ -85,10 +86,15 @@ class Tensor:
     @property
     def layer(self) -> int | None:
         """The block number in ``blk.N.…``, or ``None`` outside the blocks."""
-        parts = self.name.split(".", 2)
-        if len(parts) < 2 or parts[0] != "blk" or not (parts[1].isascii() and parts[1].isdigit()):
-            return None  # isdigit() alone lets through what int() refuses, and names come from files
-        return int(parts[1])
+        return _layer(self.name)
+
+
+@lru_cache(maxsize=1 << 14)  # every quantization of a model has the same names
+def _layer(name: str) -> int | None:
+    parts = name.split(".", 2)
+    if len(parts) < 2 or parts[0] != "blk" or not (parts[1].isascii() and parts[1].isdigit()):
+        return None  # isdigit() alone lets through what int() refuses, and names come from files
+    return int(parts[1])
 
 
 def row_bytes(kind: TensorType, elements: int) -> int:

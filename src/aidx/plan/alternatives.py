@@ -1,35 +1,24 @@
 """The ways out of a plan that is tight or does not hold, cheapest in quality first."""
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from aidx.budget.ledger import Ledger
-from aidx.budget.loss import published_loss
 from aidx.budget.settings import Settings
 from aidx.budget.split import parts_text
 from aidx.model.spec import ModelSpec
+from aidx.plan.changes import Change, same_model, smaller
 from aidx.plan.ledger import Desk
 from aidx.plan.place import training_length
 from aidx.plan.probe import Answer, Probe
 from aidx.plan.result import Alternative
-from aidx.plan.search import all_layers, gpu_headroom, longest
+from aidx.plan.search import longest
 from aidx.plan.spread import by_memory
+from aidx.plan.together import combined
 
-SMALLER = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_K_S", "IQ4_XS", "Q3_K_M")
-CACHE_COST = "KLD about 0.001 (Llama-3-8B, llama.cpp PR #7412)"
 MOST = 6
 
 Found = Generator[Probe, Answer, "Judged"]
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """Other *settings* for a *desk*, the *flags* that a user types for them, their *cost* in words."""
-
-    desk: Desk
-    settings: Settings
-    flags: str
-    cost: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +36,14 @@ def alternatives(
     if desk.model.layers is None:
         return ()
     before = yield from desk.best(settings)
-    found = yield from _each(_same_model(desk, settings, reach, holds=before.holds), before)
-    for change in _smaller(desk, settings, variant):
+    found = yield from _each(same_model(desk, settings, reach, holds=before.holds), before)
+    for change in smaller(desk, settings, variant):
         found += yield from _each(iter((change,)), before)
         if found[-1].holds:  # the first that holds is the largest that holds
             break
+    if not before.holds and not any(judged.holds for judged in found):
+        together = yield from combined(desk, settings, variant)
+        found += [] if together is None else (yield from _each(iter((together,)), before))
     helping = [judged for judged in found if judged.alternative.saves_bytes > 0]
     helping.sort(key=lambda judged: not judged.holds)  # stable: each list is already in order of its cost
     return tuple(judged.alternative for judged in helping[:MOST])
@@ -63,57 +55,6 @@ def _each(changes: Iterator[Change], before: Ledger) -> Generator[Probe, Answer,
         judged = yield from _judged(change, before)
         found.append(judged)
     return found
-
-
-def _same_model(desk: Desk, settings: Settings, reach: int, *, holds: bool) -> Iterator[Change]:
-    plain = settings.cache_type_k == settings.cache_type_v == "f16"
-    if plain and desk.model.caches and settings.flash_attn and _divides(desk, 32):
-        change = replace(settings, cache_type_k="q8_0", cache_type_v="q8_0")
-        yield Change(desk, change, "--cache-type-k q8_0 --cache-type-v q8_0", CACHE_COST)
-    if settings.ubatch_size > 256:
-        yield Change(desk, replace(settings, ubatch_size=256), "--ubatch-size 256", "slower prefill, same answers")
-    if settings.swa_full:
-        yield Change(desk, replace(settings, swa_full=False), "--no-swa-full", "no prefix reuse in windows")
-    if settings.parallel > 1:
-        yield Change(desk, replace(settings, parallel=1), "--parallel 1", "one request at a time")
-    if 0 < reach < settings.ctx_size:
-        yield Change(desk, replace(settings, ctx_size=reach), f"--ctx-size {reach}", "a shorter context")
-    if desk.machine.gpus and not holds:
-        yield _on_the_host(desk, settings)
-
-
-def _divides(desk: Desk, block: int) -> bool:
-    layers = desk.model.layers or ()
-    widths = ((layer.key_dim, layer.value_dim, layer.view_dim) for layer in layers)
-    return all(not width % block for each in widths for width in each)
-
-
-def _on_the_host(desk: Desk, settings: Settings) -> Change:
-    """The most layers that the GPU is sure to hold, whatever the host can take."""
-    low, high = 0, settings.n_gpu_layers
-    while high - low > 1:
-        middle = (low + high) // 2
-        ledger = desk.closed(replace(settings, n_gpu_layers=middle))
-        low, high = (middle, high) if gpu_headroom(ledger) >= 0 else (low, middle)
-    total = all_layers(desk, settings).n_gpu_layers
-    # The placement itself is named by _pinned, as for every change of a split model.
-    return Change(desk, replace(settings, n_gpu_layers=low), "", f"slower: {total - low} of {total} layers on the host")
-
-
-def _smaller(desk: Desk, settings: Settings, variant: Callable[[str], ModelSpec] | None) -> Iterator[Change]:
-    for name in _below(desk.model.quantization) if variant else ():
-        smaller = variant(name) if variant else desk.model
-        if smaller.file_bytes < desk.model.file_bytes:
-            lost = published_loss(name)
-            other = Desk(smaller, desk.machine, desk.fast, silence=desk.silence, beside=desk.beside)
-            yield Change(other, settings, f"--quant {name}", f"KLD {lost.kld_low:g} to {lost.kld_high:g}")
-
-
-def _below(quantization: str) -> tuple[str, ...]:
-    """Smaller types, largest first; none below a type that the model was trained in."""
-    if quantization in {"F32", "F16", "BF16"}:
-        return SMALLER
-    return SMALLER[SMALLER.index(quantization) + 1 :] if quantization in SMALLER else ()
 
 
 def _judged(change: Change, before: Ledger) -> Found:

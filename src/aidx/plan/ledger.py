@@ -1,7 +1,7 @@
 """One placement's ledger: closed forms, overlaid with the engine's answer when it was asked."""
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 
 from aidx.budget.allocate import Allocator, Entries
 from aidx.budget.ledger import Ledger
@@ -19,7 +19,8 @@ from aidx.plan.probe import Answer, Probe, Probed, Unanswered
 class Desk:
     """What one planning run has looked up: entries by settings, and why the engine was silent.
 
-    A cache of pure results; nothing outside the run sees it.
+    A cache of pure results; nothing outside the run sees it. *kin* is the desk of the same model, perhaps at
+    another quantization, where there is one: work that both need is done once.
     """
 
     model: ModelSpec
@@ -33,10 +34,13 @@ class Desk:
     arithmetic: Callable[[Settings], Entries] | None = None
     _draft: "Desk | None" = field(init=False, default=None)
     _projected: Probed | None = field(init=False, default=None)
+    kin: InitVar["Desk | None"] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, kin: "Desk | None") -> None:
+        if kin is not None and kin.model is self.model and kin.machine == self.machine:
+            self.arithmetic, self.formed = kin.arithmetic, kin.formed
         if self.arithmetic is None:
-            self.arithmetic = Allocator(self.model, gpus=len(self.machine.gpus))
+            self.arithmetic = Allocator(self.model, gpus=len(self.machine.gpus), kin=_allocator(kin))
         if self.beside.draft is not None:
             self._draft = Desk(self.beside.draft, self.machine, self.fast, silence=self.silence)
 
@@ -44,6 +48,10 @@ class Desk:
         """The entries by closed forms; the engine's own, where it has others than llama.cpp."""
         assert self.arithmetic is not None
         return self.arithmetic(settings)
+
+    def reads(self, settings: Settings) -> dict[str, int]:
+        """Bytes of weights that one token reads on each device; empty for an engine with an arithmetic of its own."""
+        return self.arithmetic.reads(settings) if isinstance(self.arithmetic, Allocator) else {}
 
     def closed(self, settings: Settings) -> Ledger:
         """The ledger by closed forms alone."""
@@ -149,3 +157,7 @@ class Desk:
 
     def _ledger(self, entries: Entries) -> Ledger:
         return self.machine.ledger(entries)
+
+
+def _allocator(desk: Desk | None) -> Allocator | None:
+    return desk.arithmetic if desk is not None and isinstance(desk.arithmetic, Allocator) else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from aidx.budget.growth import Growth, bytes_per_token, growth
 from aidx.budget.ledger import Account, Ledger
-from aidx.budget.loss import published_loss
+from aidx.budget.loss import model_loss
 from aidx.budget.placement import place as place_layers
 from aidx.budget.settings import CELL_PAD, Settings, pad
 from aidx.budget.sizes import gib
@@ -116,7 +116,7 @@ def role_plan(
         settings=settings,
         max_ctx_size=min(reach, model.context_length) if reach else 0,
         growth=(yield from _growth(desk, settings, here.need)),
-        loss=published_loss(model.quantization, native=model.quantization == "MXFP4_MOE"),
+        loss=model_loss(model),
         beside=desk.beside,
     )
 

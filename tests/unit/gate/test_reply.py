@@ -43,3 +43,19 @@ def test_an_answer_without_its_end_is_not_complete():
 def test_an_error_in_the_stream_is_raised():
     with pytest.raises(EngineError, match="the engine was ended"):
         Reply().feed(b'data: {"error": {"message": "the engine was ended by signal 9", "code": "engine_failed"}}\n\n')
+
+
+def test_the_engine_s_own_timing_is_kept_and_nothing_else_is_believed():
+    """As the pinned engine writes it at the end of a stream, shortened."""
+    reply = Reply()
+    told = b'{"choices":[],"usage":null,"timings":{"predicted_n":40,"predicted_ms":43.0,"predicted_per_second":906.7}}'
+    reply.feed(b"data: " + told + b"\n\n")
+    assert reply.timing == (40, 906.7)
+    for other in (
+        b"7",
+        b"{}",
+        b'{"predicted_n":0,"predicted_per_second":1.0}',
+        b'{"predicted_n":1,"predicted_per_second":0}',
+    ):
+        reply.feed(b'data: {"choices":[],"timings":' + other + b"}\n\n")
+        assert reply.timing == (40, 906.7)

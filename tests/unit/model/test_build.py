@@ -7,7 +7,7 @@ import pytest
 from aidx.errors import InputError
 from aidx.model.blank import Blank
 from aidx.model.build import from_catalogue, from_header, present
-from aidx.model.catalogue import Entry, Published
+from aidx.model.catalogue import Entry, Published, Standing
 from aidx.model.gguf.render import data_size
 from aidx.model.spec import Array, Header, Layer
 from aidx.model.tensor import TYPES, Tensor
@@ -119,6 +119,8 @@ def entry(**changed):
         "files": (),
         "seen": "made up",
         "sources": (),
+        "parameters": 1_000_000_000,
+        "standing": Standing("micro", "made up", "general", "made up"),
     }
     return Entry(**(own | changed))
 

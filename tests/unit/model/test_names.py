@@ -1,14 +1,19 @@
-"""Finding a model by what people call it."""
+"""Finding a model by what people call it, and what is known of it."""
+
+from dataclasses import replace
 
 import pytest
+from tests.fakes.models import qwen2
 
-from aidx.adapters.catalogue import read_catalogue
+from aidx.adapters.catalogue import read_catalogue, read_clouds
 from aidx.errors import InputError
 from aidx.model import arch
-from aidx.model.catalogue import find
+from aidx.model.build import from_catalogue
+from aidx.model.catalogue import find, find_cloud, standing_of, tier_of
 from aidx.model.quants import FILE_TYPES
 
 ENTRIES = read_catalogue()
+CLOUDS = read_clouds()
 
 
 @pytest.mark.parametrize(
@@ -27,7 +32,10 @@ ENTRIES = read_catalogue()
         ("gpt-oss:20b", ("gpt-oss-20b", None)),
         ("gpt-oss:20b-mxfp4", ("gpt-oss-20b", "MXFP4_MOE")),
         ("phi-3-mini", ("phi-3-mini-4k", None)),
-        ("ministral", ("ministral-3-8b", None)),
+        ("ministral", ("ministral-3-3b", None)),  # the article's Micro
+        ("ministral-3", ("ministral-3-8b", None)),
+        ("deepseek-r1:14b", ("deepseek-r1-14b", None)),
+        ("gemma3:12b-it-qat", ("gemma-3-12b-qat", None)),
         ("deepseek-coder-v2:16b", ("deepseek-coder-v2-lite-2024", None)),
     ],
 )
@@ -62,3 +70,67 @@ def test_an_entry_names_its_sources_and_a_known_family(entry):
     assert entry.native in FILE_TYPES
     assert arch.find(str(entry.metadata["general.architecture"]))
     assert all(file.quant in FILE_TYPES for file in entry.files)
+
+
+@pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
+def test_an_entry_counts_its_parameters_and_says_what_it_is_for_and_who_says_so(entry):
+    standing = entry.standing
+
+    assert entry.parameters == from_catalogue(entry).parameters
+    assert standing.adherence in {"agentic", "general", "thinking"}
+    assert standing.adherence_source.startswith("model card: ")
+    assert standing.tier == tier_of(entry.parameters) or "named in the article" in standing.tier_source
+    assert entry.trained_in in {None, entry.native}
+    assert entry.like in {None, *(other.id for other in ENTRIES)}
+
+
+@pytest.mark.parametrize(
+    ("reference", "found", "tier", "adherence"),
+    [
+        ("Claude 4.0 Sonnet", "claude-sonnet-4", "architect", "agentic"),  # the article's names
+        ("Gemini 3 Flash", "gemini-3-flash", "architect", "agentic"),
+        ("DeepSeek-V3", "deepseek-v3", "architect", "agentic"),
+        ("OpenAI o2", "o2", "thinking", "thinking"),
+        ("Gemini 3 (DeepThink)", "gemini-3-deepthink", "thinking", "thinking"),
+        ("DeepSeek-R1", "deepseek-r1", "thinking", "thinking"),
+        ("claude-sonnet-4-20250514", "claude-sonnet-4", "architect", "agentic"),  # what a user would type
+        ("anthropic/claude-sonnet-4-5", "claude-sonnet-4-5", "architect", "agentic"),
+        ("openrouter/openai/gpt-5", "gpt-5", "architect", "agentic"),
+        ("gemini/gemini-2.5-pro", "gemini-2.5-pro", "architect", "agentic"),
+        ("gpt-5-2025-08-07", "gpt-5", "architect", "agentic"),
+        ("deepseek/deepseek-reasoner", "deepseek-r1", "thinking", "thinking"),
+    ],
+)
+def test_a_model_of_the_cloud_is_known_by_its_names(reference, found, tier, adherence):
+    cloud = find_cloud(CLOUDS, reference)
+
+    assert (cloud.id, cloud.standing.tier, cloud.standing.adherence) == (found, tier, adherence)
+
+
+@pytest.mark.parametrize("reference", ["", "/", "openai/claude-sonnet-4", "nobody/gpt-5", "gpt-5 or so", "claude"])
+def test_what_no_provider_offers_is_no_model_of_the_cloud(reference):
+    assert find_cloud(CLOUDS, reference) is None
+
+
+def test_the_name_that_only_the_article_uses_is_marked():
+    assert "the article's own name" in find_cloud(CLOUDS, "o2").standing.tier_source
+
+
+def test_no_name_means_two_models():
+    names = [name.lower() for model in (*ENTRIES, *CLOUDS) for name in (model.id, *model.aliases)]
+
+    assert len(names) == len(set(names))
+
+
+def test_a_file_is_known_by_its_name_if_its_size_agrees():
+    file = qwen2()
+    named = replace(file, name="Qwen2.5-Coder-14B-Instruct-Q4_K_M.gguf")
+    inside = replace(file, header=replace(file.header, metadata={"general.name": "Qwen2.5 Coder 14B Instruct"}))
+    cut = replace(qwen2(blocks=4), name="qwen2.5-coder-14b.gguf")
+
+    for known in (named, inside):
+        assert standing_of(known, ENTRIES).adherence == "general"
+        assert "trained for code" in standing_of(known, ENTRIES).reason
+    for unknown in (file, cut):
+        assert standing_of(unknown, ENTRIES).adherence == "unknown"
+    assert (standing_of(file, ENTRIES).tier, standing_of(cut, ENTRIES).tier) == ("editor", "micro")

@@ -8,6 +8,7 @@ from importlib.resources import files
 import jsonschema_rs
 import pytest
 
+from aidx.model.spec import ModelSpec
 from aidx.plan.article import Evidence, claims, judge
 from aidx.plan.checklist import as_json as checklist_json
 from aidx.plan.checklist import checklist
@@ -121,3 +122,23 @@ def test_the_article_rows_follow_the_plans() -> None:
     assert len(few) == len(many) >= 11
     moved = [one.claim for one, two in zip(few, many, strict=True) if one.exact_bytes != two.exact_bytes]
     assert len(moved) >= len(few) - 1
+
+
+def test_where_no_single_change_is_enough_the_smallest_set_is_proposed_first() -> None:
+    need = Need(ctx_size=8192, n_gpu_layers="all")
+    small = replace(model(kind="q8_0"), quantization="Q8_0")
+    packed = replace(need, cache_type_k="q8_0", cache_type_v="q8_0")
+
+    def at(asked: Need, gpu: int, spec: ModelSpec) -> Plan:
+        return drive(plan(spec, asked, machine(gpu, 64 * MIB), lambda _: small), engine())[0]
+
+    gpu = at(packed, 64 * GIB, small).ledger.accounts[0].planned
+    found = at(need, gpu, model())
+    first = found.alternatives[0]
+
+    assert not at(packed, gpu, model()).ledger.accounts[0].headroom >= 0
+    assert not at(need, gpu, small).ledger.accounts[0].headroom >= 0
+    assert first.change.split() == ["--cache-type-k", "q8_0", "--cache-type-v", "q8_0", "--quant", "Q8_0"]
+    assert "not enough" not in first.cost
+    assert first.max_ctx_size >= 8192
+    assert all("not enough alone" in other.cost for other in found.alternatives[1:])

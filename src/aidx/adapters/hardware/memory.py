@@ -19,10 +19,8 @@ class Limit(NamedTuple):
 
 def read() -> Device:
     """The host with what other processes use of it now; a container's limit counts as its total."""
-    import psutil
-
-    memory = psutil.virtual_memory()
-    return bounded(int(memory.total), int(memory.total - memory.available), list(limits()))
+    total, available = _kernel() or _library()
+    return bounded(total, total - available, list(limits()))
 
 
 def bounded(total: int, used: int, groups: list[Limit]) -> Device:
@@ -75,6 +73,23 @@ def _idle(stat: Path) -> int:
         return next(int(pair[1]) for pair in pairs if pair[0] in {"inactive_file", "total_inactive_file"})
     except (OSError, StopIteration, ValueError, IndexError):
         return 0
+
+
+def _kernel() -> tuple[int, int] | None:
+    """Total and available bytes as Linux tells them to anybody who asks; psutil, which says the same, takes 8 ms."""
+    try:
+        lines = Path("/proc/meminfo").read_text("ascii").splitlines()
+        found = {name: int(rest.split()[0]) << 10 for name, _, rest in (line.partition(":") for line in lines)}
+        return found["MemTotal"], found["MemAvailable"]
+    except (OSError, ValueError, KeyError, IndexError):  # another system, or a kernel before 3.14
+        return None
+
+
+def _library() -> tuple[int, int]:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return int(memory.total), int(memory.available)
 
 
 def _number(path: Path) -> int | None:

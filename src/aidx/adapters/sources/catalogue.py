@@ -2,13 +2,13 @@
 
 from dataclasses import replace
 
-from aidx.adapters.catalogue import read_catalogue
+from aidx.adapters.catalogue import read_catalogue, read_clouds
 from aidx.adapters.reference import HubModel
 from aidx.adapters.sources.local import open_stored
 from aidx.adapters.stores.huggingface import HuggingFace
 from aidx.errors import InputError
 from aidx.model.build import from_catalogue
-from aidx.model.catalogue import Entry, find
+from aidx.model.catalogue import Entry, find, find_cloud
 from aidx.model.published import repository
 from aidx.model.quants import find as find_type
 from aidx.model.spec import ModelSpec
@@ -44,6 +44,7 @@ def look_up(wanted: Wanted) -> tuple[Entry, str]:
     try:
         entry, named = find(read_catalogue(), reference)
     except InputError as error:
+        _refuse_cloud(reference)
         if reference.count("/") == 1 and ":" not in reference.partition("/")[0]:
             error.hint = f"For a repository on the hub type hf.co/{reference}; for a file, its path ends in .gguf."
         raise
@@ -53,3 +54,13 @@ def look_up(wanted: Wanted) -> tuple[Entry, str]:
             hint="Leave one of them out.",
         )
     return entry, find_type(wanted.quant or named or entry.native).name
+
+
+def _refuse_cloud(reference: str) -> None:
+    found = find_cloud(read_clouds(), reference)
+    if found is not None:
+        raise InputError(
+            f"{found.id} runs in the cloud ({found.provider}) and takes 0 bytes here: there is nothing to plan",
+            hint=f"See what it is for: aidx roles {found.id}.",
+            code="cloud_model",
+        ) from None

@@ -28,10 +28,11 @@ class File:
 
 def model_at(path: str, *, name: str, source: SourceName) -> ModelSpec:
     """The model in the file at *path*; raises ``InputError`` that names it."""
+    from aidx.adapters import headercache
     from aidx.adapters.stores.file import read_header
     from aidx.model.build import from_header
 
-    found = read_header(path)
+    found = headercache.read(path, read_header)
     return from_header(
         found.header,
         name=name,

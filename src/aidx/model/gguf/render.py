@@ -6,7 +6,6 @@ reading weights; their length is the header's part of a file that does not exist
 
 import struct
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from aidx.errors import InputError
 from aidx.model.gguf.kinds import (
@@ -72,7 +71,7 @@ def lay_out(tensors: Iterable[Tensor], alignment: int = ALIGNMENT) -> tuple[Tens
     placed = []
     offset = 0
     for tensor in tensors:
-        placed.append(replace(tensor, offset=offset))
+        placed.append(Tensor(tensor.name, tensor.shape, tensor.type, offset))
         offset += padded(tensor.bytes, alignment)
     return tuple(placed)
 
@@ -80,6 +79,15 @@ def lay_out(tensors: Iterable[Tensor], alignment: int = ALIGNMENT) -> tuple[Tens
 def data_size(tensors: Iterable[Tensor], alignment: int = ALIGNMENT) -> int:
     """Bytes of the data of *tensors* in a file, each padded to *alignment*, the last one too."""
     return sum(padded(tensor.bytes, alignment) for tensor in tensors)
+
+
+def bare_size(tensors: Iterable[Tensor]) -> int:
+    """Bytes of a header of *tensors* without metadata, before it is padded."""
+    infos = sum(
+        LENGTH.size + len(tensor.name.encode()) + WORD.size * 2 + LENGTH.size * (len(tensor.shape) + 1)
+        for tensor in tensors
+    )
+    return len(MAGIC) + WORD.size + 2 * LENGTH.size + infos
 
 
 def kind_of(value: Value) -> int:

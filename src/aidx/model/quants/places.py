@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -106,6 +107,7 @@ class Spot:
     traits: Traits
 
 
+@lru_cache(maxsize=1 << 14)  # every quantization of a model asks for the same names
 def place(name: str) -> Place:
     """The place of the tensor called *name*."""
     if name == "output.weight":
@@ -115,6 +117,11 @@ def place(name: str) -> Place:
     return next((found for part, found in _PARTS if part in name), Place.OTHER)
 
 
+@lru_cache(maxsize=1 << 14)
+def _spared(name: str, architecture: str) -> bool:
+    return any(part in name for part in (*_NEVER, *_NEVER_OF.get(architecture, ())))
+
+
 def quantizable(blank: Blank, architecture: str) -> bool:
     """Whether llama-quantize converts it: a matrix or a stack of them with a name that it does not spare.
 
@@ -122,7 +129,7 @@ def quantizable(blank: Blank, architecture: str) -> bool:
     requantizing has to be asked for.
     """
     dimensions = max((axis for axis, size in enumerate(blank.shape, start=1) if size != 1), default=1)
-    spared = any(part in blank.name for part in (*_NEVER, *_NEVER_OF.get(architecture, ())))
+    spared = _spared(blank.name, architecture)
     return blank.kind != "mxfp4" and dimensions > 1 and blank.name.endswith("weight") and not spared
 
 

@@ -8,9 +8,9 @@ import json
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from aidx.budget.loss import published_loss
+from aidx.budget.loss import model_loss
 from aidx.errors import InputError
-from aidx.plan.alternatives import CACHE_COST, SMALLER
+from aidx.plan.changes import CACHE_COST, SMALLER
 from aidx.plan.deployment.arrange import grown, longest_kv, settled
 from aidx.plan.deployment.members import Arrangement, Member, Process
 from aidx.plan.devices import Machine
@@ -172,8 +172,8 @@ def _quants(found: Arrangement) -> Iterator[Change]:
         return  # its name says the type: another model would have to be named
     smaller = SMALLER if now in WIDE else SMALLER[SMALLER.index(now) + 1 :] if now in SMALLER else ()
     for name in smaller:
-        lost = published_loss(name)
         model = first.variant(name)
+        lost = model_loss(model)
         taken = tuple(replace(member, model=model) for member in process.members)
         words = " and ".join(_words(member.role, quant=name) for member in process.members)
         yield Change(taken, words, f"KLD {lost.kld_low:g} to {lost.kld_high:g}")

@@ -1,142 +1,26 @@
 """Builds adapters and hands them to the flow; the only module that imports them, when they are needed."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aidx.errors import BudgetError, CheckError, EngineError, InputError
-from aidx.plan.beside import Beside, Files
 from aidx.plan.devices import Machine
 from aidx.plan.result import Plan
-from aidx.ports import Deployment, Engine, Launch, Prober, Resolved, Source, Wanted, Workspace
+from aidx.ports import Deployment, Engine, Launch, Prober, Workspace
+from aidx.wiring.models import beside, candidates, cloud, clouds, hub, pull, resolve, resolve_for, stored
+from aidx.wiring.roles import Configured, configured
 
 if TYPE_CHECKING:
     from aidx.adapters.endpoint import Endpoint
-    from aidx.adapters.hub.api import Hub
-    from aidx.adapters.hub.pull import Tell
-    from aidx.config import roles as configured_roles
     from aidx.config.merge import Settled
-    from aidx.config.values import RoleTable
     from aidx.gate.admit import Limits
-    from aidx.model.spec import Header, Metadata, ModelSpec
-    from aidx.model.stored import Damaged, Listed, Pulled
     from aidx.plan.cards import Card
-    from aidx.plan.deployment.members import Member, Remote
     from aidx.plan.inventory import Sight
     from aidx.plan.need import Need
+    from aidx.plan.speed import Pace, Timing
     from aidx.plan.wish import Wish
-
-
-def resolve(reference: str, *, quant: str | None = None, imatrix: bool = False) -> Resolved:
-    """The model that *reference* names: a path, a name of a local store or the catalogue, an address.
-
-    Raises ``InputError`` for what is none of them, naming the nearest known names.
-    """
-    wanted = Wanted(reference, quant, imatrix)
-    return next(found for source in _sources(wanted) if (found := source.find(wanted)) is not None)
-
-
-def beside(files: Files, model: "ModelSpec") -> Beside:
-    """What *files* are, found to suit *model*; ``InputError`` for a wrong kind and for one of another model."""
-    from pathlib import Path
-
-    from aidx.adapters.stores.file import read_header
-    from aidx.model import companion
-
-    def header(path: str) -> "Header":
-        return read_header(path).header
-
-    loras = tuple(companion.lora(header(path), name=Path(path).name, path=path) for path in files.lora)
-    for adapter in loras:
-        companion.check_lora(adapter, model)
-    projector = None
-    if files.mmproj is not None:
-        projector = companion.projector(header(files.mmproj), name=Path(files.mmproj).name, path=files.mmproj)
-        companion.check_projector(projector, model)
-    draft = None
-    if files.model_draft is not None:
-        draft = resolve(files.model_draft).model
-        companion.check_draft(draft, model, tokens=(_with_tokens(draft), _with_tokens(model)))
-    return Beside(loras, projector, draft)
-
-
-def _with_tokens(model: "ModelSpec") -> "Metadata":
-    """The metadata of *model* with its tokenizer, where its file is here."""
-    from aidx.adapters.stores.file import read_header
-
-    return model.header.metadata if model.path is None else read_header(model.path, keep_tokenizer=True).header.metadata
-
-
-def resolve_for(engine: str, reference: str, *, quant: str | None = None, imatrix: bool = False) -> Resolved:
-    """``resolve``, at the type in which *engine* takes weights where neither *quant* nor the name says one."""
-    from aidx.plan.engines import find
-
-    found = resolve(reference, quant=quant, imatrix=imatrix)
-    own = find(engine).weights
-    if own is None or quant is not None or found.variant is None:
-        return found
-    named = found.model.quantization.lower() in reference.lower()
-    return found if named else replace(found, model=found.variant(own))
-
-
-def _sources(wanted: Wanted) -> Iterator[Source]:
-    """Where a model is looked for, in this order; the last one answers or raises.
-
-    Each is imported when those before it knew nothing: planning a file pays for no other, and the network
-    is touched for its addresses only.
-    """
-    import os
-    from pathlib import Path
-
-    from aidx.adapters.sources.file import File
-    from aidx.adapters.sources.shipped import Shipped
-
-    yield from (Shipped(), File())
-    from aidx.adapters.reference import parse
-    from aidx.adapters.sources.local import Local, all_stores
-
-    yield Local(all_stores(os.environ, Path.home()))
-    if parse(wanted.reference) is not None:
-        from aidx.adapters.sources.hub import HubSource
-        from aidx.adapters.sources.web import WebSource
-        from aidx.adapters.web.client import Web
-
-        yield from (HubSource(hub), WebSource(Web))
-    from aidx.adapters.sources.catalogue import Catalogue
-    from aidx.adapters.stores.huggingface import HuggingFace
-
-    yield Catalogue(HuggingFace(os.environ, Path.home()))
-
-
-def hub() -> "Hub":
-    """The hub that the environment names; raises ``EngineError`` where it says to stay offline."""
-    import os
-    from pathlib import Path
-
-    from aidx.adapters.hub.api import hub_from
-
-    return hub_from(os.environ, Path.home())
-
-
-def pull(reference: str, *, quant: str | None, tell: "Tell") -> "Pulled":
-    """Fetch the model that *reference* names into the hub's cache; *tell* hears how far it is."""
-    import os
-    from pathlib import Path
-
-    from aidx.adapters.fetch import pull as fetch
-
-    return fetch(Wanted(reference, quant), os.environ, Path.home(), tell)
-
-
-def stored() -> "tuple[list[Listed], list[Damaged]]":
-    """What the local stores hold, and what is damaged in them."""
-    import os
-    from pathlib import Path
-
-    from aidx.adapters.sources.local import all_stores
-    from aidx.adapters.stored import read_all
-
-    return read_all(all_stores(os.environ, Path.home()))
 
 
 def settings(file: str | None = None) -> "Settled":
@@ -160,61 +44,6 @@ def engine_environment() -> tuple[tuple[str, str], ...]:
     return tuple(sorted(pair for pair in os.environ.items() if pair[0].startswith(("OLLAMA_", "LLAMA_ARG_"))))
 
 
-@dataclass(frozen=True, slots=True)
-class Configured:
-    """The configured roles, resolved: those that run here, those that do not, and what must be said of the rest."""
-
-    members: "tuple[Member, ...]"
-    remotes: "tuple[Remote, ...]"
-    notes: tuple[str, ...]
-
-
-def configured(settled: "Settled", need: "Need", *, quant: str | None = None, imatrix: bool = False) -> Configured:
-    """The roles of *settled*, with the flags that *need*, *quant* and *imatrix* carry.
-
-    Raises ``InputError`` where no role is configured, and for models that are not known.
-    """
-    from aidx.config.roles import roles
-    from aidx.plan.deployment.members import Member, Remote
-
-    found = roles(settled, need)
-    if not settled.config.roles:
-        raise InputError(
-            "no MODEL is given, and no aidx.toml here configures a role",
-            hint='Give a MODEL, or write aidx.toml: a line [roles.editor] and a line model = "qwen2.5-coder:14b".',
-        )
-    members = []
-    for each in found.here:
-        here = _of_role(each, quant, imatrix=imatrix)
-        members.append(
-            Member(
-                role=each.role,
-                model=here.model,
-                need=each.need,
-                on_host=each.on_host,
-                at_least=each.at_least,
-                max_kv=each.max_kv,
-                variant=here.variant,
-                asked=each.asked,
-            )
-        )
-    remotes = (Remote(role, table.model or "", table.engine, _context(table)) for role, table in found.others)
-    return Configured(tuple(members), tuple(remotes), found.notes)
-
-
-def _of_role(wanted: "configured_roles.Wanted", quant: str | None, *, imatrix: bool) -> Resolved:
-    try:
-        return resolve_for(
-            wanted.need.engine, wanted.reference, quant=quant or wanted.quant, imatrix=imatrix or wanted.imatrix
-        )
-    except InputError as wrong:
-        raise type(wrong)(f"roles.{wanted.role}: {wrong}", hint=wrong.hint) from None
-
-
-def _context(table: "RoleTable") -> int:
-    return table.ctx_size if isinstance(table.ctx_size, int) else 0
-
-
 def prober(*, warm: bool = False) -> Prober:
     """The engine in a child process, which starts when it is first asked, or at once to be *warm*."""
     from aidx.adapters.llama.prober import EngineProber
@@ -223,6 +52,19 @@ def prober(*, warm: bool = False) -> Prober:
     if warm:
         found.warm()
     return found
+
+
+@contextmanager
+def asking(need: "Need", *, warm: bool = False) -> Iterator[Prober | None]:
+    """Someone to ask for a plan of *need*, closed afterwards; nobody where the engine is not to be asked."""
+    if need.fast:
+        yield None
+        return
+    found = prober(warm=warm)
+    try:
+        yield found
+    finally:
+        found.close()
 
 
 def machine(wish: "Wish | None" = None) -> Machine:
@@ -292,6 +134,26 @@ def start(plan: Plan, tell: Callable[[str], object] | None = None) -> Deployment
     if tell is not None:
         tell(f"aidx: {role.model.name}: {sentence(rows)}")
     return deployment
+
+
+def keep_speed(plan: Plan, machine: Machine, timing: "Timing | None") -> None:
+    """Remember how fast the model of *plan* was on *machine*, for later choices; nothing where nobody measured it."""
+    from aidx.adapters import speeds
+    from aidx.plan.speed import speed_key
+
+    role = plan.roles[0]
+    key = speed_key(role.model, role.settings, machine)
+    if key is not None and timing is not None:
+        speeds.keep(key, timing)
+
+
+def pace() -> "Pace":
+    """What is known of the speed of this machine and of cards that it does not have."""
+    from aidx.adapters import speeds
+    from aidx.plan.devices import bandwidth
+    from aidx.plan.speed import Pace
+
+    return Pace(bandwidth, speeds.read().get)
 
 
 def held(plan: Plan) -> Plan:
@@ -380,3 +242,40 @@ def screen() -> Screen:
 
     encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower()
     return Screen(shutil.get_terminal_size((100, 24)).columns, plain=not encoding.startswith("utf"))
+
+
+__all__ = [
+    "Configured",
+    "Screen",
+    "any_settings",
+    "asking",
+    "beside",
+    "candidates",
+    "cards",
+    "check_page",
+    "cloud",
+    "clouds",
+    "configured",
+    "endpoint",
+    "engine_environment",
+    "held",
+    "held_out_tasks",
+    "hub",
+    "keep_speed",
+    "limits",
+    "machine",
+    "pace",
+    "prober",
+    "pull",
+    "resolve",
+    "resolve_for",
+    "screen",
+    "settings",
+    "sights",
+    "start",
+    "stored",
+    "variable",
+    "workspace",
+    "write_page",
+    "write_report",
+]

@@ -1,0 +1,44 @@
+"""Speeds that were measured on this machine, in the user's cache: the last one of each model and settings."""
+
+import msgspec
+
+from aidx.adapters import cachedir
+from aidx.plan.speed import Timing
+
+NAME = "speeds.json"
+MOST_BYTES = 1 << 20
+MOST = 500
+LEAST_TOKENS = 16  # fewer say more about the start than about the speed
+
+
+class _Table(msgspec.Struct):
+    version: int
+    speeds: dict[str, Timing]
+
+
+def read() -> dict[str, Timing]:
+    """All that was measured, by key; none where nothing was, or where the file is damaged."""
+    folder = cachedir.cache_dir()
+    data = None if folder is None else cachedir.read(folder / NAME, MOST_BYTES)
+    if data is None:
+        return {}
+    try:
+        table = msgspec.json.decode(data, type=_Table)
+    except (msgspec.MsgspecError, ValueError):
+        return {}
+    if table.version != 1:
+        return {}
+    return {key: timing for key, timing in table.speeds.items() if timing.tokens > 0 and 0 < timing.per_second < 1e6}
+
+
+def keep(key: str, timing: Timing) -> bool:
+    """Remember *timing* under *key*; false for one of too few tokens, and where nothing can be written.
+
+    Of two processes that keep at the same time, the later one's table stands.
+    """
+    folder = cachedir.cache_dir()
+    if folder is None or timing.tokens < LEAST_TOKENS or not timing.per_second > 0:
+        return False
+    speeds = {name: old for name, old in read().items() if name != key} | {key: timing}
+    newest = dict(list(speeds.items())[-MOST:])
+    return cachedir.keep(folder / NAME, msgspec.json.encode(_Table(1, newest)))

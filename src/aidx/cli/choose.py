@@ -1,0 +1,92 @@
+"""``aidx choose``: which models, quantizations, cache types and placements hold here, best first."""
+
+import json
+from typing import Any
+
+import click
+
+from aidx.cli._options import common, machine_typed, planning, typed_in
+from aidx.errors import InputError
+from aidx.plan.devices import Machine
+from aidx.plan.need import Need
+from aidx.plan.roles import ROLES
+
+
+@click.command()
+@click.argument("model", required=False)
+@planning
+@click.option("--role", type=click.Choice(list(ROLES)), help="The role that it is for.")
+@click.option("--local", is_flag=True, help="No models of the cloud.")
+@click.option("--max-loss", type=click.FloatRange(min=0), help="Most mean divergence (KLD), at its worst published.")
+@click.option("--min-tps", type=click.FloatRange(min=0), help="Least tokens a second, measured here or assumed.")
+@click.option("--all", "every", is_flag=True, help="All that no other way of the same model betters.")
+@common
+def command(
+    model: str | None,
+    need: Need,
+    machine: Machine,
+    model_options: dict[str, Any],
+    *,
+    role: str | None,
+    local: bool,
+    max_loss: float | None,
+    min_tps: float | None,
+    every: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Say which models hold on this budget, at which quantization, cache type and placement, best first.
+
+    With MODEL (a .gguf file or a name) only the ways to run that one. Loss, bytes, context and speed are
+    weighed against each other: what another way of the same model betters in all of them is left out.
+    """
+    del verbose
+    from aidx import wiring
+    from aidx.advise import choose
+    from aidx.cli._choices import choice_lines
+    from aidx.cli._text import safe
+    from aidx.errors import BudgetError
+    from aidx.plan.choice import CACHES, Terms
+    from aidx.plan.chosen import as_json as contract
+
+    caches: tuple[tuple[str, str], ...] = CACHES
+    if typed_in("cache_type_k") or typed_in("cache_type_v"):
+        caches = ((need.cache_type_k, need.cache_type_v),)
+    terms = Terms(
+        need=need,
+        caches=caches,
+        role=None if role is None else ROLES[role],
+        max_loss=max_loss,
+        min_tps=min_tps,
+        every=every,
+        clouds=() if local or model is not None else wiring.clouds(),
+    )
+    if model_options.pop("files").any:
+        raise InputError(
+            "--lora, --mmproj and --model-draft belong to one model", hint="Use aidx plan MODEL with them."
+        )
+    candidates = wiring.candidates(model, **model_options)
+    if not quiet and not as_json and len(candidates) > 1:
+        click.echo(f"aidx: weighing {len(candidates)} models", err=True)
+    with wiring.asking(need) as prober:
+        found = choose(candidates, terms, machine, prober, wiring.pace())
+    if as_json:
+        click.echo(json.dumps(contract(found)))
+        return 0 if found.choices else 3
+    if not found.choices:
+        nearest = "" if found.nearest is None else f": {found.nearest.sentence}"
+        raise BudgetError(
+            f"nothing holds at a context of {terms.need.ctx_size or 8192:,}{nearest}",
+            hint="Give a shorter -c, a larger bound, or another --role; aidx plan MODEL shows the ways out of one.",
+        )
+    lines = choice_lines(found, terms, machine, machine_typed(), width=wiring.screen().width)
+    click.echo("\n".join(map(safe, lines)))
+    return 0
+
+
+def _alone(model_options: dict[str, Any]) -> dict[str, Any]:
+    """*model_options* without files beside a model, which are refused."""
+    if model_options["files"].any:
+        raise InputError("--lora, --mmproj and --model-draft stand beside one model", hint="Give them to aidx plan.")
+    return {name: value for name, value in model_options.items() if name != "files"}

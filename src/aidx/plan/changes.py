@@ -1,0 +1,76 @@
+"""Single changes that save bytes: other settings, a smaller type, layers on the host."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+from aidx.budget.loss import model_loss
+from aidx.budget.settings import Settings
+from aidx.model.spec import ModelSpec
+from aidx.plan.ledger import Desk
+from aidx.plan.search import all_layers, gpu_headroom
+
+SMALLER = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_K_S", "IQ4_XS", "Q3_K_M")
+CACHE_COST = "KLD about 0.001 (Llama-3-8B, llama.cpp PR #7412)"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Other *settings* for a *desk*, the *flags* that a user types for them, their *cost* in words."""
+
+    desk: Desk
+    settings: Settings
+    flags: str
+    cost: str
+
+
+def same_model(desk: Desk, settings: Settings, reach: int, *, holds: bool) -> Iterator[Change]:
+    """Changes that keep the model, cheapest in quality first; *reach* is the context that holds as it is."""
+    plain = settings.cache_type_k == settings.cache_type_v == "f16"
+    if plain and desk.model.caches and settings.flash_attn and _divides(desk, 32):
+        change = replace(settings, cache_type_k="q8_0", cache_type_v="q8_0")
+        yield Change(desk, change, "--cache-type-k q8_0 --cache-type-v q8_0", CACHE_COST)
+    if settings.ubatch_size > 256:
+        yield Change(desk, replace(settings, ubatch_size=256), "--ubatch-size 256", "slower prefill, same answers")
+    if settings.swa_full:
+        yield Change(desk, replace(settings, swa_full=False), "--no-swa-full", "no prefix reuse in windows")
+    if settings.parallel > 1:
+        yield Change(desk, replace(settings, parallel=1), "--parallel 1", "one request at a time")
+    if 0 < reach < settings.ctx_size:
+        yield Change(desk, replace(settings, ctx_size=reach), f"--ctx-size {reach}", "a shorter context")
+    if desk.machine.gpus and not holds:
+        yield layers_away(desk, settings)
+
+
+def _divides(desk: Desk, block: int) -> bool:
+    layers = desk.model.layers or ()
+    widths = ((layer.key_dim, layer.value_dim, layer.view_dim) for layer in layers)
+    return all(not width % block for each in widths for width in each)
+
+
+def layers_away(desk: Desk, settings: Settings) -> Change:
+    """The most layers that the GPU is sure to hold, whatever the host can take."""
+    low, high = 0, settings.n_gpu_layers
+    while high - low > 1:
+        middle = (low + high) // 2
+        ledger = desk.closed(replace(settings, n_gpu_layers=middle))
+        low, high = (middle, high) if gpu_headroom(ledger) >= 0 else (low, middle)
+    total = all_layers(desk, settings).n_gpu_layers
+    # The placement itself is named by _pinned, as for every change of a split model.
+    return Change(desk, replace(settings, n_gpu_layers=low), "", f"slower: {total - low} of {total} layers on the host")
+
+
+def smaller(desk: Desk, settings: Settings, variant: Callable[[str], ModelSpec] | None) -> Iterator[Change]:
+    """The same model in smaller types, largest first, where it can be had in others."""
+    for name in _below(desk.model.quantization) if variant else ():
+        model = variant(name) if variant else desk.model
+        if model.file_bytes < desk.model.file_bytes:
+            lost = model_loss(model)
+            other = Desk(model, desk.machine, desk.fast, silence=desk.silence, beside=desk.beside, kin=desk)
+            yield Change(other, settings, f"--quant {name}", f"KLD {lost.kld_low:g} to {lost.kld_high:g}")
+
+
+def _below(quantization: str) -> tuple[str, ...]:
+    """Smaller types, largest first; none below a type that the model was trained in."""
+    if quantization in {"F32", "F16", "BF16"}:
+        return SMALLER
+    return SMALLER[SMALLER.index(quantization) + 1 :] if quantization in SMALLER else ()
