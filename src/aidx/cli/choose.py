@@ -50,12 +50,10 @@ def command(
     from aidx.plan.choice import CACHES, Terms
     from aidx.plan.chosen import as_json as contract
 
-    caches: tuple[tuple[str, str], ...] = CACHES
-    if typed_in("cache_type_k") or typed_in("cache_type_v"):
-        caches = ((need.cache_type_k, need.cache_type_v),)
+    typed = typed_in("cache_type_k") or typed_in("cache_type_v")
     terms = Terms(
         need=need,
-        caches=caches,
+        caches=((need.cache_type_k, need.cache_type_v),) if typed else CACHES,
         role=None if role is None else ROLES[role],
         max_loss=max_loss,
         min_tps=min_tps,
