@@ -8,11 +8,15 @@ from itertools import product
 
 import pytest
 from benchmarks.sweep import Compared, _device, compare, models
+from tests.fakes.published import GOLDEN, published
 
 from aidx.adapters.llama.prober import EngineProber
+from aidx.budget import kv, state
 from aidx.budget.allocate import allocate
+from aidx.budget.placement import place
 from aidx.budget.settings import Settings
 from aidx.budget.split import owners, parts_by_size
+from aidx.budget.weights import held
 from aidx.plan.probe import Probe, Probed
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engine is asked on Linux x86-64 only")
@@ -201,3 +205,28 @@ def test_the_checklist_for_two_cards_proves_the_same_plan_and_shows_both(tmp_pat
     text = page.read_text("utf-8")
     assert "gpu0" in text
     assert "gpu1" in text
+
+
+def families():
+    """One model of each golden file: every architecture that the closed forms know."""
+    for path in sorted(GOLDEN.glob("*.json")):
+        name = json.loads(path.read_text("utf-8"))["models"][0]["name"]
+        yield pytest.param(name, id=path.stem)
+
+
+@pytest.mark.parametrize("name", list(families()))
+def test_every_known_family_is_split_as_the_engine_splits_it(prober, name):
+    model = published(name, "F16")
+    for gpus, less in ((MACHINES[0], 0), (MACHINES[2], model.block_count // 3)):
+        settings = Settings(ctx_size=2048, n_gpu_layers=model.block_count + 1 - less)
+        answer = prober.ask(Probe(model, settings, gpus))
+        assert isinstance(answer, Probed), answer
+        split = replace(settings, tensor_split=parts_by_size(gpus))
+        placement = place(model, split, gpus=len(gpus))
+        for device in placement.devices:
+            mine = [layer for layer, where in zip(model.layers, placement.blocks, strict=True) if where == device]
+            kept = sum(kv.layer_bytes(layer, split, device=device, widest=None) for layer in mine)
+            kept += sum(state.layer_state(layer, sequences=1, device=device) for layer in mine)
+            buffers = [buffer for buffer in answer.buffers if buffer.device == device]
+            assert held(model, placement, device).bytes == sum(buffer.model for buffer in buffers)
+            assert kept == sum(buffer.context for buffer in buffers)
