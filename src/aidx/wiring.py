@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from aidx.errors import BudgetError, CheckError, EngineError, InputError
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from aidx.adapters.endpoint import Endpoint
     from aidx.adapters.hub.api import Hub
     from aidx.adapters.hub.pull import Tell
+    from aidx.adapters.screen import Screen
     from aidx.config import roles as configured_roles
     from aidx.config.merge import Settled
     from aidx.config.values import RoleTable
@@ -80,38 +80,11 @@ def _sources(wanted: Wanted) -> Iterator[Source]:
 def candidates(
     reference: str | None = None, *, quant: str | None = None, imatrix: bool = False
 ) -> "tuple[Candidate, ...]":
-    """What may be chosen: *reference* at each quantization that it can be had in, or all of the catalogue.
+    """What may be chosen: *reference* at each quantization that it can be had in, or all of the catalogue."""
+    from aidx.adapters.candidates import everything, only
 
-    Raises ``InputError`` as ``resolve`` does, and for an unknown *quant*.
-    """
-    from aidx.adapters.catalogue import read_catalogue
-    from aidx.model.build import from_catalogue
-    from aidx.model.catalogue import Entry, standing_of
-    from aidx.model.quants import find as find_type
-    from aidx.plan.choice import QUANTS, Candidate
-
-    entries = read_catalogue()
-    wanted = None if quant is None else find_type(quant).name
-
-    def known(entry: Entry, named: str | None) -> Candidate:
-        only = named or entry.trained_in
-        quants = (only,) if only else QUANTS
-        build = partial(from_catalogue, entry, imatrix=imatrix)
-        return Candidate(entry.id, entry.standing, entry.parameters, quants, build)
-
-    if reference is None:
-        return tuple(known(entry, wanted) for entry in entries)
-    found = resolve(reference, quant=quant, imatrix=imatrix)
-    model = found.model
-    entry = next((entry for entry in entries if entry.id == model.name and found.variant), None)
-    if entry is not None:
-        named = model.quantization if model.quantization != entry.native or quant else None
-        return (known(entry, named),)
-    standing = standing_of(model, entries)
-    if found.variant is not None:  # a checkpoint, which can be quantized
-        quants = QUANTS if wanted is None else (wanted,)
-        return (Candidate(model.name, standing, model.parameters, quants, found.variant, reference),)
-    return (Candidate(model.name, standing, model.parameters, (model.quantization,), lambda _: model, model.path),)
+    wanted = Wanted(reference or "", quant, imatrix)
+    return everything(wanted) if reference is None else only(resolve(reference, quant=quant, imatrix=imatrix), wanted)
 
 
 def clouds() -> "tuple[Cloud, ...]":
@@ -343,12 +316,8 @@ def start(plan: Plan, tell: Callable[[str], object] | None = None) -> Deployment
 def keep_speed(plan: Plan, machine: Machine, timing: "Timing | None") -> None:
     """Remember how fast the model of *plan* was on *machine*, for later choices; nothing where nobody measured it."""
     from aidx.adapters import speeds
-    from aidx.plan.speed import speed_key
 
-    role = plan.roles[0]
-    key = speed_key(role.model, role.settings, machine)
-    if key is not None and timing is not None:
-        speeds.keep(key, timing)
+    speeds.keep_for(plan.roles[0], machine, timing)
 
 
 def pace() -> "Pace":
@@ -430,18 +399,8 @@ def held_out_tasks() -> str:
     return shipped.tasks()
 
 
-@dataclass(frozen=True, slots=True)
-class Screen:
-    """Where people read: columns, and whether it has ASCII only."""
+def screen() -> "Screen":
+    """Standard output as it is: its columns, and whether it has ASCII only."""
+    from aidx.adapters.screen import read
 
-    width: int
-    plain: bool
-
-
-def screen() -> Screen:
-    """Standard output as it is: 100 columns where it is no terminal."""
-    import shutil
-    import sys
-
-    encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower()
-    return Screen(shutil.get_terminal_size((100, 24)).columns, plain=not encoding.startswith("utf"))
+    return read()
