@@ -3,7 +3,9 @@
 import msgspec
 
 from aidx.adapters import cachedir
-from aidx.plan.speed import Timing
+from aidx.plan.devices import Machine
+from aidx.plan.result import RolePlan
+from aidx.plan.speed import Timing, speed_key
 
 NAME = "speeds.json"
 MOST_BYTES = 1 << 20
@@ -42,3 +44,9 @@ def keep(key: str, timing: Timing) -> bool:
     speeds = {name: old for name, old in read().items() if name != key} | {key: timing}
     newest = dict(list(speeds.items())[-MOST:])
     return cachedir.keep(folder / NAME, msgspec.json.encode(_Table(1, newest)))
+
+
+def keep_for(role: RolePlan, machine: Machine, timing: Timing | None) -> bool:
+    """Remember how fast the model of *role* was on *machine*; false where it was not measured or is not here."""
+    key = speed_key(role.model, role.settings, machine)
+    return key is not None and timing is not None and keep(key, timing)

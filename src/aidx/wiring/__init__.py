@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from aidx.errors import BudgetError, CheckError, EngineError, InputError
@@ -14,6 +13,7 @@ from aidx.wiring.roles import Configured, configured
 
 if TYPE_CHECKING:
     from aidx.adapters.endpoint import Endpoint
+    from aidx.adapters.screen import Screen
     from aidx.config.merge import Settled
     from aidx.gate.admit import Limits
     from aidx.plan.cards import Card
@@ -139,12 +139,8 @@ def start(plan: Plan, tell: Callable[[str], object] | None = None) -> Deployment
 def keep_speed(plan: Plan, machine: Machine, timing: "Timing | None") -> None:
     """Remember how fast the model of *plan* was on *machine*, for later choices; nothing where nobody measured it."""
     from aidx.adapters import speeds
-    from aidx.plan.speed import speed_key
 
-    role = plan.roles[0]
-    key = speed_key(role.model, role.settings, machine)
-    if key is not None and timing is not None:
-        speeds.keep(key, timing)
+    speeds.keep_for(plan.roles[0], machine, timing)
 
 
 def pace() -> "Pace":
@@ -227,26 +223,15 @@ def held_out_tasks() -> str:
     return shipped.tasks()
 
 
-@dataclass(frozen=True, slots=True)
-class Screen:
-    """Where people read: columns, and whether it has ASCII only."""
+def screen() -> "Screen":
+    """Standard output as it is: its columns, and whether it has ASCII only."""
+    from aidx.adapters.screen import read
 
-    width: int
-    plain: bool
-
-
-def screen() -> Screen:
-    """Standard output as it is: 100 columns where it is no terminal."""
-    import shutil
-    import sys
-
-    encoding = (getattr(sys.stdout, "encoding", None) or "ascii").lower()
-    return Screen(shutil.get_terminal_size((100, 24)).columns, plain=not encoding.startswith("utf"))
+    return read()
 
 
 __all__ = [
     "Configured",
-    "Screen",
     "any_settings",
     "asking",
     "beside",

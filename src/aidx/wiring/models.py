@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from aidx.plan.beside import Beside, Files
@@ -101,38 +100,11 @@ def _sources(wanted: Wanted) -> Iterator[Source]:
 def candidates(
     reference: str | None = None, *, quant: str | None = None, imatrix: bool = False
 ) -> "tuple[Candidate, ...]":
-    """What may be chosen: *reference* at each quantization that it can be had in, or all of the catalogue.
+    """What may be chosen: *reference* at each quantization that it can be had in, or all of the catalogue."""
+    from aidx.adapters.candidates import everything, only
 
-    Raises ``InputError`` as ``resolve`` does, and for an unknown *quant*.
-    """
-    from aidx.adapters.catalogue import read_catalogue
-    from aidx.model.build import from_catalogue
-    from aidx.model.catalogue import Entry, standing_of
-    from aidx.model.quants import find as find_type
-    from aidx.plan.choice import QUANTS, Candidate
-
-    entries = read_catalogue()
-    wanted = None if quant is None else find_type(quant).name
-
-    def known(entry: Entry, named: str | None) -> Candidate:
-        only = named or entry.trained_in
-        quants = (only,) if only else QUANTS
-        build = partial(from_catalogue, entry, imatrix=imatrix)
-        return Candidate(entry.id, entry.standing, entry.parameters, quants, build)
-
-    if reference is None:
-        return tuple(known(entry, wanted) for entry in entries)
-    found = resolve(reference, quant=quant, imatrix=imatrix)
-    model = found.model
-    entry = next((entry for entry in entries if entry.id == model.name and found.variant), None)
-    if entry is not None:
-        named = model.quantization if model.quantization != entry.native or quant else None
-        return (known(entry, named),)
-    standing = standing_of(model, entries)
-    if found.variant is not None:  # a checkpoint, which can be quantized
-        quants = QUANTS if wanted is None else (wanted,)
-        return (Candidate(model.name, standing, model.parameters, quants, found.variant, reference),)
-    return (Candidate(model.name, standing, model.parameters, (model.quantization,), lambda _: model, model.path),)
+    wanted = Wanted(reference or "", quant, imatrix)
+    return everything(wanted) if reference is None else only(resolve(reference, quant=quant, imatrix=imatrix), wanted)
 
 
 def clouds() -> "tuple[Cloud, ...]":

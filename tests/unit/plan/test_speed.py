@@ -20,7 +20,7 @@ def speed(name="qwen2.5-coder-14b", quant="Q4_K_M", *, layers=999, vram=24, pace
     machine = machine or Machine(host(64 * GIB), (wished_gpu(vram * GIB),) if vram else ())
     desk = Desk(model, machine, fast=True)
     settings = Settings(ctx_size=ctx, n_gpu_layers=min(layers, model.block_count + 1) if vram else 0)
-    reads = desk.arithmetic.reads(settings)
+    reads = desk.reads(settings)
     found = expected(model, settings, machine, ledger=desk.closed(settings), reads=reads, pace=pace or Pace())
     return found, reads
 
