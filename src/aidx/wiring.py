@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from aidx.config import roles as configured_roles
     from aidx.config.merge import Settled
     from aidx.config.values import RoleTable
-    from aidx.gate.admit import Limits
+    from aidx.gate.admit import Limits, Overflow
+    from aidx.gate.count import Own
     from aidx.model.spec import Header, Metadata, ModelSpec
     from aidx.model.stored import Damaged, Listed, Pulled
     from aidx.plan.cards import Card
@@ -305,12 +306,40 @@ def held(plan: Plan) -> Plan:
     raise BudgetError(f"{what} does not fit: {plan.binding}", hint=hint)
 
 
-def limits(plan: Plan, *, max_tokens: int | None = None, gate: int | None = None) -> "Limits":
+def limits(
+    plan: Plan,
+    *,
+    max_tokens: int | None = None,
+    gate: int | None = None,
+    history: int | None = None,
+    overflow: "Overflow" = "refuse",
+) -> "Limits":
     """What the gate may let in: the cells and slots of *plan*, and the role's own bounds."""
     from aidx.gate.admit import limits as of
 
     role = plan.roles[0]
-    return of(role.settings, role.model.context_length, max_tokens=max_tokens, gate=gate)
+    length = role.model.context_length
+    return of(role.settings, length, max_tokens=max_tokens, gate=gate, history=history, overflow=overflow)
+
+
+def own_count(path: str) -> "Own | None":
+    """What it takes to count the tokens of the model at *path* here; ``None`` where only the engine can."""
+    from aidx.adapters.stores.file import read_header
+    from aidx.adapters.templates import read_templates
+    from aidx.gate.count import Own
+    from aidx.gate.templates import find
+    from aidx.gate.tokens import tokens
+    from aidx.model.metadata import find_text
+    from aidx.model.vocabulary import byte_level
+
+    try:
+        metadata = read_header(path, keep_tokenizer=True).header.metadata
+        vocabulary = byte_level(metadata)
+        template = find_text(metadata, "tokenizer.chat_template")
+    except InputError:  # broken in a part that the plan needed not: the engine will say so, or count
+        return None
+    found = None if vocabulary is None else tokens(vocabulary)
+    return None if found is None else Own(found, None if template is None else find(read_templates(), template))
 
 
 def endpoint(url: str, key: str | None = None) -> "Endpoint | None":

@@ -9,26 +9,22 @@ from aidx.errors import EngineError, InputError
 from aidx.gate.admit import Limits, RefusedError, Reserved
 from aidx.gate.drive import Gate, Prompt
 from tests.fakes.engine import FakeChat
+from tests.fakes.requests import prompt
 
 LIMITS = Limits(n_ctx=128, n_ctx_seq=128, slots=2, gate=100, max_tokens=16)
 EMPTY = Reserved(cells=0, requests=0, queued=0)
 
 
-def prompt(text="hello", asked=None, *, stream=False):
-    fields = {"messages": [{"role": "user", "content": text}], "stream": stream}
-    return Prompt(json.dumps(fields).encode(), (text,), asked)
-
-
-def drive(scenario, limits=LIMITS, **fake):
+def drive(scenario, limits=LIMITS, gate=None, **fake):
     """Run *scenario* with a gate before a fake chat; everything is released afterwards."""
 
     async def run():
-        gate = Gate(limits, asyncio.get_running_loop().time)
+        before = Gate(limits, asyncio.get_running_loop().time, **(gate or {}))
         chat = FakeChat(**fake)
-        gate.attach(chat)
-        await asyncio.wait_for(scenario(gate, chat), 10)
+        before.attach(chat)
+        await asyncio.wait_for(scenario(before, chat), 10)
         await settle()
-        assert gate.reserved == EMPTY
+        assert before.reserved == EMPTY
         assert chat.held == set()
 
     asyncio.run(run())
@@ -65,10 +61,11 @@ def test_without_a_bound_the_engine_gets_the_role_s():
 
 def test_a_prompt_over_the_gate_never_reaches_the_engine():
     async def scenario(gate, chat):
-        text = " ".join("word" for _ in range(80))
-        over = await chat.count(prompt(text).body) - 100
+        text = "one " * 95
+        asked = prompt(text, 1)
+        over = await chat.count(asked.body) - 100
         with pytest.raises(RefusedError) as refused:
-            await gate.admit(Prompt(prompt(text).body, (), 1))
+            await gate.admit(asked)
         assert refused.value.numbers["over_by"] == over > 0
         assert chat.seen == []
 
@@ -230,6 +227,6 @@ def test_without_an_engine_everybody_is_told_to_come_again():
 def test_what_the_template_refuses_is_wrong_input_and_reserves_nothing():
     async def scenario(gate, chat):
         with pytest.raises(InputError):
-            await gate.admit(Prompt(b"{}", (), 1))
+            await gate.admit(Prompt(fields=b'"stream":1', max_tokens=1, kind="text", texts=("x",)))
 
     drive(scenario)
