@@ -16,7 +16,7 @@ MAX_TOKENS = 1024  # of output, where neither the request nor the role says; a q
 QUEUE_PER_SLOT = 4  # a queue longer than that is an answer too late to be of use
 COMPARED = 1 << 16  # bytes of a prompt by which a slot that knows its beginning is found
 BEGINNING = 64  # bytes in which most slots differ already
-LOOKED_AT = 16  # slots of those that do not
+LOOKED_AT = 4  # slots of those that do not
 Overflow = Literal["refuse", "compact"]
 
 
@@ -225,13 +225,6 @@ class Admission:
 
 def common_prefix(first: bytes, second: bytes) -> int:
     """Length of what both begin with: a slot that holds it need not read it again."""
-    low, high = 0, min(len(first), len(second))
-    if first[:high] == second[:high]:
-        return high
-    while low < high:
-        middle = (low + high + 1) // 2
-        if first[:middle] == second[:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    size = min(len(first), len(second))
+    differing = int.from_bytes(first[:size], "big") ^ int.from_bytes(second[:size], "big")
+    return size - (differing.bit_length() + 7) // 8
