@@ -48,12 +48,13 @@ class Endpoint:
         for line in self.process.stderr:
             self.lines.put(line.rstrip("\n"))
 
-    def call(self, path, fields=None, headers=None, timeout=30):
+    def call(self, path, fields=None, headers=None, timeout=30, *, raw=False):
         data = None if fields is None else json.dumps(fields).encode()
         request = urllib.request.Request(self.url + path, data=data, headers=headers or {})
         try:
             with urllib.request.urlopen(request, timeout=timeout) as answer:
-                return answer.status, dict(answer.headers), json.loads(answer.read())
+                body = answer.read()
+                return answer.status, dict(answer.headers), body if raw else json.loads(body)
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, dict(error.headers), json.loads(error.read())

@@ -5,6 +5,7 @@ The only code that calls ``Chat.answer``.
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from math import ceil
 from typing import NamedTuple, Self
 
@@ -310,6 +311,12 @@ class Grant:
         self._pieces += data.count(b"\n\n")
         self.usage.feed(data)
         return data
+
+    async def finish(self) -> None:
+        """Read what is left of an answer that is complete, so that its connection can be used again."""
+        with suppress(EngineError):
+            async for _ in self:
+                pass
 
     def close(self) -> None:
         """Give back the reservation, now or as soon as the engine has stopped working on it; once."""

@@ -21,6 +21,7 @@ ASKED: Mapping[str, tuple[Kind, Callable[[bytes], wire.Parsed]]] = {
     "/v1/completions": ("text", wire.parse_text),
     "/v1/embeddings": ("embedding", wire.parse_embedding),
 }
+BROKEN_OFF = EngineError("the engine's answer broke off", code="engine_failed")
 State = Literal["loading", "ready", "silent", "draining"]
 Route = Callable[[], answer.Answer | Awaitable[answer.Answer]]
 Log = Callable[[Mapping[str, Any]], object]
@@ -304,24 +305,25 @@ async def _stream(grant: Grant, headers: answer.Headers, exchange: Exchange, *, 
     events = sse.Events(usage=usage)
     reply = exchange.reply
     begun = events.feed(await anext(grant, b""))  # whatever fails before has a status of its own
+    if events.failed is not None and not begun:
+        raise events.failed
     await reply.begin(200, headers)
-    last = b""
+    wrong: AidxError | None = None
     try:
         if begun:
             await reply.write(begun)
-        async for chunk in grant:
+        while not events.complete and events.failed is None and (chunk := await anext(grant, b"")):
             if whole := events.feed(chunk):
                 await reply.write(whole)
-        if not events.complete:
-            exchange.code = "engine_failed"
-            last = sse.failure("the engine's answer broke off", exchange.code)
-    except (EngineError, InputError) as wrong:
-        exchange.code = wrong.code
-        last = sse.failure(str(wrong), wrong.code)
+        wrong = events.failed or (None if events.complete else BROKEN_OFF)
+    except (EngineError, InputError) as error:
+        wrong = error
     except asyncio.CancelledError:  # the server stops, or nobody is there to read this
         await reply.write(sse.failure("the server is stopping", "engine_loading"), more=False)
         raise
-    await reply.write(last, more=False)
+    exchange.code = "" if wrong is None else wrong.code
+    await reply.write(b"" if wrong is None else sse.failure(str(wrong), wrong.code), more=False)
+    await grant.finish()
 
 
 def as_json(line: Mapping[str, Any]) -> str:

@@ -20,12 +20,16 @@ class Events:
         self._usage = usage
         self._rest = b""
         self.complete = False
+        self.failed: EngineError | None = None
 
     def feed(self, data: bytes) -> bytes:
         """The events that *data* completes, unchanged; what follows them waits.
 
-        Raises ``EngineError`` for an event in which the engine says that it failed: what it says last is ours.
+        An event in which the engine says that it failed is not among them, nor what comes after it: it becomes
+        ``failed``, for the last word is ours.
         """
+        if self.failed is not None:
+            return b""
         data = self._rest + data if self._rest else data
         cut = data.rfind(b"\n\n") + 2
         if cut < 2:  # no border yet
@@ -41,7 +45,8 @@ class Events:
         kept: list[bytes] = []
         for event in whole[:-2].split(b"\n\n"):
             if event.startswith(ERROR):
-                raise EngineError(f"the engine failed: {_message(event)}", code="engine_failed")
+                self.failed = EngineError(f"the engine failed: {_message(event)}", code="engine_failed")
+                break
             if self._usage or not _only_usage(event):
                 kept.append(event + b"\n\n")
         return b"".join(kept)

@@ -61,8 +61,7 @@ class Keepers:
         loop = asyncio.get_running_loop()
         restarts = Restarts()
         if offer.own is not None:
-            reading = loop.create_task(in_thread(offer.own))
-            reading.add_done_callback(lambda done: gate.counter.know(done.result()))
+            self._tasks.append(loop.create_task(self._know(offer.role, offer.own, gate)))
         took = 1.0
         while True:
             began = loop.time()
@@ -83,6 +82,13 @@ class Keepers:
             self._restarted(offer.role)
             self._tell(f"aidx: {offer.role}: {why}; starting it again in {delay:.1f} s")
             await asyncio.sleep(delay)
+
+    async def _know(self, role: str, read: Callable[[], Own | None], gate: Gate) -> None:
+        """Read what it takes to count here; without it the engine counts, as it did until now."""
+        try:
+            gate.counter.know(await in_thread(read))
+        except AidxError as error:
+            self._tell(f"aidx: {role}: the engine counts all tokens: {error}")
 
 
 async def _watch(deployment: Deployment, gate: Gate) -> str:
