@@ -58,7 +58,7 @@ def body(size: int, *, stream: bool) -> bytes:
 @contextmanager
 def started(command: list[str], *, env: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """A child, ended afterwards."""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as child:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=env) as child:
         try:
             yield child
         finally:
@@ -91,7 +91,12 @@ def litellm(upstream: int, python: str) -> Iterator[Running]:
     with tempfile.TemporaryDirectory() as folder:
         config = Path(folder) / "config.yaml"
         config.write_text(LITELLM.format(port=upstream), "utf-8")
-        env = {**os.environ, "LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
+        env = {
+            **os.environ,
+            "LITELLM_LOCAL_MODEL_COST_MAP": "True",
+            "LITELLM_LOG": "ERROR",
+            "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY": "true",  # on loopback, before a stub
+        }
         program = str(Path(python).parent / "litellm")
         began = time.perf_counter()
         command = [program, "--config", str(config), "--host", "127.0.0.1", "--port", str(port)]

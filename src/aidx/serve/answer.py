@@ -51,12 +51,6 @@ def whole(value: Mapping[str, Any], status: int = 200, headers: Headers | None =
     return Answer(status, [JSON, (b"content-length", b"%d" % len(body)), *(headers or [])], body)
 
 
-def html(page: bytes) -> Answer:
-    """*page*, which may load nothing from elsewhere."""
-    headers = [(b"content-type", b"text/html; charset=utf-8"), (b"content-length", b"%d" % len(page))]
-    return Answer(200, [*headers, (b"x-content-type-options", b"nosniff"), (b"x-frame-options", b"DENY")], page)
-
-
 def error(wrong: AidxError, *, close: bool = False) -> Answer:
     """*wrong* in OpenAI's shape, with the numbers of a refusal and ``Retry-After`` where coming again helps.
 

@@ -70,7 +70,6 @@ class App:
     plan: Mapping[str, Any]
     door: Door = field(default_factory=Door)
     log: Log | None = None
-    page: bytes = b""
     draining: bool = False
     metrics: Metrics = field(default_factory=Metrics)
     _restarts: dict[str, int] = field(default_factory=dict)
@@ -87,8 +86,6 @@ class App:
             ("GET", "/metrics"): self._metrics,
             ("GET", "/v1/models"): self._models,
         }
-        if self.page:
-            self._routes["GET", "/"] = lambda: answer.html(self.page)
 
     @property
     def state(self) -> State:

@@ -27,7 +27,6 @@ def serve(
     say: Say,
     tell: Say,
     log: Log | None = None,
-    page: bytes = b"",
 ) -> None:
     """Serve *offers* until SIGTERM or Ctrl-C (which raises ``KeyboardInterrupt`` once all is down).
 
@@ -42,7 +41,7 @@ def serve(
         )
 
     def app(services: Sequence[Service]) -> App:
-        return App(services, plan, Door(listen.host, listen.key), log=log, page=page)
+        return App(services, plan, Door(listen.host, listen.key), log=log)
 
     with bound(listen) as on, asyncio.Runner(loop_factory=_loop_factory()) as runner:
 
