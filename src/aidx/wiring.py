@@ -324,22 +324,9 @@ def limits(
 
 def own_count(path: str) -> "Own | None":
     """What it takes to count the tokens of the model at *path* here; ``None`` where only the engine can."""
-    from aidx.adapters.stores.file import read_header
-    from aidx.adapters.templates import read_templates
-    from aidx.gate.count import Own
-    from aidx.gate.templates import find
-    from aidx.gate.tokens import tokens
-    from aidx.model.metadata import find_text
-    from aidx.model.vocabulary import byte_level
+    from aidx.adapters.counting import own_count as of
 
-    try:
-        metadata = read_header(path, keep_tokenizer=True).header.metadata
-        vocabulary = byte_level(metadata)
-        template = find_text(metadata, "tokenizer.chat_template")
-    except InputError:  # broken in a part that the plan needed not: the engine will say so, or count
-        return None
-    found = None if vocabulary is None else tokens(vocabulary)
-    return None if found is None else Own(found, None if template is None else find(read_templates(), template))
+    return of(path)
 
 
 def endpoint(url: str, key: str | None = None) -> "Endpoint | None":
