@@ -34,7 +34,8 @@ class Prober(Protocol):
 class Launch:
     """What an engine is started with: a model file, the name it answers to, the planned settings.
 
-    *threads* ``None`` takes the physical cores that this process may use; *loras* are files of adapters.
+    *threads* ``None`` takes the physical cores that this process may use; *loras* are files of adapters. With
+    *embedding* it turns texts into vectors and answers nothing else.
     """
 
     path: str
@@ -42,6 +43,22 @@ class Launch:
     settings: Settings
     threads: int | None = None
     loras: tuple[str, ...] = ()
+    embedding: bool = False
+
+
+Kind = Literal["chat", "text", "embedding"]
+"""What a request is: chat completion, text completion (``{"prompt": …}``), embedding (``{"input": …}``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How many seconds an engine may be silent before its answer begins, and between two pieces of it."""
+
+    first_s: float = 600.0
+    between_s: float = 300.0
+
+
+PATIENCE = Patience()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +80,8 @@ class Allocated:
 class Tokenizer(Protocol):
     """Something that counts what a model will read."""
 
-    async def count(self, body: bytes) -> int:
-        """Tokens of the prompt that *body*, a chat completion request, becomes, template and tools included.
+    async def count(self, body: bytes, *, kind: Kind = "chat") -> int:
+        """Tokens of the prompt that *body*, a request of *kind*, becomes, template and tools included.
 
         Raises ``InputError`` where the model's template refuses the messages, ``EngineError`` where nobody
         can count.
@@ -77,15 +94,22 @@ class Tokenizer(Protocol):
 
 
 class Chat(Tokenizer, Protocol):
-    """One model that answers chat completion requests; belongs to the event loop it was first used on."""
+    """One model that answers requests; belongs to the event loop it was first used on."""
 
-    def answer(self, body: bytes, *, slot: int) -> AsyncGenerator[bytes, None]:
+    def answer(
+        self, body: bytes, *, slot: int, kind: Kind = "chat", patience: Patience = PATIENCE
+    ) -> AsyncGenerator[bytes, None]:
         """The answer to *body* as OpenAI's bytes: one JSON object, or server-sent events when it asks for them.
 
         *slot* (0, 1, …) is the caller's for as long as the generator lives, and ``aclose`` returns only when
         the engine holds nothing of the request any more, or is dead. Raises ``InputError`` for a request that
-        the engine refuses (before the first bytes) and ``EngineError`` for an engine that fails at any point.
+        the engine refuses (before the first bytes) and ``EngineError`` for an engine that fails at any point;
+        its code is ``engine_silent`` for one that tries the caller's *patience*.
         """
+        ...
+
+    async def takes_tools(self) -> bool:
+        """Whether the model's template says anything of the tools in a request; one that does not drops them."""
         ...
 
     def close(self) -> None:

@@ -153,6 +153,24 @@ def test_an_answer_that_is_left_early_frees_its_slot(deployment, stream):
     assert json.loads(talk(deployment, leave))["usage"]["completion_tokens"] == 1
 
 
+@pytest.mark.parametrize("text", ["def f(", "x", "日本語 <|im_end|> é\n\n"])
+def test_text_is_completed_and_counted_without_a_template(deployment, text):
+    request = json.dumps({"prompt": text, "max_tokens": 3}).encode()
+
+    async def both(chat):
+        answer = b"".join([chunk async for chunk in chat.answer(request, slot=0, kind="text")])
+        return await chat.count(request, kind="text"), json.loads(answer)
+
+    counted, answer = talk(deployment, both)
+    assert answer["object"] == "text_completion"
+    assert answer["usage"]["prompt_tokens"] == counted
+    assert isinstance(answer["choices"][0]["text"], str)
+
+
+def test_it_says_whether_its_template_shows_tools(deployment):
+    assert talk(deployment, lambda chat: chat.takes_tools()) is False  # aidx-tiny's drops them
+
+
 def test_what_the_engine_refuses_is_the_request_s_fault(deployment):
     request = json.dumps({"messages": "none", "max_tokens": 1}).encode()
     with pytest.raises(InputError):

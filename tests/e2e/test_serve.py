@@ -48,12 +48,13 @@ class Endpoint:
         for line in self.process.stderr:
             self.lines.put(line.rstrip("\n"))
 
-    def call(self, path, fields=None, headers=None, timeout=30):
+    def call(self, path, fields=None, headers=None, timeout=30, *, raw=False):
         data = None if fields is None else json.dumps(fields).encode()
         request = urllib.request.Request(self.url + path, data=data, headers=headers or {})
         try:
             with urllib.request.urlopen(request, timeout=timeout) as answer:
-                return answer.status, dict(answer.headers), json.loads(answer.read())
+                body = answer.read()
+                return answer.status, dict(answer.headers), body if raw else json.loads(body)
         except urllib.error.HTTPError as error:
             with error:
                 return error.code, dict(error.headers), json.loads(error.read())
@@ -154,6 +155,97 @@ def test_the_openai_client_maps_our_errors_to_its_own(client):
     assert unknown.value.code == "model_not_found"
     with pytest.raises(openai.BadRequestError):
         client.chat.completions.create(model="editor", messages=messages(), n=2)
+
+
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}}
+TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
+
+
+@pytest.mark.parametrize(
+    ("fields", "kind", "code"),
+    [
+        ({"response_format": SCHEMA}, openai.UnprocessableEntityError, "schema_not_enforceable"),
+        ({"tools": TOOLS}, openai.BadRequestError, "tools_not_supported"),
+        ({"temperature": -1}, openai.BadRequestError, "invalid_input"),
+        ({"extra_headers": {"host": "evil.example"}}, openai.PermissionDeniedError, "host_not_allowed"),
+        ({"extra_headers": {"origin": "https://evil.example"}}, openai.PermissionDeniedError, "origin_not_allowed"),
+    ],
+)
+def test_each_refusal_is_the_client_s_own_kind_of_error(client, fields, kind, code):
+    with pytest.raises(kind) as refused:
+        client.chat.completions.create(model="editor", messages=messages(), max_tokens=1, **fields)
+
+    assert refused.value.code == code
+
+
+def test_the_openai_client_is_told_to_come_again(endpoint, client):
+    def ask(_):
+        try:
+            client.chat.completions.create(
+                model="editor", messages=messages(), max_tokens=300, extra_body={"ignore_eos": True}
+            )
+        except openai.RateLimitError as error:
+            return error
+        return None
+
+    with ThreadPoolExecutor(16) as pool:
+        refused = [error for error in pool.map(ask, range(16)) if error is not None]
+    assert refused
+    assert {error.code for error in refused} == {"kv_budget_exhausted"}
+    assert all(int(error.response.headers["retry-after"]) >= 1 for error in refused)
+
+
+def test_the_openai_client_completes_text(client):
+    fields = {"model": "editor", "prompt": "def area(", "max_tokens": 6, "temperature": 0}
+    plain = client.completions.create(**fields)
+    pieces = [chunk.choices[0].text for chunk in client.completions.create(**fields, stream=True) if chunk.choices]
+
+    assert plain.usage.completion_tokens <= 6
+    assert "".join(pieces) == plain.choices[0].text != ""
+
+
+def test_the_openai_client_is_told_that_this_model_makes_no_embeddings(client):
+    with pytest.raises(openai.BadRequestError, match="makes no embeddings"):
+        client.embeddings.create(model="editor", input="x")
+
+
+def test_a_conversation_is_counted_as_the_engine_counts_it(endpoint):
+    said = [{"role": "system", "content": "Be brief."}]
+    for number in range(4):
+        said.append({"role": "user", "content": f"{number}: é 日本 <|im_end|> x = {number}\n"})
+        status, headers, answer = endpoint.call(CHAT, {"model": "editor", "messages": said, "max_tokens": 3})
+        assert status == 200
+        assert int(headers["x-aidx-prompt-tokens"]) == answer["usage"]["prompt_tokens"]
+        said.append({"role": "assistant", "content": answer["choices"][0]["message"]["content"]})
+    numbers = endpoint.call("/metrics", raw=True)[2].decode()
+    assert 'aidx_token_drift_total{role="editor"} 0' in numbers
+    assert 'aidx_token_counts_total{role="editor",by="aidx"} 0' not in numbers
+
+
+def test_a_conversation_that_grows_too_long_loses_its_oldest_exchanges_where_that_is_wanted():
+    running = Endpoint("-c", "1024", "--overflow", "compact", "--max-tokens", "64")
+    exchange = [{"role": "user", "content": "x = 1\n" * 30}, {"role": "assistant", "content": "y = 2\n" * 30}]
+    fields = {"model": "editor", "messages": [*exchange * 9, *messages()], "max_tokens": 8}
+    try:
+        status, headers, answer = running.call(CHAT, fields)
+        assert status == 200
+        assert int(headers["x-aidx-prompt-tokens"]) == answer["usage"]["prompt_tokens"] <= 960
+        assert int(headers["x-aidx-evicted-messages"]) >= 2
+        assert int(headers["x-aidx-evicted-tokens"]) > 100
+    finally:
+        running.stop()
+
+
+def test_history_has_a_bound_of_its_own_where_one_is_set():
+    running = Endpoint("-c", "1024", "--max-chat-history-tokens", "50")
+    before = [{"role": "user", "content": "word " * 60}, {"role": "assistant", "content": "ok"}]
+    try:
+        assert running.ask(max_tokens=1)[0] == 200
+        status, _, refused = running.call(CHAT, {"model": "editor", "messages": [*before, *messages()]})
+        assert (status, refused["error"]["code"]) == (400, "history_over_gate")
+        assert refused["error"]["over_by"] == refused["error"]["n_history_tokens"] - 50 > 0
+    finally:
+        running.stop()
 
 
 def test_the_openai_client_lists_the_models(client):
@@ -347,6 +439,8 @@ def test_a_plan_that_does_not_hold_is_never_started():
         (["--api-key-env", "AIDX_NOT_SET"], 2, "AIDX_NOT_SET is not set"),
         (["--gate", "5000"], 2, "--gate 5000"),
         (["--max-tokens", "0"], 2, "--max-tokens 0"),
+        (["--max-chat-history-tokens", "9999"], 2, "--max-chat-history-tokens 9999"),
+        (["--overflow", "shift"], 2, "'shift' is not one of"),
         (["--host", "192.0.2.1", "--api-key-env", "PATH"], 2, "cannot listen on 192.0.2.1"),
     ],
 )

@@ -8,10 +8,11 @@ from pathlib import Path
 
 from aidx.budget.ledger import Entry
 from aidx.errors import EngineError, InputError
-from aidx.ports import Allocated, Launch
+from aidx.ports import PATIENCE, Allocated, Launch
 
 TEMPLATE_TOKENS = 4  # of each message, and of the beginning of the answer
 TOKEN = 4  # bytes
+OBJECTS = {"chat": "chat.completion", "text": "text_completion"}
 
 
 @dataclass
@@ -19,40 +20,60 @@ class FakeChat:
     """Answers with the words of the last message, over and over.
 
     After *fail_after* events it fails; *counting* is waited for before a count, *hold* before the end of an
-    answer; *held* are the slots in use.
+    answer; *held* are the slots in use. Its template takes tools where *tools* says so; it counts *drift* tokens
+    less than it uses; while *hangs*, it tries the caller's patience.
     """
 
     fail_after: int | None = None
     counting: asyncio.Event | None = None
     hold: asyncio.Event | None = None
     dead: bool = False
+    tools: bool = False
+    drift: int = 0
+    hangs: bool = False
+    counts: int = 0
     held: set[int] = field(default_factory=set)
     seen: list[bytes] = field(default_factory=list)
     closed: bool = False
 
-    async def count(self, body):
+    async def count(self, body, *, kind="chat"):
         if self.dead:
             raise EngineError("the engine is gone", code="engine_failed")
+        self.counts += 1
         if self.counting is not None:
             await self.counting.wait()
-        texts = [text.strip().encode() for text in _texts(body)]
-        return sum(-(-len(text) // TOKEN) for text in texts) + TEMPLATE_TOKENS * (1 + len(texts))
+        return self._tokens(body, kind) - self.drift
+
+    def _tokens(self, body, kind):
+        texts = [text.strip().encode() for text in _texts(body, kind)]
+        tokens = sum(-(-len(text) // TOKEN) for text in texts)
+        return tokens + TEMPLATE_TOKENS * (1 + len(texts)) if kind == "chat" else tokens
+
+    async def takes_tools(self):
+        return self.tools
 
     def least(self, size):
         return -(-size // TOKEN)
 
-    async def answer(self, body, *, slot):
+    async def answer(self, body, *, slot, kind="chat", patience=PATIENCE):
         if self.dead or self.closed:
             raise EngineError("the engine is gone", code="engine_failed")
         assert slot not in self.held, f"slot {slot} is given twice"
         self.held.add(slot)
         self.seen.append(body)
         try:
+            if self.hangs:
+                await asyncio.sleep(patience.first_s)
+                raise EngineError("no answer", code="engine_silent")
             asked = json.loads(body)
-            usage = await self._usage(body, asked["max_tokens"])
-            words = list(islice(cycle(_texts(body)[-1].split() or ["."]), asked["max_tokens"]))
+            prompt = self._tokens(body, kind)
+            if kind == "embedding":
+                yield _vectors(asked["input"], prompt)
+                return
+            usage = _usage(prompt, asked["max_tokens"])
+            words = list(islice(cycle(_texts(body, kind)[-1].split() or ["."]), asked["max_tokens"]))
             if asked.get("stream"):
-                for number, event in enumerate(_events(words, usage)):
+                for number, event in enumerate(_events(words, usage, kind)):
                     if number == len(words) and self.hold is not None:
                         await self.hold.wait()
                     if self.dead or number == self.fail_after:
@@ -64,31 +85,44 @@ class FakeChat:
                     await self.hold.wait()
                 if self.dead or self.fail_after is not None:
                     raise EngineError("the engine was ended by signal 9", code="engine_failed")
-                message = {"role": "assistant", "content": " ".join(words)}
-                choice = {"index": 0, "finish_reason": "length", "message": message}
-                yield json.dumps({"object": "chat.completion", "choices": [choice], "usage": usage}).encode()
+                choice = {"index": 0, "finish_reason": "length", **_said(" ".join(words), kind, "message")}
+                yield json.dumps({"object": OBJECTS[kind], "choices": [choice], "usage": usage}).encode()
         finally:
             self.held.discard(slot)
 
     def close(self):
         self.closed = True
 
-    async def _usage(self, body, output):
-        prompt = await self.count(body)
-        return {"prompt_tokens": prompt, "completion_tokens": output, "total_tokens": prompt + output}
 
-
-def _texts(body):
+def _texts(body, kind):
+    found = json.loads(body)
     try:
-        return [message["content"] for message in json.loads(body)["messages"]]
-    except (TypeError, KeyError):
+        if kind == "text":
+            return [found["prompt"]]
+        if kind == "embedding":
+            return found["input"]
+        return [message.get("content") or "" for message in found["messages"]]
+    except (TypeError, KeyError, AttributeError):
         raise InputError("the engine refuses the request: messages", code="invalid_request") from None
 
 
-def _events(words, usage):
+def _usage(prompt, output):
+    return {"completion_tokens": output, "prompt_tokens": prompt, "total_tokens": prompt + output}
+
+
+def _vectors(texts, prompt):
+    data = [{"object": "embedding", "index": number, "embedding": [1.0]} for number, _ in enumerate(texts)]
+    return json.dumps({"object": "list", "data": data, "usage": _usage(prompt, 0)}).encode()
+
+
+def _said(text, kind, part):
+    return {"text": text} if kind == "text" else {part: {"role": "assistant", "content": text}}
+
+
+def _events(words, usage, kind):
     for word in words:
-        yield _event([{"index": 0, "delta": {"content": f"{word} "}, "finish_reason": None}])
-    yield _event([{"index": 0, "delta": {}, "finish_reason": "length"}])
+        yield _event([{"index": 0, **_said(f"{word} ", kind, "delta"), "finish_reason": None}])
+    yield _event([{"index": 0, **({"text": ""} if kind == "text" else {"delta": {}}), "finish_reason": "length"}])
     yield _event([], usage=usage)
     yield b"data: [DONE]\n\n"
 

@@ -103,4 +103,4 @@ class Requests(RuleBasedStateMachine):
 
 
 TestRequests = Requests.TestCase
-TestRequests.settings = settings(max_examples=200, stateful_step_count=50)
+TestRequests.settings = settings(max_examples=1000, stateful_step_count=20, deadline=None)

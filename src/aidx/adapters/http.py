@@ -13,9 +13,9 @@ from typing import NamedTuple
 import httptools
 
 from aidx.errors import EngineError
+from aidx.ports import PATIENCE, Patience
 
 CONNECT_S = 4.0
-SILENCE_S = 600.0  # a large prompt on a slow CPU: minutes without a byte are not yet a failure
 HIGH_WATER = 1 << 18  # bytes waiting for a slow reader before the engine is made to wait as well
 
 
@@ -30,6 +30,7 @@ class _Connection(asyncio.Protocol):
     """One connection with at most one request on it; httptools calls the ``on_…`` methods."""
 
     def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
         self.transport: asyncio.Transport | None = None
         self._begin()
         self.done = True
@@ -41,9 +42,13 @@ class _Connection(asyncio.Protocol):
         self.touched = False
         self.keep = False
         self.failure = ""
+        self.silent = False
         self.waiting = 0
         self.chunks: deque[bytes] = deque()
         self.wake: asyncio.Future[None] | None = None
+        self.heard = 0.0  # when something last arrived
+        self.limit = 0.0  # seconds of silence that are borne
+        self.alarm: asyncio.TimerHandle | None = None
 
     @property
     def usable(self) -> bool:
@@ -60,6 +65,7 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.touched = True
+        self.heard = self.loop.time()
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError as error:
@@ -84,7 +90,10 @@ class _Connection(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         """Begin a request."""
+        if self.alarm is not None:
+            self.alarm.cancel()
         self._begin()
+        self.heard = self.loop.time()
         if self.transport is None:
             self._fail("the connection was closed")
         else:
@@ -97,35 +106,55 @@ class _Connection(asyncio.Protocol):
 
     async def head(self, seconds: float) -> int:
         """The status, as soon as the header is there."""
+        self.limit = seconds
         while not self.status:
-            await self._more(seconds)
+            await self._more()
         return self.status
 
     async def read(self, seconds: float) -> bytes:
         """What has arrived since the last call, waiting for some; empty at the end of the answer."""
+        self.limit = seconds
         while not self.chunks:
             if self.done:
                 return b""
-            await self._more(seconds)
+            await self._more()
         data = self.chunks.popleft() if len(self.chunks) == 1 else b"".join(self.chunks)
         self.chunks.clear()
         if self.waiting > HIGH_WATER and self.transport is not None:
             self.transport.resume_reading()
+            self.heard = self.loop.time()  # it was we who did not listen
         self.waiting = 0
         return data
 
-    async def _more(self, seconds: float) -> None:
+    async def _more(self) -> None:
         if self.failure:
-            raise EngineError(self.failure, code="engine_failed")
-        self.wake = asyncio.get_running_loop().create_future()
+            raise EngineError(self.failure, code="engine_silent" if self.silent else "engine_failed")
+        self.wake = self.loop.create_future()
+        due = self.heard + self.limit
+        if self.alarm is None or due < self.alarm.when():  # one for many waits: it costs more than a wait
+            self._set_alarm(due)
         try:
-            async with asyncio.timeout(seconds):
-                await self.wake
-        except TimeoutError:
-            self.abort()
-            raise EngineError(f"no answer within {seconds:.0f} s", code="engine_failed") from None
+            await self.wake
         finally:
             self.wake = None
+
+    def _set_alarm(self, due: float) -> None:
+        if self.alarm is not None:
+            self.alarm.cancel()
+        self.alarm = self.loop.call_at(due, self._look)
+
+    def _look(self) -> None:
+        """Fail if nothing came for as long as was to be borne; else look again when that could be."""
+        self.alarm = None
+        if self.wake is None:
+            return  # nobody waits for the other side: it is the reader who is slow
+        due = self.heard + self.limit
+        if self.loop.time() < due:
+            self._set_alarm(due)
+            return
+        self.silent = True
+        self._fail(f"no answer within {self.limit:.0f} s")
+        self.abort()
 
     def _notify(self) -> None:
         if self.wake is not None and not self.wake.done():
@@ -139,14 +168,14 @@ class _Connection(asyncio.Protocol):
 class Streamed:
     """An answer as it comes: ``status``, then the bytes of the body in whatever pieces arrive."""
 
-    def __init__(self, connection: _Connection, status: int, silence_s: float) -> None:
+    def __init__(self, connection: _Connection, status: int, between_s: float) -> None:
         self._connection = connection
-        self._silence_s = silence_s
+        self._between_s = between_s
         self.status = status
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body; raises ``EngineError`` where it ends too early."""
-        while data := await self._connection.read(self._silence_s):
+        while data := await self._connection.read(self._between_s):
             yield data
 
     async def whole(self) -> bytes:
@@ -157,35 +186,34 @@ class Streamed:
 class Pool:
     """Keep-alive connections to one address; belongs to one event loop.
 
-    *headers* go with every request. Raises ``EngineError`` when nobody listens, when the connection breaks
-    and when nothing comes for *silence_s* seconds.
+    *headers* go with every request. Raises ``EngineError`` when nobody listens, when the connection breaks and
+    when the other side is silent for longer than a request's patience (code ``engine_silent``).
     """
 
-    def __init__(
-        self, host: str, port: int, headers: Mapping[str, str] | None = None, *, silence_s: float = SILENCE_S
-    ) -> None:
+    def __init__(self, host: str, port: int, headers: Mapping[str, str] | None = None) -> None:
         self._host = host
         self._port = port
-        self._silence_s = silence_s
         fixed = {"Host": f"{host}:{port}", "Content-Type": "application/json", **(headers or {})}
         self._fixed = "".join(f"{name}: {value}\r\n" for name, value in fixed.items())
         self._idle: list[_Connection] = []
         self._busy: set[_Connection] = set()
 
     @asynccontextmanager
-    async def stream(self, method: str, path: str, body: bytes = b"") -> AsyncIterator[Streamed]:
+    async def stream(
+        self, method: str, path: str, body: bytes = b"", *, patience: Patience = PATIENCE
+    ) -> AsyncIterator[Streamed]:
         """Send a request and hand over the answer from its header on; leaving early resets the connection."""
         head = f"{method} {path} HTTP/1.1\r\n{self._fixed}Content-Length: {len(body)}\r\n\r\n"
         data = head.encode("ascii") + body
-        connection, status = await self._exchange(data)
+        connection, status = await self._exchange(data, patience.first_s)
         try:
-            yield Streamed(connection, status, self._silence_s)
+            yield Streamed(connection, status, patience.between_s)
         finally:
             self._put_back(connection)
 
-    async def request(self, method: str, path: str, body: bytes = b"") -> Reply:
+    async def request(self, method: str, path: str, body: bytes = b"", *, patience: Patience = PATIENCE) -> Reply:
         """Send a request and wait for the whole answer."""
-        async with self.stream(method, path, body) as reply:
+        async with self.stream(method, path, body, patience=patience) as reply:
             return Reply(reply.status, await reply.whole())
 
     def close(self) -> None:
@@ -194,26 +222,26 @@ class Pool:
             connection.abort()
         self._idle.clear()
 
-    async def _exchange(self, data: bytes) -> tuple[_Connection, int]:
+    async def _exchange(self, data: bytes, first_s: float) -> tuple[_Connection, int]:
         """Send on an idle connection; once more on a new one if that was closed meanwhile, unread."""
         while self._idle:
             connection = self._idle.pop()
             if not connection.usable:
                 continue
             try:
-                return connection, await self._send(connection, data)
+                return connection, await self._send(connection, data, first_s)
             except EngineError:
                 if connection.touched:
                     raise
         connection = await self._connect()
-        return connection, await self._send(connection, data)
+        return connection, await self._send(connection, data, first_s)
 
-    async def _send(self, connection: _Connection, data: bytes) -> int:
+    async def _send(self, connection: _Connection, data: bytes, first_s: float) -> int:
         self._busy.add(connection)
         connection.send(data)
         status = 0
         try:
-            status = await connection.head(self._silence_s)
+            status = await connection.head(first_s)
         finally:
             if not status:  # failed or cancelled: nobody will read this answer
                 self._put_back(connection)

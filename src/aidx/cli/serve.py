@@ -2,7 +2,7 @@
 
 import json
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import click
 
@@ -25,6 +25,12 @@ ROLE: Final = "editor"
 @click.option("--api-key-env", metavar="NAME", help="Variable that holds the key that clients must send.")
 @click.option("--gate", type=int, help="Most prompt tokens, template included [default: context less --max-tokens].")
 @click.option("--max-tokens", type=int, help="Output of a request that asks for none [default: 1024, or context/4].")
+@click.option("--max-chat-history-tokens", type=int, help="Most tokens between system text and last user message.")
+@click.option(
+    "--overflow",
+    type=click.Choice(["refuse", "compact"]),
+    help="A conversation that is too long: refuse it [default], or leave out its oldest exchanges and say so.",
+)
 @common
 def command(
     model: str | None,
@@ -37,6 +43,8 @@ def command(
     api_key_env: str | None,
     gate: int | None,
     max_tokens: int | None,
+    max_chat_history_tokens: int | None,
+    overflow: Literal["refuse", "compact"] | None,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -47,9 +55,9 @@ def command(
     hold is not started. The first line on stdout says where the endpoint is, as soon as it answers. Ctrl-C or
     SIGTERM ends it after at most five seconds.
     """
-    del verbose
     from aidx import wiring
     from aidx.plan.contract import as_json as contract
+    from aidx.serve.app import as_json as as_line
     from aidx.serve.run import Listen, Offer, serve
 
     plan, bounds = _planned(model, need, machine, model_options)
@@ -62,14 +70,19 @@ def command(
         plan,
         max_tokens=bounds.max_tokens if max_tokens is None else max_tokens,
         gate=bounds.gate if gate is None else gate,
+        history=bounds.history if max_chat_history_tokens is None else max_chat_history_tokens,
+        overflow=overflow or bounds.overflow or "refuse",
     )
     cache = sum(account.sum("kv_cache") for account in plan.ledger.accounts)
     key = None if api_key_env is None else wiring.variable(api_key_env)
     tell = _silent if quiet else partial(click.echo, err=True)
     for note in plan.notes:
         tell(f"aidx: note: {note}")
-    offer = Offer(ROLE, plan.roles[0].model.name, partial(wiring.start, plan, tell), limits, cache // limits.n_ctx)
-    serve([offer], Listen(host, port, key), as_contract, say=click.echo, tell=tell)
+    served = plan.roles[0].model
+    own = partial(wiring.own_count, served.path or "")
+    offer = Offer(ROLE, served.name, partial(wiring.start, plan, tell), limits, cache // limits.n_ctx, own)
+    log = (lambda line: tell(as_line(line))) if verbose else None
+    serve([offer], Listen(host, port, key), as_contract, say=click.echo, tell=tell, log=log)
     return 0
 
 
@@ -78,6 +91,8 @@ class _Bounds(NamedTuple):
 
     max_tokens: int | None = None
     gate: int | None = None
+    history: int | None = None
+    overflow: Literal["compact"] | None = None
 
 
 def _planned(model: str | None, need: Need, machine: Machine, model_options: dict[str, Any]) -> "tuple[Plan, _Bounds]":
@@ -97,7 +112,7 @@ def _planned(model: str | None, need: Need, machine: Machine, model_options: dic
         )
     if not whole.holds:
         return whole, _Bounds()
-    return part(whole, ROLE), _Bounds(table.max_tokens, table.gate)
+    return part(whole, ROLE), _Bounds(table.max_tokens, table.gate, table.max_chat_history_tokens, table.overflow)
 
 
 def _silent(_: str) -> None:

@@ -4,16 +4,20 @@ A request reserves the cells of its prompt and of the output it may produce, for
 overtakes: a request waits behind those that came before, so that a large one is served in the end.
 """
 
-from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import islice
+from typing import Literal
 
 from aidx.budget.settings import Settings
 from aidx.errors import BudgetError, InputError
 
 MAX_TOKENS = 1024  # of output, where neither the request nor the role says; a quarter of a small context
 QUEUE_PER_SLOT = 4  # a queue longer than that is an answer too late to be of use
+COMPARED = 1 << 16  # bytes of a prompt by which a slot that knows its beginning is found
+BEGINNING = 64  # bytes in which most slots differ already
+LOOKED_AT = 4  # slots of those that do not
+Overflow = Literal["refuse", "compact"]
 
 
 class RefusedError(BudgetError):
@@ -29,7 +33,9 @@ class Limits:
     """What one model may use: cells of the pool, cells of one sequence, slots, and the role's own bounds.
 
     Cells of a sequence are prompt and output together. *gate* is the most prompt tokens, *max_tokens* the output
-    of a request that asks for none in particular.
+    of a request that asks for none in particular. *history* is the most prompt tokens between the system text and
+    what the user said last (``None``: as many as fit). What is too long is refused, or, where *overflow* says so,
+    loses its oldest exchanges.
     """
 
     n_ctx: int
@@ -37,6 +43,8 @@ class Limits:
     slots: int
     gate: int
     max_tokens: int
+    history: int | None = None
+    overflow: Overflow = "refuse"
 
     @property
     def queue(self) -> int:
@@ -49,10 +57,13 @@ class Limits:
         Raises ``RefusedError`` where the prompt is over the gate or the two together are over the context.
         """
         output = self.output(prompt) if asked is None else asked
-        over = max(prompt - self.gate, prompt + output - self.n_ctx_seq)
-        if over > 0:
+        if (over := self.over(prompt, output)) > 0:
             raise self.too_long(prompt, output, over)
         return output
+
+    def over(self, prompt: int, output: int) -> int:
+        """By how many tokens the two are too many; 0 or less where they fit."""
+        return max(prompt - self.gate, prompt + output - self.n_ctx_seq)
 
     def output(self, prompt: int) -> int:
         """The output granted when none was asked for: the role's, but no more than the slot's share.
@@ -78,7 +89,13 @@ class Limits:
 
 
 def limits(
-    settings: Settings, context_length: int, *, max_tokens: int | None = None, gate: int | None = None
+    settings: Settings,
+    context_length: int,
+    *,
+    max_tokens: int | None = None,
+    gate: int | None = None,
+    history: int | None = None,
+    overflow: Overflow = "refuse",
 ) -> Limits:
     """The limits of a model that runs with *settings*, and the role's own where they are given.
 
@@ -88,12 +105,13 @@ def limits(
     context = min(settings.n_ctx_seq, context_length)
     output = min(MAX_TOKENS, max(context // 4, 1)) if max_tokens is None else max_tokens
     prompt = context - output if gate is None else gate
-    for flag, value in (("--max-tokens", output), ("--gate", prompt)):
-        if not 1 <= value < context:
+    bounds = {"--max-tokens": output, "--gate": prompt, "--max-chat-history-tokens": history}
+    for flag, value in bounds.items():
+        if value is not None and not (flag == "--max-chat-history-tokens" or 1) <= value < context:
             raise InputError(
                 f"{flag} {value} does not fit into a context of {context}", hint=f"Give 1 to {context - 1}."
             )
-    return Limits(settings.n_ctx, context, settings.parallel, prompt, output)
+    return Limits(settings.n_ctx, context, settings.parallel, prompt, output, history, overflow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,14 +144,20 @@ class Admission:
 
     limits: Limits
     running: dict[Hashable, Admitted] = field(default_factory=dict)
-    waiting: deque[tuple[Hashable, int, Any]] = field(default_factory=deque)
+    waiting: dict[Hashable, tuple[int, bytes]] = field(default_factory=dict)
     held: dict[int, bytes] = field(default_factory=dict)
+    cells: int = 0
+    """The sum over those that run."""
+    _free: dict[int, None] = field(init=False)  # slots, the longest unused first
+    _knowing: dict[bytes, dict[int, None]] = field(default_factory=dict)  # free slots by how what they hold begins
+
+    def __post_init__(self) -> None:
+        self._free = dict.fromkeys(range(self.limits.slots))
 
     @property
     def reserved(self) -> Reserved:
         """The sums."""
-        cells = sum(admitted.cells for admitted in self.running.values())
-        return Reserved(cells, len(self.running), len(self.waiting))
+        return Reserved(self.cells, len(self.running), len(self.waiting))
 
     @property
     def full(self) -> bool:
@@ -145,11 +169,12 @@ class Admission:
 
         *cells* must have passed ``Limits.check``; *prompt* is compared with what the slots hold.
         """
+        prompt = prompt[:COMPARED]
         if not self.waiting and self._fits(cells):
             return self._admit(ticket, cells, prompt)
         if self.full:
             return None
-        self.waiting.append((ticket, cells, prompt))
+        self.waiting[ticket] = (cells, prompt)
         return Queued(len(self.waiting) - 1)
 
     def leave(self, ticket: Hashable) -> dict[Hashable, Admitted]:
@@ -157,36 +182,49 @@ class Admission:
 
         A ticket that has neither (released before) changes nothing.
         """
-        if self.running.pop(ticket, None) is None:
-            self.waiting = deque(entry for entry in self.waiting if entry[0] != ticket)
+        released = self.running.pop(ticket, None)
+        if released is None:
+            self.waiting.pop(ticket, None)
+        else:
+            self.cells -= released.cells
+            self._free[released.slot] = None
+            self._knowing.setdefault(self.held[released.slot][:BEGINNING], {})[released.slot] = None
         admitted: dict[Hashable, Admitted] = {}
-        while self.waiting and self._fits(self.waiting[0][1]):
-            following, cells, prompt = self.waiting.popleft()
+        while self.waiting:
+            following, (cells, prompt) = next(iter(self.waiting.items()))
+            if not self._fits(cells):
+                break
+            del self.waiting[following]
             admitted[following] = self._admit(following, cells, prompt)
         return admitted
 
     def _fits(self, cells: int) -> bool:
-        taken = self.reserved
-        return taken.requests < self.limits.slots and taken.cells + cells <= self.limits.n_ctx
+        return bool(self._free) and self.cells + cells <= self.limits.n_ctx
 
     def _admit(self, ticket: Hashable, cells: int, prompt: bytes) -> Admitted:
-        taken = {admitted.slot for admitted in self.running.values()}
-        fresh = [slot for slot in range(self.limits.slots) if slot not in self.held]
-        free = [slot for slot in (*fresh, *self.held) if slot not in taken]  # longest unused first
-        slot = max(free, key=lambda slot: common_prefix(self.held.get(slot, b""), prompt))
-        self.held.pop(slot, None)  # to the end of the order
+        slot = self._slot(prompt)
+        del self._free[slot]
+        before = self.held.get(slot, b"")[:BEGINNING]
+        knowing = self._knowing.get(before, {})
+        knowing.pop(slot, None)
+        if not knowing:
+            self._knowing.pop(before, None)
         self.held[slot] = prompt
+        self.cells += cells
         self.running[ticket] = Admitted(cells, slot)
         return self.running[ticket]
+
+    def _slot(self, prompt: bytes) -> int:
+        """The free slot that knows most of *prompt*; of those that know nothing, the one unused for longest."""
+        near = self._knowing.get(prompt[:BEGINNING]) if prompt else None
+        if not near:
+            return next(iter(self._free))
+        latest = islice(reversed(near), LOOKED_AT)
+        return max(latest, key=lambda slot: common_prefix(self.held[slot], prompt))
 
 
 def common_prefix(first: bytes, second: bytes) -> int:
     """Length of what both begin with: a slot that holds it need not read it again."""
-    low, high = 0, min(len(first), len(second))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if first[:middle] == second[:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
+    size = min(len(first), len(second))
+    differing = int.from_bytes(first[:size], "big") ^ int.from_bytes(second[:size], "big")
+    return size - (differing.bit_length() + 7) // 8

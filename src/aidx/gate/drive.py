@@ -5,51 +5,74 @@ The only code that calls ``Chat.answer``.
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
-from dataclasses import dataclass
+from contextlib import suppress
 from math import ceil
-from typing import Self
+from typing import NamedTuple, Self
 
 from aidx.errors import EngineError
 from aidx.gate.admit import Admission, Admitted, Limits, RefusedError, Reserved
-from aidx.gate.tokens import certain_bytes
-from aidx.ports import Chat
+from aidx.gate.count import Counter, Own
+from aidx.gate.fit import Fitted, Fitter, no_tools
+from aidx.gate.forecast import Running, Speed, retry_after
+from aidx.gate.prompt import Prompt
+from aidx.gate.usage import Usage
+from aidx.ports import Chat, Patience
 
-COUNTING = 4  # requests that the engine counts at the same time
-LONGEST_WAIT_S = 60
-SMOOTHING = 0.2  # weight of the newest request in the average time that one holds its cells
+__all__ = ["Booking", "Gate", "Grant", "LoadingError", "Prompt"]
+
 PROBE_S = 2.0  # an engine that needs longer to count one word hangs
 PROBE = b'{"messages":[{"role":"user","content":"x"}]}'
+BORNE_S = 60.0  # of silence, whatever the request
+SLOWEST_READ = 10.0  # tokens a second: a 14B model on two cores reads faster
+SLOWEST_WRITE = 0.5
+BATCH = 2048  # tokens of another request that the engine may read between two of ours
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A checked chat completion request, without the bound on its output.
+class LoadingError(EngineError):
+    """There is no model yet, or none at the moment; *retry_after* is when there should be one, in seconds."""
 
-    *body* is the request as JSON, *texts* those messages that every template keeps whole but for their ends
-    (what the user and the system say), *max_tokens* the output that was asked for.
-    """
+    def __init__(self, retry_after: int = 1) -> None:
+        super().__init__("the model is being loaded", code="engine_loading", hint="Try again in a moment.")
+        self.retry_after = retry_after
 
-    body: bytes
-    texts: tuple[str, ...]
-    max_tokens: int | None = None
+
+def patience(prompt: Prompt, tokens: int, output: int) -> Patience:
+    """How long an engine may be silent over a request before it is taken for dead: longer than any that lives."""
+    first = BORNE_S + tokens / SLOWEST_READ + (0 if prompt.stream else output / SLOWEST_WRITE)
+    return Patience(first, BORNE_S + BATCH / SLOWEST_READ)
 
 
 class Gate:
     """The way to one model. Without a model (starting, restarting) every request is told to come again.
 
-    Belongs to one event loop; *clock* gives its seconds.
+    Belongs to one event loop; *clock* gives its seconds. *own* is what we know of the model's tokens, *tell* is
+    handed warnings. *patient* says how long the engine may be silent; when that was too long, ``hung`` is set.
     """
 
-    def __init__(self, limits: Limits, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        clock: Callable[[], float],
+        *,
+        own: Own | None = None,
+        tell: Callable[[str], object] = lambda _: None,
+        patient: Callable[[Prompt, int, int], Patience] = patience,
+    ) -> None:
         self.limits = limits
+        self.counter = Counter(own, tell)
+        self.speed = Speed()
+        self.hung = asyncio.Event()
+        self._patient = patient
+        self._fitter = Fitter(limits, self.counter)
         self._clock = clock
         self._admission = Admission(limits)
         self._chat: Chat | None = None
+        self._tools: bool | None = None
+        self._expected = 0.0
         self._waiting: dict[object, asyncio.Future[Admitted]] = {}
+        self._running: dict[object, Grant] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._counting = 0
-        self._counters = asyncio.Semaphore(COUNTING)
-        self._held_s = 1.0
 
     @property
     def reserved(self) -> Reserved:
@@ -74,6 +97,8 @@ class Gate:
     def attach(self, chat: Chat) -> None:
         """Let requests through to *chat*."""
         self._chat = chat
+        self._tools = None
+        self.hung.clear()
 
     def detach(self) -> None:
         """Drop the connections; those who wait are told to come again, those in flight fail by themselves."""
@@ -84,39 +109,52 @@ class Gate:
         for ticket, future in waiting.items():
             self._admission.leave(ticket)
             if not future.done():
-                future.set_exception(_loading())
+                future.set_exception(self._loading())
+
+    def expect(self, seconds: float) -> None:
+        """A model is expected in so many *seconds*: those who come before are told so."""
+        self._expected = self._clock() + seconds
 
     async def admit(self, prompt: Prompt) -> "Grant":
         """Count, reserve and wait for the turn of *prompt*; the caller closes what it gets.
 
         Raises ``RefusedError`` (too long, or the queue is full), ``InputError`` (the template refuses the
-        messages) and ``EngineError`` (no engine, or it died while counting).
+        messages, or drops the tools) and ``EngineError`` (no engine, or it died while counting).
         """
         chat = self._model()
-        tokens, output = await self._measure(chat, prompt)
+        came = self._clock()
+        try:
+            fitted = await self._fitted(chat, prompt)
+        except EngineError as error:
+            self.note(error)
+            raise
+        self._model(chat)
         ticket = object()
-        decision = self._admission.ask(ticket, tokens + output, prompt.body)
+        body = fitted.prompt.body
+        decision = self._admission.ask(ticket, fitted.tokens + fitted.output, body)
         if decision is None:
-            raise self._exhausted(tokens + output)
+            raise self._exhausted(fitted.tokens + fitted.output)
         if not isinstance(decision, Admitted):
             decision = await self._turn(ticket)
-        return Grant(self, chat, prompt, Booking(ticket, decision, tokens, output, self._clock()))
+        grant = Grant(self, chat, fitted, body, Booking(ticket, decision, fitted, came, self._clock()))
+        self._running[ticket] = grant
+        return grant
 
-    async def _measure(self, chat: Chat, prompt: Prompt) -> tuple[int, int]:
-        least = chat.least(certain_bytes(prompt.texts))
-        if least > self.limits.gate:
-            output = prompt.max_tokens or 1
-            over = max(least - self.limits.gate, least + output - self.limits.n_ctx_seq)
-            raise self.limits.too_long(least, output, over, at_least=True)
+    async def _fitted(self, chat: Chat, prompt: Prompt) -> Fitted:
         if self._counting >= self.limits.queue + self.limits.slots:
-            raise self._exhausted(least)
+            raise self._exhausted(1)
         self._counting += 1
         try:
-            async with self._counters:
-                tokens = await chat.count(prompt.body)
+            if prompt.tools and not await self._takes_tools(chat):
+                raise no_tools()
+            return await self._fitter.fit(chat, prompt)
         finally:
             self._counting -= 1
-        return tokens, self.limits.check(tokens, prompt.max_tokens)
+
+    async def _takes_tools(self, chat: Chat) -> bool:
+        if self._tools is None:
+            self._tools = await chat.takes_tools()
+        return self._tools
 
     async def _turn(self, ticket: object) -> Admitted:
         future: asyncio.Future[Admitted] = asyncio.get_running_loop().create_future()
@@ -136,33 +174,61 @@ class Gate:
             if not future.done():
                 future.set_result(admitted)
 
-    def release(self, booking: "Booking") -> None:
-        """Give back what was reserved and let the next ones in."""
-        self._held_s += SMOOTHING * (self._clock() - booking.begun - self._held_s)
+    def note(self, error: EngineError) -> None:
+        """Take *error* for what it says of the engine."""
+        if error.code == "engine_silent":
+            self.hung.set()
+
+    def patience(self, prompt: Prompt, booking: "Booking") -> Patience:
+        """How long the engine may be silent over *prompt*."""
+        return self._patient(prompt, booking.prompt_tokens, booking.max_tokens)
+
+    def release(self, grant: "Grant") -> None:
+        """Give back what was reserved and let the next ones in; what the engine said of the answer is noted."""
+        booking, usage = grant.booking, grant.usage
+        if usage.prompt is not None:
+            self.counter.compare(booking.prompt_tokens, usage.prompt)
+        if usage.completion is not None and grant.first is not None:
+            since = grant.first if grant.streamed else booking.begun
+            self.speed.note(usage.completion, self._clock() - since)
+        self._running.pop(booking.ticket, None)
         self._leave(booking.ticket)
 
-    def release_after(self, stream: AsyncGenerator[bytes, None], booking: "Booking") -> None:
+    def release_after(self, stream: AsyncGenerator[bytes, None], grant: "Grant") -> None:
         """The same, as soon as the engine has let go of *stream*, in the background."""
 
         async def settle() -> None:
             try:
                 await stream.aclose()
             finally:
-                self.release(booking)
+                self.release(grant)
 
         task = asyncio.get_running_loop().create_task(settle())
         self._leaving.add(task)
         task.add_done_callback(self._leaving.discard)
 
-    def _model(self) -> Chat:
-        if self._chat is None:
-            raise _loading()
+    def now(self) -> float:
+        """The clock."""
+        return self._clock()
+
+    def _model(self, still: Chat | None = None) -> Chat:
+        if self._chat is None or (still is not None and self._chat is not still):
+            raise self._loading()
         return self._chat
+
+    def _loading(self) -> LoadingError:
+        return LoadingError(max(1, ceil(self._expected - self._clock())))
 
     def _exhausted(self, cells: int) -> RefusedError:
         taken = self.reserved
-        turns = (taken.queued + self._counting + 1) / self.limits.slots
-        wait = min(LONGEST_WAIT_S, max(1, ceil(turns * self._held_s)))
+        first = next(iter(self._admission.waiting.values()), (cells, b""))
+        wait = retry_after(
+            [Running(grant.booking.admitted.cells, grant.remaining) for grant in self._running.values()],
+            self.limits.n_ctx - taken.cells,
+            first[0],
+            self.limits.slots - taken.requests,
+            self.speed,
+        )
         return RefusedError(
             f"{taken.cells} of {self.limits.n_ctx} KV cells are reserved and {taken.queued} requests wait",
             code="kv_budget_exhausted",
@@ -174,29 +240,57 @@ class Gate:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Booking:
-    """What was reserved, since when, for a prompt of so many tokens and so much output."""
+class Booking(NamedTuple):
+    """What was reserved for what, when the request *came*, and when its turn had *begun*."""
 
     ticket: object
     admitted: Admitted
-    prompt_tokens: int
-    max_tokens: int
+    fitted: Fitted
+    came: float
     begun: float
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Of the prompt as it is sent on."""
+        return self.fitted.tokens
+
+    @property
+    def max_tokens(self) -> int:
+        """The bound on the output."""
+        return self.fitted.output
 
 
 class Grant:
     """A reservation in use: iterate over the answer's bytes, then ``close``.
 
-    Iterating raises what ``Chat.answer`` raises. Closing early frees the engine's slot as well.
+    Iterating raises what ``Chat.answer`` raises. Closing early frees the engine's slot as well. *usage* is what
+    the engine said, *first* when its first bytes came.
     """
 
-    def __init__(self, gate: Gate, chat: Chat, prompt: Prompt, booking: Booking) -> None:
+    def __init__(self, gate: Gate, chat: Chat, fitted: Fitted, body: bytes, booking: Booking) -> None:
         self.booking = booking
+        self.usage = Usage()
+        self.first: float | None = None
+        self.streamed = fitted.prompt.stream
         self._gate = gate
-        body = prompt.body[:-1] + b',"max_tokens":%d}' % booking.max_tokens
-        self._stream = chat.answer(body, slot=booking.admitted.slot)
+        self._pieces = 0
+        if fitted.prompt.kind != "embedding":
+            body = body[:-1] + b',"max_tokens":%d}' % booking.max_tokens
+        self._stream = chat.answer(
+            body,
+            slot=booking.admitted.slot,
+            kind=fitted.prompt.kind,
+            patience=gate.patience(fitted.prompt, booking),
+        )
         self._started = self._ended = self._closed = False
+
+    @property
+    def remaining(self) -> float:
+        """Tokens that it may still bring forth; of an answer in one piece that is a guess by the clock."""
+        done: float = self._pieces
+        if not self.streamed:
+            done = (self._gate.now() - self.booking.begun) * self._gate.speed.tokens_per_second
+        return max(0.0, self.booking.max_tokens - done)
 
     def __aiter__(self) -> Self:
         return self
@@ -204,10 +298,25 @@ class Grant:
     async def __anext__(self) -> bytes:
         self._started = True
         try:
-            return await anext(self._stream)
+            data = await anext(self._stream)
         except StopAsyncIteration:
             self._ended = True
             raise
+        except EngineError as error:
+            self._ended = True
+            self._gate.note(error)
+            raise
+        if self.first is None:
+            self.first = self._gate.now()
+        self._pieces += data.count(b"\n\n")
+        self.usage.feed(data)
+        return data
+
+    async def finish(self) -> None:
+        """Read what is left of an answer that is complete, so that its connection can be used again."""
+        with suppress(EngineError):
+            async for _ in self:
+                pass
 
     def close(self) -> None:
         """Give back the reservation, now or as soon as the engine has stopped working on it; once."""
@@ -215,16 +324,12 @@ class Grant:
             return
         self._closed = True
         if self._started and not self._ended:
-            self._gate.release_after(self._stream, self.booking)
+            self._gate.release_after(self._stream, self)
         else:
-            self._gate.release(self.booking)
+            self._gate.release(self)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.close()
-
-
-def _loading() -> EngineError:
-    return EngineError("the model is being loaded", code="engine_loading", hint="Try again in a moment.")

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from aidx.errors import AidxError, EngineError
 from aidx.gate.admit import RefusedError
-from aidx.gate.drive import Booking
+from aidx.gate.drive import Booking, LoadingError
 
 Headers = list[tuple[bytes, bytes]]
 JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
@@ -14,6 +14,7 @@ LONGEST_HEADER = 1024
 
 STATUS = {
     "context_length_exceeded": 400,
+    "history_over_gate": 400,
     "schema_not_enforceable": 422,
     "model_not_found": 404,
     "not_found": 404,
@@ -24,12 +25,16 @@ STATUS = {
     "host_not_allowed": 403,
     "origin_not_allowed": 403,
     "body_too_slow": 408,
+    "head_too_slow": 408,
+    "head_too_large": 431,
+    "too_many_connections": 503,
     "kv_budget_exhausted": 429,
     "engine_failed": 502,
+    "engine_silent": 502,
     "internal_error": 500,
     "engine_loading": 503,
 }
-LOADING_S = 1  # Retry-After while there is no model
+DRAINING_S = 5  # Retry-After of a server that stops: another one may be here then
 
 
 class Answer(NamedTuple):
@@ -46,13 +51,18 @@ def whole(value: Mapping[str, Any], status: int = 200, headers: Headers | None =
     return Answer(status, [JSON, (b"content-length", b"%d" % len(body)), *(headers or [])], body)
 
 
-def error(wrong: AidxError) -> Answer:
-    """*wrong* in OpenAI's shape, with the numbers of a refusal and ``Retry-After`` where coming again helps."""
+def error(wrong: AidxError, *, close: bool = False) -> Answer:
+    """*wrong* in OpenAI's shape, with the numbers of a refusal and ``Retry-After`` where coming again helps.
+
+    With *close* the connection ends: the rest of the request is not read.
+    """
     status = STATUS.get(wrong.code, 502 if isinstance(wrong, EngineError) else 400)
     numbers = dict(wrong.numbers) if isinstance(wrong, RefusedError) else {}
-    wait = numbers.pop("retry_after", LOADING_S if status == 503 else None)
+    wait = numbers.pop("retry_after", DRAINING_S if status == 503 else None)
+    if isinstance(wrong, LoadingError):
+        wait = wrong.retry_after
     headers = [] if wait is None else [(b"retry-after", b"%d" % wait)]
-    if status == 413:  # the rest of the body is not read
+    if close:
         headers.append((b"connection", b"close"))
     kind = "invalid_request_error" if status < 429 else "server_error" if status > 429 else "overloaded_error"
     body = {
@@ -66,14 +76,25 @@ def error(wrong: AidxError) -> Answer:
     return whole({"error": body}, status, headers)
 
 
-def granted(role: str, booking: Booking, ignored: tuple[str, ...]) -> Headers:
-    """The ``x-aidx-…`` headers of an answer by a model."""
+def granted(role: str, route: str, booking: Booking, ignored: tuple[str, ...]) -> Headers:
+    """The ``x-aidx-…`` headers of an answer by a model; *route* says why this one."""
+    fitted = booking.fitted
     headers = [
         (b"x-aidx-role", role.encode()),
-        (b"x-aidx-prompt-tokens", b"%d" % booking.prompt_tokens),
+        (b"x-aidx-route", route.encode()),
+        (b"x-aidx-attempts", b"1"),
+        (b"x-aidx-prompt-tokens", b"%d" % fitted.tokens),
         (b"x-aidx-kv-reserved", b"%d" % booking.admitted.cells),
-        (b"x-aidx-max-tokens", b"%d" % booking.max_tokens),
+        (b"x-aidx-max-tokens", b"%d" % fitted.output),
     ]
+    if fitted.evicted_messages:
+        headers.append((b"x-aidx-evicted-messages", b"%d" % fitted.evicted_messages))
+        headers.append((b"x-aidx-evicted-tokens", b"%d" % fitted.evicted_tokens))
     if ignored:
         headers.append((b"x-aidx-ignored", ", ".join(ignored).encode()[:LONGEST_HEADER]))
     return headers
+
+
+def stopping() -> EngineError:
+    """The server drains."""
+    return EngineError("the server is stopping", code="engine_loading")

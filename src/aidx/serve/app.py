@@ -1,38 +1,44 @@
-"""The endpoint as an ASGI application: whom it lets in, what it offers, and one answer for every request."""
+"""The endpoint as an ASGI application: what it offers, and one answer for every request."""
 
 import asyncio
-import hmac
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+import json
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import aidx
 from aidx.errors import AidxError, EngineError, InputError
 from aidx.gate.drive import Gate, Grant
+from aidx.ports import Kind
 from aidx.serve import answer, sse, wire
+from aidx.serve.asgi import Receive, Reply, Scope, Send, UntilGone, read_body
+from aidx.serve.door import Door
+from aidx.serve.metrics import TYPE, Metrics, Reading, Served
 
-Message = dict[str, Any]
-Scope = Mapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-
-BODY_S = 30.0
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
-WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
-OPEN = frozenset({"/health", "/ready"})  # without a key: a supervisor has none
 EVENTS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
+ASKED: Mapping[str, tuple[Kind, Callable[[bytes], wire.Parsed]]] = {
+    "/v1/chat/completions": ("chat", wire.parse),
+    "/v1/completions": ("text", wire.parse_text),
+    "/v1/embeddings": ("embedding", wire.parse_embedding),
+}
+BROKEN_OFF = EngineError("the engine's answer broke off", code="engine_failed")
 State = Literal["loading", "ready", "silent", "draining"]
 Route = Callable[[], answer.Answer | Awaitable[answer.Answer]]
+Log = Callable[[Mapping[str, Any]], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A role that is served: its gate, the model in it, and the bytes of one KV cell for those who ask."""
+    """A role that is served: its gate, the model in it, and the bytes of one KV cell for those who ask.
+
+    With *embeds* it makes vectors, and answers nothing else.
+    """
 
     role: str
     model: str
     gate: Gate
     cell_bytes: int
+    embeds: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -40,22 +46,44 @@ class Service:
         return tuple(dict.fromkeys((self.role, self.model)))
 
 
+class Exchange:
+    """One request on its way through: what is known of it when it has been answered."""
+
+    __slots__ = ("began", "code", "grant", "kind", "read", "receive", "reply", "service")
+
+    def __init__(self, receive: Receive, reply: Reply, began: float) -> None:
+        self.receive = receive
+        self.reply = reply
+        self.began = began
+        self.kind: Kind = "chat"
+        self.service: Service | None = None
+        self.grant: Grant | None = None
+        self.code = ""
+        self.read = False
+
+
 @dataclass(slots=True)
 class App:
-    """Serves *services*; *plan* is the plan's JSON object, *host* the address bound to, *key* wanted of clients."""
+    """Serves *services*; *plan* is the plan's JSON object, *door* who is let in, *log* what each request is told."""
 
     services: Sequence[Service]
     plan: Mapping[str, Any]
-    host: str = "127.0.0.1"
-    key: str | None = None
+    door: Door = field(default_factory=Door)
+    log: Log | None = None
     draining: bool = False
+    metrics: Metrics = field(default_factory=Metrics)
+    _restarts: dict[str, int] = field(default_factory=dict)
     _routes: dict[tuple[str, str], Route] = field(init=False)
+    _by_name: dict[str, Service] = field(init=False)
 
     def __post_init__(self) -> None:
+        self._by_name = {name: service for service in reversed(self.services) for name in service.names}
         self._routes = {
             ("GET", "/health"): lambda: answer.whole({"status": "ok", "server": "aidx", "version": aidx.__version__}),
             ("GET", "/ready"): self._ready,
             ("GET", "/plan"): self._plan,
+            ("GET", "/props"): self._props,
+            ("GET", "/metrics"): self._metrics,
             ("GET", "/v1/models"): self._models,
         }
 
@@ -66,50 +94,84 @@ class App:
             return "draining"
         return "ready" if all(service.gate.open for service in self.services) else "loading"
 
+    def restarted(self, role: str) -> None:
+        """Note that the engine of *role* had to be started again."""
+        self._restarts[role] = self._restarts.get(role, 0) + 1
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; whatever is wrong with it, or with us, is an answer in OpenAI's shape."""
-        send = _Sent(send)
+        clock = asyncio.get_running_loop().time
+        exchange = Exchange(receive, Reply(send, clock), clock())
         try:
-            self._let_in(scope)
-            if (scope["method"], scope["path"]) == ("POST", "/v1/chat/completions"):
-                await self._chat(scope, receive, send)
-            else:
-                made = self._route(scope["method"], scope["path"])()
-                await _send(send, await made if isinstance(made, Awaitable) else made)
+            await self._answer(scope, exchange)
         except AidxError as wrong:
-            await _send(send, answer.error(wrong))
+            exchange.code = wrong.code
+            await exchange.reply.whole(answer.error(wrong, close=not exchange.read))
         except asyncio.CancelledError:
+            exchange.code = "engine_loading" if self.draining else "client_left"
             if not self.draining:
                 raise
-            if not send.started:  # its time to drain is over, and its body never came
-                await _send(send, answer.error(EngineError("the server is stopping", code="engine_loading")))
+            if not exchange.reply.started:  # its time to drain is over, and its body never came
+                await exchange.reply.whole(answer.error(answer.stopping()))
         except Exception as bug:  # the last line of defence: a bug of ours is one answer, never a broken connection
-            if send.started:
+            exchange.code = "internal_error"
+            if exchange.reply.started:
                 raise
-            await _send(send, answer.error(AidxError(f"internal error: {type(bug).__name__}")))
+            await exchange.reply.whole(answer.error(AidxError(f"internal error: {type(bug).__name__}")))
+        finally:
+            self._note(scope, exchange)
 
-    def _let_in(self, scope: Scope) -> None:
-        headers = {name: value for name, value in scope["headers"] if name in {b"host", b"origin", b"authorization"}}
-        host = headers.get(b"host", b"").decode("latin-1")
-        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-        if self.host not in WILDCARDS and name.strip("[]").lower() not in LOOPBACK | {self.host}:
-            raise InputError("this Host is not served here", code="host_not_allowed", hint=f"Use {self.host}.")
-        origin = headers.get(b"origin")
-        if origin is not None and origin != b"http://" + host.encode("latin-1"):
-            raise InputError("pages of this Origin are not allowed", code="origin_not_allowed")
-        if self.key is not None and scope["path"] not in OPEN:
-            given = headers.get(b"authorization", b"")
-            if not hmac.compare_digest(given, b"Bearer " + self.key.encode()):
-                raise InputError("the API key is missing or wrong", code="invalid_api_key")
+    async def _answer(self, scope: Scope, exchange: Exchange) -> None:
+        method, path = scope["method"], scope["path"]
+        self.door.check(path, scope["headers"])
+        asked = ASKED.get(path)
+        if asked is not None and method == "POST":
+            exchange.kind = asked[0]
+            body = await read_body(scope, exchange.receive)
+            exchange.read = True
+            await self._ask(asked[1](body), exchange)
+        else:
+            made = self._route(method, path)()
+            await exchange.reply.whole(await made if isinstance(made, Awaitable) else made)
 
     def _route(self, method: str, path: str) -> Route:
         found = self._routes.get((method, path))
         if found is not None:
             return found
-        paths = {known for _, known in self._routes} | {"/v1/chat/completions"}
+        paths = {known for _, known in self._routes} | set(ASKED)
         if path in paths:
             raise InputError(f"{path} does not take {method}", code="method_not_allowed")
         raise InputError("there is nothing here", code="not_found", hint=f"There is: {', '.join(sorted(paths))}.")
+
+    async def _ask(self, parsed: wire.Parsed, exchange: Exchange) -> None:
+        """Bring the request to its model and the answer back."""
+        service = exchange.service = self._service(parsed.model, exchange.kind)
+        if self.draining:
+            raise answer.stopping()
+        client = UntilGone(exchange.receive, exchange.reply)
+        async with client, await service.gate.admit(parsed.prompt) as grant:
+            exchange.grant = grant
+            route = "named by role" if parsed.model == service.role else "named by model"
+            headers = answer.granted(service.role, route, grant.booking, parsed.ignored)
+            if parsed.stream:
+                await _stream(grant, [*EVENTS, *headers], exchange, usage=parsed.usage)
+            else:
+                body = b"".join([chunk async for chunk in grant])
+                length = (b"content-length", b"%d" % len(body))
+                await exchange.reply.whole(answer.Answer(200, [answer.JSON, length, *headers], body))
+        if client.gone:
+            exchange.code = "client_left"
+
+    def _service(self, model: str, kind: Kind) -> Service:
+        service = self._by_name.get(model)
+        if service is None:
+            raise InputError(f"there is no such model; there is: {', '.join(self._by_name)}", code="model_not_found")
+        if service.embeds != (kind == "embedding"):
+            does = "makes embeddings only" if service.embeds else "makes no embeddings"
+            raise InputError(
+                f"{model} {does}", hint="Name another model: GET /v1/models lists them.", code="wrong_kind_of_model"
+            )
+        return service
 
     async def _ready(self) -> answer.Answer:
         state: State = self.state
@@ -131,126 +193,136 @@ class App:
     def _models(self) -> answer.Answer:
         each = {"object": "model", "created": 0, "owned_by": "aidx"}
         listed = [
-            {"id": name, **each, "context_length": service.gate.limits.n_ctx_seq}
+            {
+                "id": name,
+                **each,
+                "context_length": service.gate.limits.n_ctx_seq,
+                "max_prompt_tokens": service.gate.limits.gate,
+                "max_output_tokens": service.gate.limits.max_tokens,
+            }
             for service in self.services
             for name in service.names
         ]
         return answer.whole({"object": "list", "data": listed})
 
-    def _service(self, model: str) -> Service:
+    def _props(self) -> answer.Answer:
+        """What clients of llama.cpp's server look up, of the first role."""
+        first = self.services[0]
+        limits = first.gate.limits
+        return answer.whole(
+            {
+                "default_generation_settings": {"n_ctx": limits.n_ctx_seq},
+                "total_slots": limits.slots,
+                "model_alias": first.model,
+                "build_info": f"aidx {aidx.__version__}",
+            }
+        )
+
+    def _metrics(self) -> answer.Answer:
+        body = self.metrics.render(self._readings())
+        return answer.Answer(200, [(b"content-type", TYPE), (b"content-length", b"%d" % len(body))], body)
+
+    def _readings(self) -> Iterator[Reading]:
         for service in self.services:
-            if model in service.names:
-                return service
-        names = ", ".join(name for service in self.services for name in service.names)
-        raise InputError(f"there is no such model; there is: {names}", code="model_not_found")
+            gate, labels = service.gate, {"role": service.role}
+            now = gate.reserved
+            yield Reading("aidx_kv_cells", "gauge", "KV cells that the plan allows.", labels, gate.limits.n_ctx)
+            yield Reading("aidx_kv_cells_reserved", "gauge", "KV cells that are reserved.", labels, now.cells)
+            yield Reading("aidx_requests_running", "gauge", "Requests that hold cells.", labels, now.requests)
+            yield Reading("aidx_requests_queued", "gauge", "Requests that wait.", labels, now.queued)
+            yield Reading("aidx_slots", "gauge", "Requests that may run at a time.", labels, gate.limits.slots)
+            yield Reading("aidx_ready", "gauge", "Whether the engine is there.", labels, gate.open)
+            drifts, restarts = gate.counter.drifts, self._restarts.get(service.role, 0)
+            yield Reading("aidx_token_drift_total", "counter", "Prompts that were counted wrong.", labels, drifts)
+            yield Reading("aidx_engine_restarts_total", "counter", "Starts after the first.", labels, restarts)
+            for by, count in (("aidx", gate.counter.own_counts), ("engine", gate.counter.by_engine)):
+                about = "Prompts counted, by whom."
+                yield Reading("aidx_token_counts_total", "counter", about, {**labels, "by": by}, count)
 
-    async def _chat(self, scope: Scope, receive: Receive, send: Send) -> None:
-        parsed = wire.parse(await _body(scope, receive))
-        service = self._service(parsed.model)
-        if self.draining:
-            raise EngineError("the server is stopping", code="engine_loading")
-        async with _UntilGone(receive), await service.gate.admit(parsed.prompt) as grant:
-            headers = answer.granted(service.role, grant.booking, parsed.ignored)
-            if parsed.stream:
-                await _stream(grant, headers, send)
-            else:
-                body = b"".join([chunk async for chunk in grant])
-                length = (b"content-length", b"%d" % len(body))
-                await _send(send, answer.Answer(200, [answer.JSON, length, *headers], body))
-
-
-class _Sent:
-    """A ``send`` that knows whether the answer has begun."""
-
-    def __init__(self, send: Send) -> None:
-        self._send = send
-        self.started = False
-
-    async def __call__(self, message: Any) -> None:  # noqa: ANN401 - ASGI
-        self.started = True
-        await self._send(message)
+    def _note(self, scope: Scope, exchange: Exchange) -> None:
+        """Write down what became of a request: never what it said."""
+        service, grant, status = exchange.service, exchange.grant, exchange.reply.status or 499
+        now = asyncio.get_running_loop().time()
+        if service is not None:
+            served = _served(service, grant, exchange, status, now)
+            self.metrics.note(served)
+            if self.log is not None:
+                self.log(_line(served, grant))
+        elif self.log is not None:
+            path = scope["path"] if (scope["method"], scope["path"]) in self._routes or scope["path"] in ASKED else "…"
+            line = {"event": "request", "path": path, "status": status, "code": exchange.code or None}
+            self.log({**line, "ms": round((now - exchange.began) * 1e3, 3)})
 
 
-class _UntilGone:
-    """Runs its block until the client leaves; then the block is cancelled, and that is all."""
-
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
-        self._gone = False
-
-    async def __aenter__(self) -> Self:
-        task = asyncio.current_task()
-        assert task is not None, "a request is handled in a task"
-        self._task = task
-        self._watch = asyncio.get_running_loop().create_task(self._look())
-        return self
-
-    async def __aexit__(self, kind: type[BaseException] | None, *_: object) -> bool:
-        self._watch.cancel()
-        if not self._gone or kind is not asyncio.CancelledError:
-            return False
-        return self._task.uncancel() == 0
-
-    async def _look(self) -> None:
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
-        self._gone = True
-        self._task.cancel()
+def _served(service: Service, grant: Grant | None, exchange: Exchange, status: int, now: float) -> Served:
+    seconds = now - exchange.began
+    if grant is None:
+        return Served(service.role, service.model, exchange.kind, status, exchange.code, seconds)
+    booking = grant.booking
+    return Served(
+        service.role,
+        service.model,
+        exchange.kind,
+        status,
+        exchange.code,
+        seconds,
+        booking.begun - booking.came,
+        None if grant.first is None else grant.first - booking.begun,
+        grant.usage.prompt,
+        grant.usage.completion,
+    )
 
 
-async def _stream(grant: Grant, headers: answer.Headers, send: Send) -> None:
+def _line(served: Served, grant: Grant | None) -> Mapping[str, Any]:
+    line: dict[str, Any] = {
+        "event": "request",
+        "role": served.role,
+        "kind": served.kind,
+        "status": served.status,
+        "code": served.code or None,
+        "ms": round(served.seconds * 1e3, 3),
+    }
+    if grant is not None:
+        fitted = grant.booking.fitted
+        line |= {
+            "stream": grant.streamed,
+            "counted_tokens": fitted.tokens,
+            "prompt_tokens": served.prompt,
+            "completion_tokens": served.completion,
+            "reserved_tokens": grant.booking.admitted.cells,
+            "evicted_messages": fitted.evicted_messages,
+            "queued_ms": round((served.waited or 0.0) * 1e3, 3),
+            "first_ms": None if served.first is None else round(served.first * 1e3, 3),
+        }
+    return line
+
+
+async def _stream(grant: Grant, headers: answer.Headers, exchange: Exchange, *, usage: bool) -> None:
     """Pass whole events on; a stream that cannot be completed ends with one event that says so."""
-    events = sse.Events()
-    first = await anext(grant, b"")  # whatever fails before the first bytes still has a status of its own
-    await send({"type": "http.response.start", "status": 200, "headers": [*EVENTS, *headers]})
-    last = b""
+    events = sse.Events(usage=usage)
+    reply = exchange.reply
+    begun = events.feed(await anext(grant, b""))  # whatever fails before has a status of its own
+    if events.failed is not None and not begun:
+        raise events.failed
+    await reply.begin(200, headers)
+    wrong: AidxError | None = None
     try:
-        await _events(events, first, send)
-        async for chunk in grant:
-            await _events(events, chunk, send)
-        if not events.complete:
-            last = sse.failure("the engine's answer broke off", "engine_failed")
-    except (EngineError, InputError) as wrong:
-        last = sse.failure(str(wrong), wrong.code)
+        if begun:
+            await reply.write(begun)
+        while not events.complete and events.failed is None and (chunk := await anext(grant, b"")):
+            if whole := events.feed(chunk):
+                await reply.write(whole)
+        wrong = events.failed or (None if events.complete else BROKEN_OFF)
+    except (EngineError, InputError) as error:
+        wrong = error
     except asyncio.CancelledError:  # the server stops, or nobody is there to read this
-        await send({"type": "http.response.body", "body": sse.failure("the server is stopping", "engine_loading")})
+        await reply.write(sse.failure("the server is stopping", "engine_loading"), more=False)
         raise
-    await send({"type": "http.response.body", "body": last})
+    exchange.code = "" if wrong is None else wrong.code
+    await reply.write(b"" if wrong is None else sse.failure(str(wrong), wrong.code), more=False)
+    await grant.finish()
 
 
-async def _events(events: sse.Events, chunk: bytes, send: Send) -> None:
-    if whole := events.feed(chunk):
-        await send({"type": "http.response.body", "body": whole, "more_body": True})
-
-
-async def _send(send: Send, found: answer.Answer) -> None:
-    await send({"type": "http.response.start", "status": found.status, "headers": found.headers})
-    await send({"type": "http.response.body", "body": found.body})
-
-
-async def _body(scope: Scope, receive: Receive) -> bytes:
-    """The request's body; raises ``InputError`` when it is too large, encoded, or too slow in coming."""
-    headers = dict(scope["headers"])
-    if headers.get(b"content-encoding", b"identity") != b"identity":
-        raise InputError("an encoded body is not read", code="unsupported_encoding", hint="Send plain JSON.")
-    if int(headers.get(b"content-length", b"0")) > wire.MAX_BODY:
-        raise _too_large()
-    parts: list[bytes] = []
-    size = 0
-    try:
-        async with asyncio.timeout(BODY_S):
-            while True:
-                message = await receive()
-                part = message.get("body", b"")
-                size += len(part)
-                if size > wire.MAX_BODY:
-                    raise _too_large()
-                parts.append(part)
-                if not message.get("more_body"):
-                    return b"".join(parts)
-    except TimeoutError:
-        raise InputError(f"the body took longer than {BODY_S:.0f} s", code="body_too_slow") from None
-
-
-def _too_large() -> InputError:
-    return InputError(f"the body has more than {wire.MAX_BODY} bytes", code="body_too_large")
+def as_json(line: Mapping[str, Any]) -> str:
+    """A line of the log."""
+    return json.dumps({name: value for name, value in line.items() if value is not None})

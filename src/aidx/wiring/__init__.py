@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from aidx.adapters.endpoint import Endpoint
     from aidx.adapters.screen import Screen
     from aidx.config.merge import Settled
-    from aidx.gate.admit import Limits
+    from aidx.gate.admit import Limits, Overflow
+    from aidx.gate.count import Own
     from aidx.plan.cards import Card
     from aidx.plan.inventory import Sight
     from aidx.plan.need import Need
@@ -163,12 +164,27 @@ def held(plan: Plan) -> Plan:
     raise BudgetError(f"{what} does not fit: {plan.binding}", hint=hint)
 
 
-def limits(plan: Plan, *, max_tokens: int | None = None, gate: int | None = None) -> "Limits":
+def limits(
+    plan: Plan,
+    *,
+    max_tokens: int | None = None,
+    gate: int | None = None,
+    history: int | None = None,
+    overflow: "Overflow" = "refuse",
+) -> "Limits":
     """What the gate may let in: the cells and slots of *plan*, and the role's own bounds."""
     from aidx.gate.admit import limits as of
 
     role = plan.roles[0]
-    return of(role.settings, role.model.context_length, max_tokens=max_tokens, gate=gate)
+    length = role.model.context_length
+    return of(role.settings, length, max_tokens=max_tokens, gate=gate, history=history, overflow=overflow)
+
+
+def own_count(path: str) -> "Own | None":
+    """What it takes to count the tokens of the model at *path* here; ``None`` where only the engine can."""
+    from aidx.adapters.counting import own_count as of
+
+    return of(path)
 
 
 def endpoint(url: str, key: str | None = None) -> "Endpoint | None":
@@ -249,6 +265,7 @@ __all__ = [
     "keep_speed",
     "limits",
     "machine",
+    "own_count",
     "pace",
     "prober",
     "pull",

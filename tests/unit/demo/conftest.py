@@ -24,8 +24,8 @@ class ScriptedChat(FakeChat):
         super().__init__()
         self.script, self.end = script, end
 
-    async def answer(self, body, *, slot):
-        async for _ in super().answer(body, slot=slot):
+    async def answer(self, body, *, slot, **options):
+        async for _ in super().answer(body, slot=slot, **options):
             break  # it has been accepted and noted
         pieces = [self.script[start : start + 3] for start in range(0, len(self.script), 3)]
         events = [{"choices": [{"delta": {"role": "assistant", "content": None}}]}]

@@ -105,7 +105,7 @@ def test_an_answer_that_breaks_off_is_an_error(tour, little):
 
 
 def test_a_gate_that_lets_too_much_through_is_a_failed_check(tour, little, monkeypatch):
-    monkeypatch.setattr(FakeChat, "count", lambda *_: asyncio.sleep(0, 5))
+    monkeypatch.setattr(FakeChat, "count", lambda *_, **__: asyncio.sleep(0, 5))
     monkeypatch.setattr(FakeChat, "least", lambda *_: 0)
 
     with pytest.raises(CheckError, match="a prompt of 5 tokens passed a gate of 768"):

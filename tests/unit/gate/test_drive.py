@@ -2,33 +2,31 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 
 from aidx.errors import EngineError, InputError
 from aidx.gate.admit import Limits, RefusedError, Reserved
-from aidx.gate.drive import Gate, Prompt
+from aidx.gate.drive import Gate, LoadingError, Prompt, patience
+from aidx.ports import Patience
 from tests.fakes.engine import FakeChat
+from tests.fakes.requests import prompt
 
 LIMITS = Limits(n_ctx=128, n_ctx_seq=128, slots=2, gate=100, max_tokens=16)
 EMPTY = Reserved(cells=0, requests=0, queued=0)
 
 
-def prompt(text="hello", asked=None, *, stream=False):
-    fields = {"messages": [{"role": "user", "content": text}], "stream": stream}
-    return Prompt(json.dumps(fields).encode(), (text,), asked)
-
-
-def drive(scenario, limits=LIMITS, **fake):
+def drive(scenario, limits=LIMITS, gate=None, **fake):
     """Run *scenario* with a gate before a fake chat; everything is released afterwards."""
 
     async def run():
-        gate = Gate(limits, asyncio.get_running_loop().time)
+        before = Gate(limits, asyncio.get_running_loop().time, **(gate or {}))
         chat = FakeChat(**fake)
-        gate.attach(chat)
-        await asyncio.wait_for(scenario(gate, chat), 10)
+        before.attach(chat)
+        await asyncio.wait_for(scenario(before, chat), 10)
         await settle()
-        assert gate.reserved == EMPTY
+        assert before.reserved == EMPTY
         assert chat.held == set()
 
     asyncio.run(run())
@@ -65,10 +63,11 @@ def test_without_a_bound_the_engine_gets_the_role_s():
 
 def test_a_prompt_over_the_gate_never_reaches_the_engine():
     async def scenario(gate, chat):
-        text = " ".join("word" for _ in range(80))
-        over = await chat.count(prompt(text).body) - 100
+        text = "one " * 95
+        asked = prompt(text, 1)
+        over = await chat.count(asked.body) - 100
         with pytest.raises(RefusedError) as refused:
-            await gate.admit(Prompt(prompt(text).body, (), 1))
+            await gate.admit(asked)
         assert refused.value.numbers["over_by"] == over > 0
         assert chat.seen == []
 
@@ -230,6 +229,111 @@ def test_without_an_engine_everybody_is_told_to_come_again():
 def test_what_the_template_refuses_is_wrong_input_and_reserves_nothing():
     async def scenario(gate, chat):
         with pytest.raises(InputError):
-            await gate.admit(Prompt(b"{}", (), 1))
+            await gate.admit(Prompt(fields=b'"stream":1', max_tokens=1, kind="text", texts=("x",)))
 
     drive(scenario)
+
+
+def test_tools_are_refused_where_the_template_would_drop_them():
+    async def scenario(gate, chat):
+        with pytest.raises(InputError, match="says nothing of tools") as refused:
+            await gate.admit(prompt("hello", tools=True))
+        assert refused.value.code == "tools_not_supported"
+        assert chat.counts == 0
+
+    drive(scenario)
+
+
+def test_tools_pass_where_the_template_shows_them():
+    async def scenario(gate, chat):
+        await read(await gate.admit(prompt("hello", 1, tools=True)))
+
+    drive(scenario, tools=True)
+
+
+def test_the_engine_s_own_account_is_compared_with_the_count():
+    lines = []
+
+    async def scenario(gate, chat):
+        for stream in (True, False):
+            await read(await gate.admit(prompt("hello", 3, stream=stream)))
+        assert gate.counter.drifts == 2
+
+    drive(scenario, gate={"tell": lines.append}, drift=2)
+    assert len(lines) == 1
+    assert "is off by 2" in lines[0]
+
+
+def test_the_wait_follows_from_what_those_who_run_have_left_to_say():
+    async def scenario(gate, chat):
+        gate.speed.note(100, 10.0)
+        running = [await gate.admit(prompt("hello", asked, stream=True)) for asked in (50, 30)]
+        waiting = [asyncio.create_task(gate.admit(prompt("hello", 10))) for _ in range(8)]
+        await settle()
+        with pytest.raises(RefusedError) as refused:
+            await gate.admit(prompt("hello", 10))
+        assert refused.value.numbers["retry_after"] == 3  # 30 tokens at 10 a second
+        await anext(running[1])
+        for grant in running:
+            grant.close()
+        for task in waiting:
+            (await task).close()
+
+    drive(scenario)
+
+
+def test_an_engine_that_is_silent_for_too_long_hangs():
+    async def scenario(gate, chat):
+        with pytest.raises(EngineError) as silent:
+            await read(await gate.admit(prompt("hello", 3)))
+        assert silent.value.code == "engine_silent"
+        assert gate.hung.is_set()
+        gate.detach()
+        gate.attach(FakeChat())
+        assert not gate.hung.is_set()
+
+    drive(scenario, gate={"patient": lambda *_: Patience(0.01, 0.01)}, hangs=True)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_patience_grows_with_the_work(stream):
+    little, much = (patience(prompt("x", stream=stream), tokens, 100) for tokens in (10, 10_000))
+
+    assert much.first_s > little.first_s + 500
+    assert little.between_s >= 60
+    assert patience(prompt("x", stream=False), 10, 100).first_s > patience(prompt("x", stream=True), 10, 100).first_s
+
+
+def test_who_comes_while_the_model_loads_is_told_when_it_should_be_there():
+    async def scenario(gate, chat):
+        gate.detach()
+        gate.expect(7.5)
+        with pytest.raises(LoadingError) as loading:
+            await gate.admit(prompt())
+        assert loading.value.retry_after == 8
+
+    drive(scenario)
+
+
+def test_a_conversation_that_was_made_to_fit_is_sent_without_what_was_left_out():
+    async def scenario(gate, chat):
+        before = [("user", "x" * 80), ("assistant", "y" * 80)] * 5
+        await read(await gate.admit(prompt("hello", 4, before=before)))
+        assert [message["role"] for message in json.loads(chat.seen[0])["messages"]] == ["user", "assistant", "user"]
+
+    drive(scenario, limits=replace(LIMITS, overflow="compact"))
+
+
+def test_an_engine_that_is_another_by_now_does_not_get_the_old_one_s_requests():
+    counting = asyncio.Event()
+
+    async def scenario(gate, chat):
+        task = asyncio.create_task(gate.admit(prompt()))
+        await settle()
+        gate.detach()
+        gate.attach(FakeChat())
+        counting.set()
+        with pytest.raises(LoadingError):
+            await task
+
+    drive(scenario, counting=counting)

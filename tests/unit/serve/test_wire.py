@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aidx.errors import InputError
-from aidx.serve.wire import MAX_DEPTH, MAX_SCHEMA_DEPTH, decode, parse
+from aidx.serve.strict import MAX_DEPTH, decode
+from aidx.serve.wire import MAX_SCHEMA_DEPTH, parse
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -72,9 +73,12 @@ def test_whole_conversations_with_tools_pass():
     parsed = parse(request(messages=messages))
 
     found = json.loads(parsed.prompt.body)["messages"]
-    assert [message["role"] for message in found] == [message["role"] for message in messages]
-    assert found[2:] == [messages[2], {k: v for k, v in messages[3].items() if k != "content"}, messages[4]]
-    assert parsed.prompt.texts == ("s", "a", "b")
+    assert [message["role"] for message in found] == ["system", "system", "user", "assistant", "tool"]
+    assert found[2] == {"role": "user", "content": "a\nb"}  # as llama.cpp joins the parts of a message
+    assert found[3:] == [{k: v for k, v in messages[3].items() if k != "content"}, messages[4]]
+    assert [turn.plain for turn in parsed.prompt.turns] == [True, True, True, False, False]
+    assert parsed.prompt.certain == ("s", "d", "a\nb")
+    assert parsed.prompt.tools
 
 
 def test_what_is_dropped_is_named():
@@ -135,10 +139,12 @@ def nested(depth, opened="[", closed="]"):
         (request(tool_choice={"type": "function"}), "tool_choice"),
         (request(response_format={"type": "grammar"}), "response_format"),
         (nested(MAX_DEPTH), "deep"),
-        (nested(100_000), "deep"),
+        (nested(100_000), "arrays and objects"),
         (nested(MAX_DEPTH, '{"a":', "}").replace(b":}", b":1}"), "deep"),
         (request(x=[{}] * 30_000), "objects"),
-        (request(x=[[]] * 80_000), "too many"),
+        (request(x=[[]] * 80_000), "arrays and objects"),
+        (request(x=[0] * 200_000), "values"),
+        (request(x=[""] * 200_000), "quotation marks"),
     ],
 )
 def test_what_is_wrong_is_named(body, says):

@@ -63,6 +63,7 @@ def _parameters(xllamacpp: Any, order: dict[str, Any]) -> Any:  # noqa: ANN401 -
     found.verbosity = BUFFERS_LOGGED
     _memory(xllamacpp, found, order)
     _surface(found)
+    found.embedding = order["embedding"]
     found.n_threads_http = order["http_threads"]
     for threads in (found.cpuparams, found.cpuparams_batch):
         threads.n_threads = order["threads"]

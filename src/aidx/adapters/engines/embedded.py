@@ -17,9 +17,8 @@ from urllib.parse import urlsplit
 from aidx.adapters.child import Child
 from aidx.adapters.enginelog import MIB, RESOLUTION, Account
 from aidx.adapters.http import Pool
-from aidx.adapters.tokenizable import check
 from aidx.errors import EngineError, InputError
-from aidx.ports import Allocated, Launch
+from aidx.ports import PATIENCE, Allocated, Kind, Launch, Patience
 
 NAME = "embedded"
 CHILD = "aidx.adapters.engines._embedded_child"
@@ -29,8 +28,14 @@ HTTP_THREADS = 8  # beside two a slot: counting, health, connections kept alive
 PASSED = ("PATH", "HOME", "LANG", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "LD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV")
 PASSED_PREFIXES = ("LC_", "DYLD_", "OMP_", "GGML_", "CUDA_", "HIP_", "ROCR_", "HSA_", "VK_")
 
-CHAT = "/v1/chat/completions"
+ANSWER = {"chat": "/v1/chat/completions", "text": "/v1/completions", "embedding": "/v1/embeddings"}
 COUNT = "/v1/chat/completions/input_tokens"
+COUNTED = Patience(60.0, 60.0)  # a batch of another request on a slow CPU comes first
+CANARY = "aidx_canary"
+WITH_TOOL = {
+    "messages": [{"role": "user", "content": "."}],
+    "tools": [{"type": "function", "function": {"name": CANARY, "parameters": {"type": "object", "properties": {}}}}],
+}
 NO_GPU_HINT = "Plan for the CPU with -ngl 0 (or --vram 0), or install a build of xllamacpp for your GPU."
 
 
@@ -48,7 +53,7 @@ class Embedded:
             url, build = _listening(child, launch)
             _settled(child)
             deployment = EmbeddedDeployment(child, account, url, key, build)
-            asyncio.run(_probe(deployment.chat()))
+            asyncio.run(_probe(deployment.chat(), embedding=launch.embedding))
             undo.pop_all()
         return deployment
 
@@ -96,35 +101,54 @@ class EmbeddedChat:
         self._child = child
         self._longest_token = longest_token
 
-    async def count(self, body: bytes) -> int:
-        """Ask the engine, which renders and tokenizes exactly as for an answer; it must survive that."""
-        check(body)
+    async def count(self, body: bytes, *, kind: Kind = "chat") -> int:
+        """Ask the engine, which renders and tokenizes exactly as for an answer."""
+        if kind != "chat":
+            return sum([await self._tokens(text) for text in _inputs(body)])
+        return int(json.loads(await self._ask(COUNT, body))["input_tokens"])
+
+    async def takes_tools(self) -> bool:
+        """Render a request with a tool of a name that stands nowhere else, and look for it."""
         try:
-            status, found = await self._pool.request("POST", COUNT, body)
+            return CANARY in (await self._ask("/apply-template", json.dumps(WITH_TOOL).encode())).decode()
+        except InputError:  # the template refuses them
+            return False
+
+    async def _tokens(self, text: str) -> int:
+        order = {"content": text, "add_special": True, "parse_special": True}
+        return len(json.loads(await self._ask("/tokenize", json.dumps(order).encode()))["tokens"])
+
+    async def _ask(self, path: str, body: bytes) -> bytes:
+        try:
+            status, found = await self._pool.request("POST", path, body, patience=COUNTED)
         except EngineError as error:
             raise await self._explained(error) from None
         if status != 200:
             raise _refused(status, found)
-        return int(json.loads(found)["input_tokens"])
+        return found
 
     def least(self, size: int) -> int:
         """No token is longer than the longest of the vocabulary."""
         return -(-size // self._longest_token) if self._longest_token else 0
 
-    async def answer(self, body: bytes, *, slot: int) -> AsyncGenerator[bytes, None]:
+    async def answer(
+        self, body: bytes, *, slot: int, kind: Kind = "chat", patience: Patience = PATIENCE
+    ) -> AsyncGenerator[bytes, None]:
         """Pass the engine's bytes on; left early, wait until the engine has let go of *slot*."""
-        complete = False
+        held = True
+        sent = body if kind == "embedding" else b'{"id_slot":%d,' % slot + body[1:]
         try:
-            async with self._pool.stream("POST", CHAT, b'{"id_slot":%d,' % slot + body[1:]) as reply:
+            async with self._pool.stream("POST", ANSWER[kind], sent, patience=patience) as reply:
                 if reply.status != 200:
                     raise _refused(reply.status, await reply.whole())
                 async for chunk in reply.chunks():
                     yield chunk
-            complete = True
+            held = False
         except EngineError as error:
+            held = error.code != "engine_silent"  # it would not tell that it has let go, either
             raise await self._explained(error) from None
         finally:
-            if not complete:
+            if held:
                 await self._let_go(slot)
 
     def close(self) -> None:
@@ -136,7 +160,7 @@ class EmbeddedChat:
         with suppress(TimeoutError):
             async with asyncio.timeout(IDLE_POLL_S):
                 await asyncio.wrap_future(self._child.ending())
-        return EngineError(f"{self._child.end or error}", code="engine_failed", hint=error.hint)
+        return EngineError(f"{self._child.end or error}", code=error.code, hint=error.hint)
 
     async def _let_go(self, slot: int) -> None:
         """Wait until *slot* is idle; an engine that cannot say is dead and holds nothing."""
@@ -178,6 +202,7 @@ def _order(launch: Launch, key: str) -> dict[str, Any]:
         "split_mode": settings.split_mode,
         "tensor_split": settings.tensor_split,
         "main_gpu": settings.main_gpu,
+        "embedding": launch.embedding,
     }
 
 
@@ -202,16 +227,27 @@ def _settled(child: Child) -> None:
         raise EngineError("the engine's log does not say what it allocated")
 
 
-async def _probe(chat: EmbeddedChat) -> None:
+async def _probe(chat: EmbeddedChat, *, embedding: bool) -> None:
     """One token, end to end: an engine that listens is not yet one that answers."""
-    body = json.dumps({"messages": [{"role": "user", "content": "."}], "max_tokens": 1}).encode()
+    kind: Kind = "embedding" if embedding else "chat"
+    order = {"input": "."} if embedding else {"messages": [{"role": "user", "content": "."}], "max_tokens": 1}
     try:
-        async for _ in chat.answer(body, slot=0):
+        async for _ in chat.answer(json.dumps(order).encode(), slot=0, kind=kind):
             pass
     except InputError as error:
         raise EngineError(f"the engine does not answer: {error}") from None
     finally:
         chat.close()
+
+
+def _inputs(body: bytes) -> list[str]:
+    """The texts of a completion request, or of one for embeddings."""
+    found = json.loads(body)
+    given = found.get("prompt", found.get("input"))
+    texts = given if isinstance(given, list) else [given]
+    if not all(isinstance(text, str) for text in texts):
+        raise InputError("the engine refuses the request: no text", code="invalid_request")
+    return texts
 
 
 def _refused(status: int, body: bytes) -> InputError | EngineError:

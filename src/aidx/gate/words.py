@@ -1,0 +1,39 @@
+"""How text is cut into words before they are merged, by ``tokenizer.ggml.pre``.
+
+What llama.cpp does for each name (``llm_tokenizer_bpe`` and ``unicode.cpp`` of the pinned build) as one expression
+for Rust's ``regex``, which tiktoken uses. Where llama.cpp applies several, one after the other, to what the ones
+before have left, they are alternatives here, and "the end" in a look-ahead is also where another begins. A name
+that is missing is counted by the engine. Tests compare each with the engine.
+"""
+
+from collections.abc import Mapping
+
+_LETTERS = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+"
+_REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_GPT2 = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
+_QWEN2 = _LETTERS + r"|\p{N}" + _REST
+_QWEN35 = (
+    r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}"
+    r"| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+_LLAMA3 = _LETTERS + r"|\p{N}{1,3}" + _REST
+_ONE_DIGIT = r"\p{N}|'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?[^\s\p{L}\p{N}]+|\s+(?![^\s\p{N}])|\s+"
+_UPPER, _LOWER = r"[\p{L}&&[^a-z]]", r"[\p{L}&&[^A-Z]]"  # only ASCII has cases here, as in llama.cpp
+_CASED = rf"[^\r\n\p{{L}}\p{{N}}]?{_UPPER}*{_LOWER}+%s|[^\r\n\p{{L}}\p{{N}}]?{_UPPER}+{_LOWER}*%s|\p{{N}}%s"
+_CASED_REST = r"| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+_SHORT = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])?"
+_TEKKEN = _CASED % ("", "", "") + _CASED_REST
+_GPT4O = _CASED % (_SHORT, _SHORT, "{1,3}") + _CASED_REST
+_SUPERBPE = r"\p{N}{1,3}(?=(?:\d{3})*(?!\d))|\p{N}|[^\p{N}]+"
+
+WORDS: Mapping[str, str] = {
+    **dict.fromkeys(("llama3", "llama-v3", "llama-bpe", "falcon3", "falcon-h1", "lfm2"), _LLAMA3),
+    **dict.fromkeys(("dbrx", "smaug-bpe"), _LLAMA3),
+    **dict.fromkeys(("qwen2", "deepseek-r1-qwen", "megrez", "stablelm2"), _QWEN2),
+    "qwen35": _QWEN35,
+    **dict.fromkeys(("gpt-2", "phi-2", "olmo", "exaone4"), _GPT2),
+    **dict.fromkeys(("starcoder", "refact", "command-r", "smollm", "codeshell", "exaone"), _ONE_DIGIT),
+    "tekken": _TEKKEN,
+    **dict.fromkeys(("gpt-4o", "llama4"), _GPT4O),
+    "superbpe": _SUPERBPE,
+}

@@ -1,0 +1,52 @@
+"""Whom the endpoint lets in: by Host, Origin and key. Pages from elsewhere and other names for us stay outside."""
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from aidx.errors import InputError
+
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+OPEN = frozenset({"/health", "/ready"})  # without a key: a supervisor has none
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """*host* is the address bound to, *key* what clients must send (``None``: nothing)."""
+
+    host: str = "127.0.0.1"
+    key: str | None = None
+
+    def check(self, path: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
+        """Raise ``InputError`` for a request that stays outside; names of *headers* are in lower case."""
+        host = origin = given = None
+        for name, value in headers:
+            if name == b"host":
+                host = value
+            elif name == b"origin":
+                origin = value
+            elif name == b"authorization":
+                given = value
+        self._check_host(host or b"")
+        if origin is not None and origin != b"http://" + (host or b""):
+            raise InputError("pages of this Origin are not allowed", code="origin_not_allowed")
+        if self.key is None or path in OPEN:
+            return
+        # Bytes: compare_digest raises for text that is not ASCII, which would say that the key was looked at.
+        if not hmac.compare_digest(given or b"", b"Bearer " + self.key.encode()):
+            raise InputError(
+                "the API key is missing or wrong",
+                code="invalid_api_key",
+                hint="Send it as Authorization: Bearer KEY (OPENAI_API_KEY for most clients).",
+            )
+
+    def _check_host(self, host: bytes) -> None:
+        """A page may point a name of its own at us (DNS rebinding); then the name is not one of ours."""
+        if self.host in WILDCARDS:
+            return
+        text = host.decode("latin-1")
+        name = text if text.endswith("]") else text.rsplit(":", 1)[0]
+        name = name.strip("[]").lower()
+        if name not in LOOPBACK and name != self.host:
+            raise InputError("this Host is not served here", code="host_not_allowed", hint=f"Use {self.host}.")

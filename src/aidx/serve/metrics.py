@@ -1,0 +1,157 @@
+"""What happened, in numbers: Prometheus text, with OpenTelemetry's GenAI names where they exist.
+
+``gen_ai.server.request.duration``, ``gen_ai.server.time_to_first_token`` and ``gen_ai.client.token.usage`` with the
+attributes and buckets of the semantic conventions; dots become underscores and units are appended, as
+OpenTelemetry's exporter for Prometheus does. What they have no name for is ``aidx_…``. No label is a user's text.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
+TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+Labels = tuple[tuple[str, str], ...]
+OPERATIONS = {"chat": "chat", "text": "text_completion", "embedding": "embeddings"}
+
+
+class Served(NamedTuple):
+    """One request to a model as the metrics see it; *code* is the error's, seconds are ``None`` where nothing came."""
+
+    role: str
+    model: str
+    kind: str
+    status: int
+    code: str = ""
+    seconds: float = 0.0
+    waited: float | None = None
+    first: float | None = None
+    prompt: int | None = None
+    completion: int | None = None
+
+
+class Reading(NamedTuple):
+    """A number that is read when somebody asks: its name, what it is, its labels."""
+
+    name: str
+    kind: str
+    about: str
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(slots=True)
+class _Histogram:
+    bounds: tuple[float, ...]
+    counts: list[int] = field(init=False)
+    total: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.counts = [0] * (len(self.bounds) + 1)
+
+    def note(self, value: float) -> None:
+        self.counts[bisect_left(self.bounds, value)] += 1
+        self.total += value
+
+
+class _Group(NamedTuple):
+    duration: _Histogram
+    first: _Histogram
+    queue: _Histogram
+    input: _Histogram
+    output: _Histogram
+
+
+_ABOUT = {
+    "gen_ai_server_request_duration_seconds": ("Time from request to last byte.", SECONDS),
+    "gen_ai_server_time_to_first_token_seconds": ("Time from admission to the first byte of the answer.", SECONDS),
+    "gen_ai_client_token_usage": ("Tokens of prompts and answers, as the engine counts them.", TOKENS),
+    "aidx_queue_seconds": ("Time between arrival and admission, counting included.", SECONDS),
+}
+
+
+class Metrics:
+    """Collects; ``render`` writes it all down."""
+
+    def __init__(self) -> None:
+        self._requests: dict[tuple[str, int, str], int] = {}
+        self._histograms: dict[tuple[str, Labels], _Histogram] = {}
+        self._groups: dict[tuple[str, str, str], _Group] = {}
+
+    def note(self, served: Served) -> None:
+        """Take one request to a model into account."""
+        key = (served.role, served.status, served.code)
+        self._requests[key] = self._requests.get(key, 0) + 1
+        group = self._groups.get((served.role, served.kind, served.code)) or self._group(served)
+        group.duration.note(served.seconds)
+        if served.first is not None:
+            group.first.note(served.first)
+        if served.waited is not None:
+            group.queue.note(served.waited)
+        if served.prompt is not None:
+            group.input.note(served.prompt)
+        if served.completion is not None:
+            group.output.note(served.completion)
+
+    def _group(self, served: Served) -> "_Group":
+        """The histograms of requests like *served*."""
+        labels: Labels = (
+            ("gen_ai_operation_name", OPERATIONS[served.kind]),
+            ("gen_ai_provider_name", "aidx"),
+            ("gen_ai_request_model", served.model),
+        )
+        ended = (*labels, ("error_type", served.code)) if served.code else labels
+        found = self._groups[served.role, served.kind, served.code] = _Group(
+            self._histogram("gen_ai_server_request_duration_seconds", ended),
+            self._histogram("gen_ai_server_time_to_first_token_seconds", labels),
+            self._histogram("aidx_queue_seconds", (("role", served.role),)),
+            self._histogram("gen_ai_client_token_usage", (*labels, ("gen_ai_token_type", "input"))),
+            self._histogram("gen_ai_client_token_usage", (*labels, ("gen_ai_token_type", "output"))),
+        )
+        return found
+
+    def render(self, readings: Iterable[Reading]) -> bytes:
+        """Prometheus text, *readings* first."""
+        lines: list[str] = []
+        seen: set[str] = set()
+        for reading in sorted(readings, key=lambda reading: reading.name):
+            if reading.name not in seen:
+                lines += [f"# HELP {reading.name} {reading.about}", f"# TYPE {reading.name} {reading.kind}"]
+                seen.add(reading.name)
+            lines.append(f"{reading.name}{_shown(tuple(reading.labels.items()))} {reading.value:.15g}")
+        lines += ["# HELP aidx_requests_total Requests to a model.", "# TYPE aidx_requests_total counter"]
+        for (role, status, code), count in sorted(self._requests.items()):
+            shown = _shown((("role", role), ("status", str(status)), ("code", code)))
+            lines.append(f"aidx_requests_total{shown} {count}")
+        for name, (about, _) in _ABOUT.items():
+            lines += [f"# HELP {name} {about}", f"# TYPE {name} histogram"]
+            for (which, labels), histogram in sorted(self._histograms.items()):
+                if which == name:
+                    lines += _buckets(name, labels, histogram)
+        return "\n".join([*lines, ""]).encode()
+
+    def _histogram(self, name: str, labels: Labels) -> _Histogram:
+        found = self._histograms.get((name, labels))
+        if found is None:
+            found = self._histograms[name, labels] = _Histogram(_ABOUT[name][1])
+        return found
+
+
+def _buckets(name: str, labels: Labels, histogram: _Histogram) -> list[str]:
+    lines, total = [], 0
+    for bound, count in zip((*map(str, histogram.bounds), "+Inf"), histogram.counts, strict=True):
+        total += count
+        lines.append(f"{name}_bucket{_shown((*labels, ('le', bound)))} {total}")
+    return [*lines, f"{name}_sum{_shown(labels)} {histogram.total:.15g}", f"{name}_count{_shown(labels)} {total}"]
+
+
+def _shown(labels: Labels) -> str:
+    if not labels:
+        return ""
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

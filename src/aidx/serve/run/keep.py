@@ -1,0 +1,123 @@
+"""Keeps the engines running: starts each, and again when it dies or hangs; leaving the block stops them."""
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Self, TypeVar
+
+from aidx.errors import AidxError
+from aidx.gate.admit import Limits
+from aidx.gate.count import Own
+from aidx.gate.drive import Gate
+from aidx.ports import Deployment
+from aidx.serve.lifecycle import Restarts
+
+Say = Callable[[str], None]
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A role to serve: *start* loads its model and blocks until it answers; *limits* are the plan's.
+
+    *own* reads what we need to count the model's tokens, ``None`` where only the engine can; it is called while
+    the model loads. With *embeds* the model makes vectors.
+    """
+
+    role: str
+    model: str
+    start: Callable[[], Deployment]
+    limits: Limits
+    cell_bytes: int
+    own: Callable[[], Own | None] | None = None
+    embeds: bool = False
+
+
+class Keepers:
+    """One task an engine. *restarted* is told the role whenever an engine is started again."""
+
+    def __init__(self, tell: Say, restarted: Callable[[str], object]) -> None:
+        self._tell = tell
+        self._restarted = restarted
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def keep(self, offer: Offer, gate: Gate) -> asyncio.Future[None]:
+        """Start *offer*; the future is done when it answers, or fails as the start did."""
+        ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._tasks.append(asyncio.get_running_loop().create_task(self._run(offer, gate, ready)))
+        return ready
+
+    async def _run(self, offer: Offer, gate: Gate, ready: asyncio.Future[None]) -> None:
+        loop = asyncio.get_running_loop()
+        restarts = Restarts()
+        if offer.own is not None:
+            self._tasks.append(loop.create_task(self._know(offer.role, offer.own, gate)))
+        took = 1.0
+        while True:
+            began = loop.time()
+            try:
+                deployment = await in_thread(offer.start)
+            except AidxError as error:
+                if not ready.done():
+                    ready.set_exception(error)
+                    return
+                why = str(error)
+            else:
+                took = loop.time() - began
+                if not ready.done():
+                    ready.set_result(None)
+                why = await _watch(deployment, gate)
+            delay = restarts.delay(loop.time())
+            gate.expect(delay + took)
+            self._restarted(offer.role)
+            self._tell(f"aidx: {offer.role}: {why}; starting it again in {delay:.1f} s")
+            await asyncio.sleep(delay)
+
+    async def _know(self, role: str, read: Callable[[], Own | None], gate: Gate) -> None:
+        """Read what it takes to count here; without it the engine counts, as it did until now."""
+        try:
+            gate.counter.know(await in_thread(read))
+        except AidxError as error:
+            self._tell(f"aidx: {role}: the engine counts all tokens: {error}")
+
+
+async def _watch(deployment: Deployment, gate: Gate) -> str:
+    """Let requests through until the engine has ended, or is silent for longer than an engine may be."""
+    ended = asyncio.ensure_future(deployment.ended())
+    hung = asyncio.ensure_future(gate.hung.wait())
+    try:
+        gate.attach(deployment.chat())
+        await asyncio.wait((ended, hung), return_when=asyncio.FIRST_COMPLETED)
+        return ended.result() if ended.done() else "the engine hangs"
+    finally:
+        hung.cancel()
+        ended.cancel()
+        gate.detach()
+        deployment.stop()
+
+
+async def in_thread(function: Callable[[], Made]) -> Made:
+    """Run *function* in a thread that does not keep the process alive: loading a model cannot be interrupted."""
+    future: Future[Made] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(function())
+        except AidxError as error:
+            future.set_exception(error)
+        finally:
+            if not future.done():  # a bug: its traceback is the thread's, and nobody may wait for ever
+                future.set_exception(AidxError("the start of the engine broke off"))
+
+    threading.Thread(target=run, name="aidx-start", daemon=True).start()
+    return await asyncio.shield(asyncio.wrap_future(future))

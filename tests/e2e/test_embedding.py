@@ -1,0 +1,62 @@
+"""A model that makes vectors, through the embedded engine: aidx-tiny, told by its header to average its tokens."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import pytest
+
+from aidx.adapters.engines.embedded import ENGINE
+from aidx.adapters.stores import shipped
+from aidx.adapters.stores.file import read_header
+from aidx.budget.settings import Settings
+from aidx.errors import EngineError
+from aidx.model.gguf.render import render
+from aidx.ports import Launch
+
+MEAN = 1  # llama.cpp's LLAMA_POOLING_TYPE_MEAN
+SETTINGS = Settings(ctx_size=1024, parallel=2)
+BODY = json.dumps({"input": ["def f(", "x y z"], "encoding_format": "float"}).encode()
+
+
+@pytest.fixture(scope="module")
+def embedder(tmp_path_factory):
+    path = Path(shipped.path())
+    header = read_header(str(path), keep_tokenizer=True).header
+    key = f"{header.metadata['general.architecture']}.pooling_type"
+    found = tmp_path_factory.mktemp("model") / "embedder.gguf"
+    found.write_bytes(
+        render({**header.metadata, key: MEAN}, header.tensors, kinds=header.kinds) + path.read_bytes()[header.size :]
+    )
+    running = ENGINE.start(Launch(str(found), "embedder", SETTINGS, threads=1, embedding=True))
+    yield running
+    running.stop()
+
+
+def talk(deployment, conversation):
+    async def run():
+        chat = deployment.chat()
+        try:
+            return await conversation(chat)
+        finally:
+            chat.close()
+
+    return asyncio.run(run())
+
+
+def test_texts_become_vectors_and_the_count_is_what_is_used(embedder):
+    async def both(chat):
+        answer = b"".join([chunk async for chunk in chat.answer(BODY, slot=0, kind="embedding")])
+        return json.loads(answer), await chat.count(BODY, kind="embedding")
+
+    answer, counted = talk(embedder, both)
+    vectors = [one["embedding"] for one in answer["data"]]
+    assert len(vectors) == 2
+    assert len({len(vector) for vector in vectors}) == 1
+    assert vectors[0] != vectors[1]
+    assert answer["usage"]["prompt_tokens"] == counted
+
+
+def test_a_model_that_makes_none_is_not_started_as_one():
+    with pytest.raises(EngineError, match="does not answer"):
+        ENGINE.start(Launch(shipped.path(), "tiny", SETTINGS, threads=1, embedding=True))

@@ -1,0 +1,165 @@
+"""Engines are kept running: started again when they die, fail to start or hang; one role does not wait for another."""
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from aidx.budget.settings import Settings
+from aidx.errors import EngineError
+from aidx.gate.admit import Limits
+from aidx.gate.drive import Gate, LoadingError
+from aidx.ports import Launch, Patience
+from aidx.serve.run.keep import Keepers, Offer
+from tests.fakes.engine import FakeDeployment
+from tests.fakes.requests import prompt
+
+LIMITS = Limits(n_ctx=128, n_ctx_seq=128, slots=2, gate=100, max_tokens=16)
+
+
+@pytest.fixture(autouse=True)
+def soon(monkeypatch):
+    """The first start after a death comes at once."""
+    monkeypatch.setattr("aidx.serve.lifecycle.FIRST_S", 0.001)
+
+
+class Host:
+    """Starts fake deployments, one after the other; an exception in *fails* is what a start ends with."""
+
+    def __init__(self, *fails):
+        self.fails = list(fails)
+        self.started = []
+
+    def start(self):
+        wrong = self.fails.pop(0) if self.fails else None
+        if wrong is not None:
+            raise wrong
+        self.started.append(FakeDeployment(Launch("x.gguf", "x", Settings(ctx_size=128))))
+        return self.started[-1]
+
+
+def offer(role, host, **more):
+    return Offer(role, f"{role}.gguf", host.start, LIMITS, 1, **more)
+
+
+def keep(scenario, *offers, patient=None):
+    told, restarts = [], []
+
+    async def run():
+        options = {} if patient is None else {"patient": lambda *_: patient}
+        gates = [Gate(LIMITS, asyncio.get_running_loop().time, **options) for _ in offers]
+        async with Keepers(told.append, restarts.append) as keepers:
+            ready = [keepers.keep(one, gate) for one, gate in zip(offers, gates, strict=True)]
+            await asyncio.wait_for(scenario(gates, ready), 10)
+
+    asyncio.run(run())
+    return told, restarts
+
+
+async def until(condition):
+    while not condition():  # noqa: ASYNC110 - what is waited for has no event
+        await asyncio.sleep(0.001)
+
+
+def test_an_engine_that_dies_is_followed_by_another():
+    host = Host()
+
+    async def scenario(gates, ready):
+        await ready[0]
+        await until(lambda: gates[0].open)
+        host.started[0].stop()
+        await until(lambda: len(host.started) == 2 and gates[0].open)
+
+    told, restarts = keep(scenario, offer("editor", host))
+    assert told == ["aidx: editor: the engine ended with status 0; starting it again in 0.0 s"]
+    assert restarts == ["editor"]
+    assert all(one._end for one in host.started)  # none is left behind
+
+
+def test_an_engine_that_hangs_is_ended_and_followed_by_another():
+    host = Host()
+
+    async def scenario(gates, ready):
+        await ready[0]
+        await until(lambda: gates[0].open)
+        host.started[0]._chats[0].hangs = True
+        grant = await gates[0].admit(prompt("hello", 3))
+        with pytest.raises(EngineError):
+            await anext(grant)
+        grant.close()
+        await until(lambda: len(host.started) == 2 and gates[0].open)
+        assert host.started[0]._end
+        assert gates[0].reserved.requests == 0
+        async with await gates[0].admit(prompt("hello", 3)) as answered:
+            assert [chunk async for chunk in answered]
+
+    told, _ = keep(scenario, offer("editor", host), patient=Patience(0.01, 0.01))
+    assert "the engine hangs" in told[0]
+
+
+def test_a_first_start_that_fails_is_the_caller_s_to_know():
+    async def scenario(gates, ready):
+        with pytest.raises(EngineError, match="no such file"):
+            await ready[0]
+
+    told, restarts = keep(scenario, offer("editor", Host(EngineError("no such file"))))
+    assert told == restarts == []
+
+
+def test_a_later_start_that_fails_is_tried_again():
+    host = Host(None, EngineError("no memory"), EngineError("no memory"))
+
+    async def scenario(gates, ready):
+        await ready[0]
+        await until(lambda: gates[0].open)
+        host.started[0].stop()
+        await until(lambda: len(host.started) == 2 and gates[0].open)
+
+    told, restarts = keep(scenario, offer("editor", host))
+    assert [line.split(";")[0].removeprefix("aidx: editor: ") for line in told] == [
+        "the engine ended with status 0",
+        "no memory",
+        "no memory",
+    ]
+    assert len(restarts) == 3
+
+
+def test_roles_stand_side_by_side():
+    editor, drafter = Host(), Host()
+
+    async def scenario(gates, ready):
+        await asyncio.gather(*ready)
+        await until(lambda: all(gate.open for gate in gates))
+        editor.started[0].stop()
+        await until(lambda: not gates[0].open)
+        async with await gates[1].admit(prompt("hello", 2)) as answered:
+            assert [chunk async for chunk in answered]
+        with suppress(LoadingError):
+            await gates[0].admit(prompt())
+
+    keep(scenario, offer("editor", editor), offer("drafter", drafter))
+
+
+def test_what_we_know_of_the_tokens_is_read_beside_the_start():
+    read = []
+
+    async def scenario(gates, ready):
+        await ready[0]
+        await until(lambda: read)
+
+    keep(scenario, offer("editor", Host(), own=lambda: read.append(1)))
+    assert read == [1]
+
+
+def test_without_it_the_engine_counts_and_that_is_said():
+    def broken():
+        raise EngineError("cannot be read")
+
+    async def scenario(gates, ready):
+        await ready[0]
+        await until(lambda: gates[0].open)
+        async with await gates[0].admit(prompt("hello", 2)) as answered:
+            assert [chunk async for chunk in answered]
+
+    told, _ = keep(scenario, offer("editor", Host(), own=broken))
+    assert told == ["aidx: editor: the engine counts all tokens: cannot be read"]
