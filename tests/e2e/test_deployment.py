@@ -125,6 +125,18 @@ def test_the_device_of_the_file_is_every_plan_s_default_and_says_so(here: Path) 
     assert plan(here, "aidx-tiny", "--vram", "8GiB")["devices"][0]["total_bytes"] == 8 << 30
 
 
+def test_a_card_may_stand_for_its_size_and_a_flag_for_either(tmp_path: Path) -> None:
+    (tmp_path / "aidx.toml").write_text("[device]\ngpu = 'rtx-3060-12gb'\nhost_ram = '16GiB'\n", "utf-8")
+    found = plan(tmp_path, "aidx-tiny")
+    assert found["devices"][0]["total_bytes"] == 12288 << 20  # what the card reports
+    assert found["notes"] == ["planned for [device]: gpu from aidx.toml:2, host_ram from aidx.toml:3"]
+    flag = plan(tmp_path, "aidx-tiny", "--vram", "8GiB")
+    assert flag["devices"][0]["total_bytes"] == 8 << 30
+    assert flag["notes"] == ["planned for [device]: host_ram from aidx.toml:3"]
+    larger = plan(tmp_path, "aidx-tiny", "--gpu", "rtx-4090")
+    assert larger["devices"][0]["total_bytes"] > 12 << 30
+
+
 def test_another_file_can_be_named(here: Path) -> None:
     (here / "other.toml").write_text(f"{DEVICE}[roles.editor]\nmodel = 'aidx-tiny'\n", "utf-8")
     assert [role["role"] for role in plan(here, "--config", "other.toml")["roles"]] == ["editor"]

@@ -182,6 +182,8 @@ def _wish(given: dict[str, Any]) -> Wish:
     wish = Wish(*(given.pop(name) for name in _WISHES))
     if wish.cards and _configured("vram"):
         wish = replace(wish, vram=())
+    if wish.vram and _configured("gpu"):
+        wish = replace(wish, cards=())
     if wish.vram == (0,) and _configured("driver"):
         wish = replace(wish, driver=None)
     return wish
@@ -216,9 +218,10 @@ def _configured(name: str) -> bool:
 
 def _machine_notes() -> tuple[str, ...]:
     """Where the machine came from, if not from the command line."""
-    named = bool(click.get_current_context().params.get("gpu"))
-    taken = [name for name in ("vram", "host_ram", "driver", "total") if _configured(name)]
-    taken = [name for name in taken if not (named and name == "vram")]
+    given = click.get_current_context().params
+    taken = [name for name in _WISHES if _configured(name)]
+    beaten = {name for name, other in (("vram", "gpu"), ("gpu", "vram")) if given.get(other) and not _configured(other)}
+    taken = [name for name in taken if name not in beaten]
     if not taken:
         return ()
     origins = ", ".join(f"{name} from {settings().origin('device', name).where}" for name in taken)

@@ -16,6 +16,7 @@ TABLES: Mapping[str, type[msgspec.Struct]] = {
     field.name: field.type for field in msgspec.structs.fields(Config) if field.name not in SEVERAL
 }
 CHECKS = next(field.type for field in msgspec.structs.fields(Config) if field.name == "checks")
+LISTED = ("vram", "gpu", "origins")  # one entry may stand without its list
 ROLES: tuple[str, ...] = get_args(RoleName)
 HINT = "Every table and key stands in the reference, on the page aidx.toml."
 
@@ -52,7 +53,7 @@ def _keys(
 ) -> Iterator[tuple[tuple[str, ...], object]]:
     _known(keys, path, _names(kind), where)
     for key, value in keys.items():
-        listed = [value] if key in {"vram", "origins"} and isinstance(value, str | int) else value
+        listed = [value] if key in LISTED and isinstance(value, str | int) else value
         yield (*path, key), getattr(_value((*path, key), {key: listed}, kind, where), key)
 
 

@@ -33,6 +33,8 @@ class Leaf:
 
 
 _URL = re.compile(r"https?://[^\s/@?#]+(?:/[^\s@?#]*)?")
+VRAM, GPU = ("device", "vram"), ("device", "gpu")
+EITHER: Mapping[Key, Key] = MappingProxyType({VRAM: GPU, GPU: VRAM})  # who says one has said the other
 DEFAULT = Origin("default", "aidx's default")
 
 
@@ -63,8 +65,10 @@ def merge(layers: Sequence[Sequence[Leaf]]) -> Settled:
     """
     leaves: dict[Key, Leaf] = {}
     for layer in layers:
+        settled_before = frozenset(leaves)
         for leaf in layer:
-            leaves.setdefault(leaf.path, leaf)
+            if EITHER.get(leaf.path) not in settled_before:
+                leaves.setdefault(leaf.path, leaf)
     tables: dict[str, dict[str, Any]] = {}
     for path, leaf in leaves.items():
         inner = tables.setdefault(path[0], {})
@@ -72,6 +76,11 @@ def merge(layers: Sequence[Sequence[Leaf]]) -> Settled:
             inner = inner.setdefault(name, {})
         inner[path[-1]] = leaf.value
     settled = Settled(_config(tables), MappingProxyType({path: leaf.origin for path, leaf in leaves.items()}))
+    if VRAM in leaves and GPU in leaves:
+        raise InputError(
+            f"{leaves[GPU].origin.where}: device.gpu and device.vram both say which GPUs to plan for",
+            hint="Give one of them.",
+        )
     for role, table in settled.config.roles.items():
         _check_role(settled, role, table)
     return settled

@@ -36,6 +36,7 @@ class DeviceTable(Struct, frozen=True):
     """``[device]``: the machine to plan for; without it, this one."""
 
     vram: tuple[Size, ...] = ()
+    gpu: tuple[str, ...] = ()
     host_ram: Size | None = None
     driver: Size | None = None
     total: bool = False

@@ -53,6 +53,18 @@ def test_what_contradicts_itself_is_refused_with_its_place(roles, says) -> None:
     assert "secret" not in str(refused.value)
 
 
+def device(kind, **keys):
+    return [Leaf(("device", name), value, Origin(kind, f"{kind} {name}")) for name, value in keys.items()]
+
+
+def test_who_names_a_card_has_said_its_size_and_the_other_way_round() -> None:
+    for one, other in (("vram", "gpu"), ("gpu", "vram")):
+        found = merge([device("project", **{one: (1,)}), device("user", **{other: (2,)}, host_ram=3)])
+        assert found.given("device") == {one: (1,), "host_ram": 3}
+    with pytest.raises(InputError, match=r"project gpu: device\.gpu and device\.vram both say"):
+        merge([device("project", vram=(1,), gpu=("a",))])
+
+
 def test_a_cascade_is_a_role_without_a_model() -> None:
     found = merge([layer("project", architect__pattern="cascade", drafter__model="a", verifier__model="b")])
     assert found.config.roles["architect"].pattern == "cascade"
