@@ -180,7 +180,7 @@ def test_the_turn_before_the_one_that_breaks_still_fits(capacity, start, each):
 def test_tensors_counted_in_groups_are_the_tensors_counted_one_by_one(model, settings, gpus):
     placement = place(model, settings, gpus=gpus)
     for device in placement.devices:
-        held = weights.held(weights.groups(model), placement, device)
+        held = weights.held(model, placement, device)
         alone = [(placement.holders(tensor).count(device), tensor) for tensor in model.tensors]
 
         assert held.bytes == sum(copies * weights.allocated(tensor, device) for copies, tensor in alone)

@@ -133,7 +133,9 @@ class Allocator:
         key = (placement, device)
         if key not in self._weighed:
             self._groups = self._groups or weights.groups(self.model)
-            self._weighed[key] = _weights(self.model, placement, device, weights.held(self._groups, placement, device))
+            self._weighed[key] = _weights(
+                self.model, placement, device, weights.held_of(self._groups, placement, device)
+            )
         return self._weighed[key]
 
     def _compute(self, settings: Settings, placement: Placement, device: str) -> tuple[Entry, Entry]:

@@ -62,8 +62,13 @@ def groups(model: ModelSpec) -> tuple[Group, ...]:
     )
 
 
-def held(grouped: Iterable[Group], placement: Placement, device: str) -> Held:
-    """The weights that *device* holds; *grouped* is what ``groups`` says of the model."""
+def held(model: ModelSpec, placement: Placement, device: str) -> Held:
+    """The weights that *device* holds."""
+    return held_of(groups(model), placement, device)
+
+
+def held_of(grouped: Iterable[Group], placement: Placement, device: str) -> Held:
+    """The same for many placements: *grouped* is what ``groups`` says of the model."""
     size = count = 0
     plain = device != HOST or placement.pinned
     unusual = False

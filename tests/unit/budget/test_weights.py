@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from aidx.budget.placement import place
 from aidx.budget.settings import Settings
-from aidx.budget.weights import allocated, groups, held
+from aidx.budget.weights import allocated, held
 from aidx.model.tensor import TYPES, Tensor
 from tests.fakes.models import qwen2
 
@@ -25,7 +25,7 @@ def test_a_gpu_pads_quantized_rows_and_aligns_to_128():
 def test_everything_lies_somewhere_once():
     settings = Settings(ctx_size=256, n_gpu_layers=3)
     placement = place(MODEL, settings, gpus=1)
-    gpu, host = (held(groups(MODEL), placement, device) for device in ("gpu0", "host"))
+    gpu, host = (held(MODEL, placement, device) for device in ("gpu0", "host"))
 
     assert gpu.tensors + host.tensors == len(MODEL.tensors)
     assert gpu.bytes + host.bytes == sum(tensor.bytes for tensor in MODEL.tensors)
@@ -39,6 +39,6 @@ def test_only_quantized_weights_on_a_cpu_alone_may_be_repacked():
         header=replace(MODEL.header, tensors=tuple(replace(tensor, type=TYPES["f16"]) for tensor in MODEL.tensors)),
     )
 
-    assert not held(groups(MODEL), place(MODEL, settings, gpus=0), "host").plain
-    assert held(groups(MODEL), place(MODEL, settings, gpus=1), "host").plain
-    assert held(groups(half), place(half, settings, gpus=0), "host").plain
+    assert not held(MODEL, place(MODEL, settings, gpus=0), "host").plain
+    assert held(MODEL, place(MODEL, settings, gpus=1), "host").plain
+    assert held(half, place(half, settings, gpus=0), "host").plain
