@@ -16,7 +16,7 @@ from aidx.budget.allocate import allocate
 from aidx.budget.placement import place
 from aidx.budget.settings import Settings
 from aidx.budget.split import owners, parts_by_size
-from aidx.budget.weights import groups, held
+from aidx.budget.weights import held
 from aidx.plan.probe import Probe, Probed
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engine is asked on Linux x86-64 only")
@@ -228,5 +228,5 @@ def test_every_known_family_is_split_as_the_engine_splits_it(prober, name):
             kept = sum(kv.layer_bytes(layer, split, device=device, widest=None) for layer in mine)
             kept += sum(state.layer_state(layer, sequences=1, device=device) for layer in mine)
             buffers = [buffer for buffer in answer.buffers if buffer.device == device]
-            assert held(groups(model), placement, device).bytes == sum(buffer.model for buffer in buffers)
+            assert held(model, placement, device).bytes == sum(buffer.model for buffer in buffers)
             assert kept == sum(buffer.context for buffer in buffers)
