@@ -2,7 +2,8 @@
 
 Rules of ``src/llama-kv-cache.cpp`` and ``src/llama-kv-cache-iswa.cpp`` (llama.cpp): K and V are tensors of
 ``[width, cells, streams]``; a layer with a sliding window keeps the window and one physical batch; without
-flash attention V is stored transposed at the widest V of all layers.
+flash attention V is stored transposed at the widest V of all layers. An indexer of sparse attention keeps one
+more K a token, in MiniMax M3 also a V (``src/llama-kv-cache-dsa.cpp``, ``src/llama-kv-cache-msa.cpp``).
 """
 
 from collections.abc import Sequence
@@ -48,6 +49,8 @@ def check_cache(layers: Sequence[Layer], settings: Settings) -> None:
         if layer.kv_heads:
             _check_width(layer.key_dim, key, number, "--cache-type-k")
             _check_width(layer.value_dim or layer.view_dim, value, number, "--cache-type-v")
+            _check_width(layer.index_key, key, number, "--cache-type-k")
+            _check_width(layer.index_value, value, number, "--cache-type-v")
     if key != value and any(layer.kv_heads and not layer.value_dim for layer in layers):
         raise InputError(
             f"--cache-type-k {key.name} and --cache-type-v {value.name} differ, and this model's V is a view of K",

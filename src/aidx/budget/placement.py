@@ -21,17 +21,34 @@ HOST = "host"
 _EXPERTS = re.compile(r"blk\.(\d+)\.ffn_(?:up|down|gate|gate_up)_(?:ch)?exps")
 # Tensors without a block number that blocks use; a copy on each device that has such a block.
 _SHARED = ("rope_freqs.", "rope_factors_long.", "rope_factors_short.")
-_OUTPUT = ("output.", "output_norm.", "output_res_score.", "output_hc_")
+_OUTPUT = ("output.", "output_norm.", "output_res_score.", "output_hc_", "altup_proj.", "altup_unembd_proj.")
 _WITH_FIRST_BLOCK = ("per_layer_model_proj.", "per_layer_proj_norm.", "token_embd_norm.")
 # lfm2 names its final norm like the norm that other families apply to their input.
-# Gemma 4 loads its tied output before the embedding that it could share.
-_TIED_TWICE = frozenset({"gemma4"})
+# Gemma 3n and 4 load their tied output before the embedding that it could share.
+_TIED_TWICE = frozenset({"gemma3n", "gemma4"})
+# BitNet multiplies by the embedding where it lies.
+_LOOKS_UP = frozenset({"bitnet"})
 # Types that the engine repacks on x86-64 with AVX2 (ggml_repack_get_optimal_repack_type), eight rows at a time.
 # Repacked weights cannot look tokens up, so a tied output of these types is a second copy. Other CPUs repack
 # other types: there only the engine's own answer is exact.
 _REPACKED = frozenset({"q4_0", "q4_K", "iq4_nl", "mxfp4"})
 _REPACKED_ROWS = 8
 _PIPELINED = 4  # GGML_SCHED_MAX_COPIES: with all layers on several GPUs and nothing kept back (llama_context)
+# What the engine loads of blocks that predict ahead although it does not use them: tensors that it asks for
+# without the flag that skips them (src/models of llama.cpp). The factors are a copy for those blocks.
+_NEXT_ENDS = ("nextn.embed_tokens.weight", "nextn.shared_head_head.weight", "nextn.shared_head_norm.weight")
+_LOADED_AHEAD: Mapping[str, frozenset[str]] = {
+    "cohere2moe": frozenset(_NEXT_ENDS),
+    "deepseek32": frozenset({"exp_probs_b.bias"}),
+    "glm-dsa": frozenset({"exp_probs_b.bias"}),
+    "step35": frozenset(
+        {
+            *("attn_q_norm.weight", "attn_k_norm.weight", "attn_gate.weight", "rope_freqs.weight"),
+            *(f"ffn_{part}{kind}.weight" for part in ("gate", "up", "down") for kind in ("", "_exps", "_shexp")),
+            *("ffn_gate_inp.weight", "exp_probs_b.bias", *_NEXT_ENDS),
+        }
+    ),
+}
 _FINAL_NORM_OF: Mapping[str, str] = {"lfm2": "token_embd_norm.", "lfm2moe": "token_embd_norm."}
 
 
@@ -44,7 +61,8 @@ class Placement:
     *cpu_moe* is the number of first blocks whose experts stay on the host; *tied* is true where the output
     reuses the token embeddings, *shares* where it also shares their memory on the same device; *final_norm* is
     the name under which the family files its last norm, *rotary* the devices of blocks that use the rotary
-    factors of the file. *gpus* are those that the engine computes on; *copies* is how many of each of its inputs
+    factors of the file. *ahead* are the devices of the blocks behind the trunk, of which only *loaded_ahead* is
+    loaded. *gpus* are those that the engine computes on; *copies* is how many of each of its inputs
     it keeps so that they can work at the same time.
     """
 
@@ -58,6 +76,8 @@ class Placement:
     rotary: tuple[str, ...]
     gpus: tuple[str, ...]
     copies: int = 1
+    ahead: tuple[str, ...] = ()
+    loaded_ahead: frozenset[str] = frozenset()
 
     @property
     def pinned(self) -> bool:
@@ -70,7 +90,7 @@ class Placement:
         return (*self.gpus, HOST)
 
     def holders(self, tensor: Tensor) -> tuple[str, ...]:
-        """The device of each copy of *tensor*; none when it is not loaded (prediction blocks)."""
+        """The device of each copy of *tensor*; none when it is not loaded (most of the prediction blocks)."""
         number = tensor.layer
         if number is not None:
             return self._in_block(tensor.name, number)
@@ -86,7 +106,8 @@ class Placement:
 
     def _in_block(self, name: str, number: int) -> tuple[str, ...]:
         if number >= self.trunk:
-            return ()
+            behind = self.ahead[number - self.trunk :][:1]
+            return behind if name.split(".", 2)[2] in self.loaded_ahead else ()
         expert = _EXPERTS.match(name)
         return (HOST,) if expert and number < self.cpu_moe else (self.blocks[number],)
 
@@ -124,17 +145,21 @@ def place(model: ModelSpec, settings: Settings, *, gpus: int) -> Placement:
 
     blocks = tuple(device(number) for number in range(len(model.layers)))
     trunk = trunk_count(model.header.metadata)
+    loaded = _LOADED_AHEAD.get(model.architecture, frozenset())
+    ahead = tuple(device(number) for number in range(trunk, model.block_count)) if loaded else ()
     return Placement(
         blocks=blocks,
         trunk=trunk,
         output=device(model.block_count),
         cpu_moe=settings.n_cpu_moe,
-        tied=all(tensor.name != "output.weight" for tensor in model.tensors),
+        tied=model.architecture not in _LOOKS_UP and all(tensor.name != "output.weight" for tensor in model.tensors),
         shares=model.architecture not in _TIED_TWICE and not (gpus == 0 and _repacks_embedding(model)),
-        rotary=_rotary(model, model.layers[:trunk], blocks),
+        rotary=_rotary(model, model.layers[:trunk], (*blocks[:trunk], *ahead), loaded),
         gpus=used,
         copies=_PIPELINED if len(used) > 1 and first == 0 and not settings.n_cpu_moe else 1,
         final_norm=_FINAL_NORM_OF.get(model.architecture, "output_norm."),
+        ahead=ahead,
+        loaded_ahead=loaded,
     )
 
 
@@ -159,9 +184,12 @@ def _repacks_embedding(model: ModelSpec) -> bool:
     return embedding.shape[-1] % _REPACKED_ROWS == 0
 
 
-def _rotary(model: ModelSpec, layers: tuple[Layer, ...], blocks: tuple[str, ...]) -> tuple[str, ...]:
-    """The devices of blocks that use the rotary factors of the file."""
-    return tuple(sorted({where for where, layer in zip(blocks, layers, strict=False) if _uses_factors(model, layer)}))
+def _rotary(
+    model: ModelSpec, layers: tuple[Layer, ...], blocks: tuple[str, ...], loaded: frozenset[str]
+) -> tuple[str, ...]:
+    """The devices of *blocks* that use the rotary factors of the file; *loaded* is what is, behind the trunk."""
+    using = {where for where, layer in zip(blocks, layers, strict=False) if _uses_factors(model, layer)}
+    return tuple(sorted(using | set(blocks[len(layers) :] if "rope_freqs.weight" in loaded else ())))
 
 
 def _uses_factors(model: ModelSpec, layer: Layer) -> bool:

@@ -27,7 +27,7 @@ def test_the_family_has_a_period():
     assert windows() == [1024] * 5 + [None, 1024]
 
 
-@pytest.mark.parametrize(("pattern", "expected"), [(2, [1024, None] * 3 + [1024]), (1, [None] * 7), (0, [None] * 7)])
+@pytest.mark.parametrize(("pattern", "expected"), [(2, [1024, None] * 3 + [1024]), (1, [None] * 7), (0, [1024] * 7)])
 def test_a_file_may_give_another_period(pattern, expected):
     assert windows(sliding_window_pattern=pattern) == expected
 

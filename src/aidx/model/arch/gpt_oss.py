@@ -10,7 +10,7 @@ NAMES = ("gpt-oss",)
 
 def layers(metadata: Metadata) -> tuple[Layer, ...]:
     """The first block slides, the second is global, and so on."""
-    return _attention.windowed(metadata, period=2)
+    return _attention.always_windowed(metadata, period=2)
 
 
 def tensors(metadata: Metadata) -> tuple[Blank, ...]:

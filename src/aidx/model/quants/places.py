@@ -54,6 +54,7 @@ _NEVER: Final = (
     "time_mix_g1.weight",
     "time_mix_g2.weight",
     "attn_rel_b.weight",
+    "position_embd.weight",
     ".position_embd",
     ".rel_pos",
     ".patch_embd",
