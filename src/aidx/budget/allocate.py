@@ -17,6 +17,7 @@ from aidx.model.spec import Layer, ModelSpec
 
 _FILE_TYPE = "general.file_type"
 MOST_SEQUENCES = 256  # LLAMA_MAX_SEQ
+_NEVER_FLASH = frozenset({"grok"})  # llama_init_from_model turns flash attention off
 Entries = dict[str, tuple[Entry, ...]]
 
 
@@ -84,6 +85,8 @@ class Allocator:
 
     def __call__(self, settings: Settings) -> Entries:
         """The entries of *settings*; see ``allocate``."""
+        if self.model.architecture in _NEVER_FLASH:
+            settings = replace(settings, flash_attn=False)
         placement = self._place(settings)
         check_settings(settings)
         types = (settings.cache_type_k, settings.cache_type_v, settings.flash_attn)

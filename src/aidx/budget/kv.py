@@ -46,9 +46,10 @@ def check_cache(layers: Sequence[Layer], settings: Settings) -> None:
             hint="Use --flash-attn on, or --cache-type-v f16.",
         )
     for number, layer in enumerate(layers):
-        if layer.kv_heads:
-            _check_width(layer.key_dim, key, number, "--cache-type-k")
-            _check_width(layer.value_dim or layer.view_dim, value, number, "--cache-type-v")
+        if layer.kv_heads:  # without flash attention only whole rows have to divide
+            together = 1 if settings.flash_attn else layer.kv_heads
+            _check_width(together * layer.key_dim, key, number, "--cache-type-k")
+            _check_width(together * (layer.value_dim or layer.view_dim), value, number, "--cache-type-v")
             _check_width(layer.index_key, key, number, "--cache-type-k")
             _check_width(layer.index_value, value, number, "--cache-type-v")
     if key != value and any(layer.kv_heads and not layer.value_dim for layer in layers):

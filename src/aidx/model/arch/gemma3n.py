@@ -19,7 +19,7 @@ _EXTRA = 256  # n_embd_altup
 def layers(metadata: Metadata) -> tuple[Layer, ...]:
     """Four sliding blocks, then a global one; none of its own behind the first 20."""
     found = _attention.always_windowed(metadata, period=5)
-    return (*found[:_KEEP], *(Layer() for _ in found[_KEEP:]))
+    return (*found[:_KEEP], *(Layer(window=layer.window) for layer in found[_KEEP:]))
 
 
 def tensors(metadata: Metadata) -> tuple[Blank, ...]:

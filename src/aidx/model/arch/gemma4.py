@@ -19,7 +19,9 @@ def layers(metadata: Metadata) -> tuple[Layer, ...]:
     window = read_int(metadata, "attention.sliding_window")
     own = _own(metadata)
     return tuple(
-        Layer(of.kv, of.key_dim, of.value_dim, window if slides[il] else None) if il < own else Layer()
+        Layer(of.kv, of.key_dim, of.value_dim, window if slides[il] else None)
+        if il < own
+        else Layer(window=window if slides[il] else None)
         for il, of in enumerate(_heads(metadata))
     )
 
