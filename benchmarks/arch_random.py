@@ -1,4 +1,4 @@
-"""Random models of every known family against the engine, byte by byte.
+"""Random models of every family that keeps only an attention cache, against the engine, byte by byte.
 
     python benchmarks/arch_random.py [--draws N] [--seed N] [--show] [FAMILY …]
 
@@ -6,7 +6,8 @@ A golden model of each family (tests/golden/arch) lends its keys; numbers are dr
 vocabulary, windows, experts, latent ranks, prediction blocks, per-block lists. The engine plans a ghost of each
 on a CUDA-like device and the host with random settings, often split between the two. The table counts, for each
 family, what was compared, what the engine refused, and where cache and state or weights differ (nowhere, it is
-hoped), and says how far our compute buffer lies over the engine's. What cannot be drawn freely is constrained
+hoped), and says how far our compute buffer lies over the engine's. Families that keep a state have draws of their
+own (tests/e2e/test_arch_states.py). What cannot be drawn freely is constrained
 below, with the reason; a family of which nothing was compared fails.
 """
 
@@ -25,9 +26,9 @@ from aidx.errors import InputError
 from aidx.model import arch
 from aidx.model.build import from_header, present
 from aidx.model.gguf.arrays import encode
-from aidx.model.gguf.kinds import I32
+from aidx.model.gguf.kinds import I32, U64
 from aidx.model.quants import assign
-from aidx.model.spec import Header, ModelSpec
+from aidx.model.spec import Header, ModelSpec, Value
 from aidx.plan.probe import Probe, Probed
 
 ARCH = Path(__file__).parents[1] / "tests" / "golden" / "arch"
@@ -92,7 +93,7 @@ def draw(family: str, base: Mapping[str, object], rng: Random) -> dict[str, obje
 
 
 def _blocks(of: Draw) -> None:
-    least = 2 if of.has("attention.sliding_window") or of.has("full_attention_interval") else 1
+    least = 2 if of.has("attention.sliding_window") else 1
     if of.has("n_deepstack_layers"):  # so many first blocks are fed from the vision part
         least = int(str(of.base["n_deepstack_layers"])) + 1
     choices = BLOCKS.get(of.family, tuple(range(least, MOST_BLOCKS + 1)))
@@ -110,8 +111,6 @@ def _blocks(of: Draw) -> None:
 
 def _heads(of: Draw) -> None:
     """Heads of the sizes that the cache's types divide; all equal where the base has no grouping."""
-    if "ssm.inner_size" in of.base:
-        return _hybrid(of)
     was_query, was_kv = of.base["attention.head_count"], of.base.get("attention.head_count_kv")
     size = of.one_of(64, 128) if of.has("rope.dimension_sections") else of.one_of(32, 64, 96, 128)
     if isinstance(was_query, list) or isinstance(was_kv, list):
@@ -127,8 +126,6 @@ def _heads(of: Draw) -> None:
         else:
             of.new["attention.head_count_kv"] = kv_count = of.one_of(1, 2, 4)
             of.new["attention.head_count"] = of.listed("attention.head_count", lambda: kv_count * of.one_of(1, 2, 3, 5))
-        if of.family == "lfm2":
-            _some_without(of)
         most = max(_numbers(of.new["attention.head_count"]))
     else:
         kv_count = of.one_of(1, 2, 3, 4, 8)
@@ -138,7 +135,6 @@ def _heads(of: Draw) -> None:
             of.new["attention.head_count_kv"] = kv_count
     of.new["embedding_length"] = most * size
     _lengths(of, size)
-    return None
 
 
 def _lengths(of: Draw, size: int) -> None:
@@ -167,29 +163,6 @@ def _width_of_heads(base: Mapping[str, object]) -> int:
     width = base["embedding_length"]
     assert isinstance(width, int)
     return width // max(_numbers(base["attention.head_count"])[0], 1)
-
-
-def _some_without(of: Draw) -> None:
-    """LFM 2: some blocks are convolutions; the first query count is what the head size is divided by."""
-    kv = of.one_of(1, 2, 4)
-    has = [of.rng.random() < 0.5 for _ in range(of.blocks)]
-    has[of.rng.randrange(of.blocks)] = True
-    of.new["attention.head_count_kv"] = [kv if each else 0 for each in has]
-    of.new["attention.head_count"] = kv * of.one_of(1, 2, 4)
-
-
-def _hybrid(of: Draw) -> None:
-    """Gated DeltaNet: the state's sizes hang together and stay; heads and widths around it change."""
-    size = 128
-    kv = of.one_of(1, 2)
-    of.new["attention.head_count_kv"] = kv
-    of.new["attention.head_count"] = kv * of.one_of(2, 4)
-    of.new["embedding_length"] = 256 * of.rng.randrange(1, 5)
-    for key in ("attention.key_length", "attention.value_length"):
-        if of.has(key):
-            of.new[key] = size
-    if of.has("rope.dimension_count"):
-        of.new["rope.dimension_count"] = size // 2
 
 
 def _latent(of: Draw) -> None:
@@ -379,8 +352,25 @@ def run(prober: EngineProber, family: str, *, draws: int, seed: int) -> Row:
 
 
 def families() -> list[str]:
-    """Every family with a golden file."""
-    return sorted(path.stem for path in ARCH.glob("*.json"))
+    """Every family with a golden file that keeps no state."""
+    return sorted(path.stem for path in ARCH.glob("*.json") if not _keeps_state(path))
+
+
+def _keeps_state(path: Path) -> bool:
+    for golden in json.loads(path.read_text("utf-8"))["models"]:
+        metadata = {key: _value(value) for key, value in golden["metadata"].items()}
+        known = arch.find(str(metadata["general.architecture"]))
+        assert known is not None
+        if any(layer.conv_state + layer.recurrent_state for layer in known.layers(metadata)):
+            return True
+    return False
+
+
+def _value(value: object) -> Value:
+    if isinstance(value, list):
+        return encode(I32 if max(value) < 1 << 31 else U64, value)
+    assert isinstance(value, bool | int | float | str)
+    return value
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 from operator import attrgetter
 
 from aidx.budget import compute, kv, state, weights
+from aidx.budget.bound import Bound, is_replayed
 from aidx.budget.checkpoint import checkpoint_bytes
 from aidx.budget.geometry import Geometry, geometry
 from aidx.budget.graph.scene import NOTHING_AWAY, Away
@@ -64,6 +65,7 @@ class Allocator:
         self.gpus = gpus
         self.layers = model.layers or ()
         self._geometry: Geometry | None = None
+        self._bound: Bound | None = None
         self._groups: tuple[weights.Group, ...] = ()
         self._placements: dict[object, Placement] = {}
         self._weighed: dict[tuple[Placement, str], Entry] = {}
@@ -73,7 +75,7 @@ class Allocator:
         self._checked: set[tuple[str, str, bool]] = set()
         self.whole: dict[tuple[Settings, str], tuple[Entry, Entry]] = {}
         if kin is not None and kin.gpus == gpus and _same_network(kin.model, model):
-            self._geometry = kin.geometry
+            self._geometry = kin.geometry if is_replayed(model.architecture) else None
             self.whole = kin.whole
 
     @property
@@ -149,7 +151,7 @@ class Allocator:
             if key not in self.whole:
                 self.whole[key] = self._computed(settings, placement, device, NOTHING_AWAY)
             return self.whole[key]
-        if placement.pinned and placement not in self._away:
+        if placement.pinned and placement not in self._away and is_replayed(self.model.architecture, split=True):
             self._away[placement] = compute.away_from_gpu(self.model, self.geometry, placement)
         there = (sizes, placement, device)
         if there not in self._split:
@@ -157,7 +159,11 @@ class Allocator:
         return self._split[there]
 
     def _computed(self, settings: Settings, placement: Placement, device: str, away: Away) -> tuple[Entry, Entry]:
-        buffer = compute.compute_buffer(self.geometry, self.layers, settings, placement, device=device, away=away)
+        if is_replayed(self.model.architecture, split=not _is_whole(placement)):
+            buffer = compute.compute_buffer(self.geometry, self.layers, settings, placement, device=device, away=away)
+        else:
+            self._bound = self._bound or Bound(self.model)
+            buffer = self._bound(settings, placement, device)
         copies = compute.scratch(self.layers, settings, placement, device)
         return (
             Entry("compute", buffer.bytes, buffer.why, "modelled"),

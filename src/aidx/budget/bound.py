@@ -21,7 +21,8 @@ from aidx.model.tensor import TYPES
 F32, I64 = 4, 8
 _SENT = 3  # tensors as wide as the embedding on a GPU: looked up, given ready, and mixed
 _LOOKED_UP = 4  # the same on the host, which looks up
-_PAD = 1 << 17  # bytes of small inputs and of alignment: more than were ever seen
+_PAD = 1 << 20  # bytes of small inputs and tensors and of alignment: more than were ever seen
+_DECAYS = "minimax-01"
 _STATES = 6  # copies of a block's states while they are brought up to date
 _MIXED = 6  # copies of side-by-side streams while they are mixed
 _HOLES = 8  # a part of the smaller half of a block that the larger cannot use
@@ -29,6 +30,25 @@ _TORN = 4  # a part more for holes of the wrong size where the graph is cut into
 _FETCHED = 3  # weights, and caches of each kind, on their way to a GPU at a time
 
 Shape = tuple[int, ...]
+
+# Families whose graph is replayed (``compute``): where all lies on one device, to the engine's very bytes.
+_REPLAYED = """
+bailingmoe bailingmoe2 chatglm dbrx deepseek dots1 ernie4_5 ernie4_5-moe exaone exaone-moe gemma glm4 granite
+granitemoe grok hunyuan-dense hunyuan-moe internlm2 maincoder mellum mimo2 minicpm minimax-m2 mistral4 olmo olmoe
+orion paddleocr pangu-embedded phimoe qwen qwen2moe qwen2vl seed_oss xverse
+"""
+# Those of which the replay was also held against the engine in thousands of models split between devices.
+_REPLAYED_SPLIT = """
+llama qwen2 qwen3 qwen3moe qwen3next qwen35 qwen35moe mistral3 smollm3 phi3 gemma2 gemma3 gemma4 gpt-oss deepseek2
+glm4moe lfm2
+"""
+_SPLIT_TOO = frozenset(_REPLAYED_SPLIT.split())
+_WHOLE = _SPLIT_TOO | frozenset(_REPLAYED.split())
+
+
+def is_replayed(architecture: str, *, split: bool = False) -> bool:
+    """Whether the graph of *architecture* is replayed; *split*: where not all lies on one device."""
+    return architecture in (_SPLIT_TOO if split else _WHOLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +81,18 @@ class Bound:
         self.model = model
         self.layers = model.layers or ()
         self._blocks = _distinct(model, self.layers)
+        # Blocks without a cache of their own may read earlier ones'.
+        self._borrows = any(not layer.kv_heads + layer.conv_state + layer.recurrent_state for layer in self.layers)
         metadata = model.header.metadata
         self._used = find_int(metadata, "expert_used_count") or 0
         self._indexers = find_int(metadata, "attention.indexer.head_count") or 0
         deep = find_int(metadata, "n_deepstack_layers") or 0
         self._fed = 1 + deep + (deep + 1) // 2
         shapes = {tensor.name: tensor.shape for tensor in model.tensors if tensor.layer is None}
-        self._placed = 2 * ("position_embd.weight" in shapes)
+        hashed = "ple.layers" in {key.split(".", 1)[-1] for key in metadata}
+        self._placed = 2 * ("position_embd.weight" in shapes or hashed)
+        heads = max((block.heads for block in self._blocks), default=0)
+        self._decaying = heads if model.architecture == _DECAYS else 0
         self._extra = shapes.get("per_layer_token_embd.weight", (0,))[0]
         self._streams = 1 + shapes.get("altup_proj.weight", (0, 0, 0))[-1]
 
@@ -75,21 +100,50 @@ class Bound:
         """The compute buffer on *device* without scratch."""
         tokens = -(-min(settings.n_ctx, settings.n_ubatch) // settings.parallel) * settings.parallel
         wide = F32 * tokens * self.model.embedding_length
-        sent = (_LOOKED_UP if device == HOST else _SENT) + self._placed
-        size = _PAD + sent * self._fed * wide + self._caches(settings, tokens) + self._around(tokens, wide)
+        size = _PAD + self._inputs(settings, tokens, device) + self._around(tokens, wide)
         if device != HOST or self._computes(settings, placement, tokens):
             size += max((self._block(block, settings, tokens) for block in self._blocks), default=0)
             size += F32 * self.model.vocab_size * settings.parallel
         elif HOST in placement.blocks:
-            beside = 4 * any(block.side_by_side for block in self._blocks)
-            size += self._caches(settings, tokens) + (sent + self._placed + beside) * wide
-            size += F32 * tokens * max((_stored(layer) for layer in self.layers), default=0)
-            if not settings.flash_attn:
-                size += max((self._attention(block, settings, tokens) for block in self._blocks), default=0)
+            size += self._sent_back(settings, tokens, wide)
         if device != HOST and (HOST in placement.blocks or placement.cpu_moe):
             size += self._fetched(settings, placement)
             size += size // _TORN
+        if len(placement.gpus) > 1:
+            size += self._handed_over(settings, placement, tokens, device)
         return Buffer(size, f"a bound from tensor shapes: {tokens} tokens at once over {settings.n_ctx:,} cells")
+
+    def _inputs(self, settings: Settings, tokens: int, device: str) -> int:
+        """What comes in: as wide as the embedding, and for the caches."""
+        wide = F32 * tokens * self.model.embedding_length
+        sent = (_LOOKED_UP if device == HOST else _SENT) + self._placed
+        size = sent * self._fed * wide + self._caches(settings, tokens)
+        # Decay from each token of a sequence to each other, for every head.
+        return size + 2 * F32 * self._decaying * tokens * tokens // settings.parallel
+
+    def _sent_back(self, settings: Settings, tokens: int, wide: int) -> int:
+        """What a host that only keeps blocks takes beside inputs: K and V of a batch, and inputs of its own."""
+        beside = 4 * any(block.side_by_side for block in self._blocks)
+        size = self._caches(settings, tokens) + (_LOOKED_UP + 2 * self._placed + beside) * wide
+        size += F32 * tokens * max((_stored(layer) for layer in self.layers), default=0)
+        if not settings.flash_attn:
+            size += max((self._attention(block, settings, tokens) for block in self._blocks), default=0)
+        return size
+
+    def _handed_over(self, settings: Settings, placement: Placement, tokens: int, device: str) -> int:
+        """What several GPUs keep beside their own: copies of inputs, rows that cross a border, borrowed caches."""
+        inputs = self._inputs(settings, tokens, device) + F32 * tokens * self._extra
+        if device == HOST:
+            return (placement.copies - 1) * inputs
+        widest = kv.value_width(self.layers, settings)
+        readers = self._borrows * placement.blocks.count(device)
+        largest = max(
+            (kv.layer_bytes(layer, settings, device=device, widest=widest) for layer in self.layers), default=0
+        )
+        carried = 3 * self._streams * F32 * tokens * self.model.embedding_length
+        picked = max((layer.index_key and kv.cells(layer, settings) for layer in self.layers), default=0)
+        carried += F32 * tokens * picked * 2 * (3 * self._indexers + 8)
+        return placement.copies * (inputs + carried + readers * largest)
 
     def _computes(self, settings: Settings, placement: Placement, tokens: int) -> bool:
         """Whether the host computes blocks: without a GPU, in small batches, and where states lie."""
@@ -112,9 +166,7 @@ class Bound:
             if where == HOST:
                 size = kv.layer_bytes(layer, settings, device="gpu0", widest=widest)
                 caches[layer.window is not None] = max(caches[layer.window is not None], size)
-        # Blocks without a cache of their own read earlier ones'.
-        borrows = any(not layer.kv_heads + layer.conv_state + layer.recurrent_state for layer in self.layers)
-        return sum(sorted(away)[-_FETCHED:]) + (1 + borrows) * _FETCHED * sum(caches.values())
+        return sum(sorted(away)[-_FETCHED:]) + (1 + self._borrows) * _FETCHED * sum(caches.values())
 
     def _caches(self, settings: Settings, tokens: int) -> int:
         """What is handed in for each kind of cache: masks, and places, one an element where V is transposed."""

@@ -117,6 +117,11 @@ def is_expert(name: str) -> bool:
     return _EXPERTS.match(name) is not None
 
 
+def loaded_ahead(architecture: str) -> frozenset[str]:
+    """What is loaded of the blocks that predict ahead, without ``blk.N.``."""
+    return _LOADED_AHEAD.get(architecture, frozenset())
+
+
 def gpu_layers(block_count: int, n_gpu_layers: int) -> int:
     """How many layers go to the GPU, the output counted as one; negative asks for all of them."""
     every = block_count + 1
@@ -145,7 +150,7 @@ def place(model: ModelSpec, settings: Settings, *, gpus: int) -> Placement:
 
     blocks = tuple(device(number) for number in range(len(model.layers)))
     trunk = trunk_count(model.header.metadata)
-    loaded = _LOADED_AHEAD.get(model.architecture, frozenset())
+    loaded = loaded_ahead(model.architecture)
     ahead = tuple(device(number) for number in range(trunk, model.block_count)) if loaded else ()
     return Placement(
         blocks=blocks,

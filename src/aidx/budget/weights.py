@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from aidx.budget.buffers import rules_for
-from aidx.budget.placement import HOST, Placement, is_expert
+from aidx.budget.placement import HOST, Placement, is_expert, loaded_ahead
 from aidx.model.metadata import find_int
 from aidx.model.spec import ModelSpec
 from aidx.model.tensor import Tensor
@@ -47,8 +47,11 @@ class Group:
 def groups(model: ModelSpec) -> tuple[Group, ...]:
     """The tensors of *model* by block, its experts apart; those outside the blocks one by one."""
     found: dict[object, list[Tensor]] = {}
+    ahead = loaded_ahead(model.architecture)
     for tensor in model.tensors:
-        key = tensor.name if tensor.layer is None else (tensor.layer, is_expert(tensor.name))
+        key: object = tensor.name
+        if tensor.layer is not None:
+            key = tensor.layer, is_expert(tensor.name), bool(ahead) and tensor.name.split(".", 2)[2] in ahead
         found.setdefault(key, []).append(tensor)
     return tuple(
         Group(

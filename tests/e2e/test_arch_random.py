@@ -1,0 +1,43 @@
+"""Families that keep only an attention cache, with random hyper-parameters and settings, against the real engine.
+
+Weights, and cache, must be the engine's to the byte on a CUDA-like virtual device and on the host beside it, the model
+often split between them. Raise ``AIDX_DRAWS`` for more models of each family; ``benchmarks/arch_random.py`` prints a
+table. Families that keep a state have tests/e2e/test_arch_states.py.
+"""
+
+import os
+import sys
+
+import pytest
+from benchmarks.arch_random import Row, families, run
+
+from aidx.adapters.llama.prober import EngineProber
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engine is asked on Linux x86-64 only")
+DRAWS = int(os.environ.get("AIDX_DRAWS", "3"))
+MOST_REFUSED = 0.1  # of all models together; the generator is constrained where the engine is
+
+
+@pytest.fixture(scope="module")
+def rows() -> dict[str, Row]:
+    prober = EngineProber(deadline_s=60)
+    found = {family: run(prober, family, draws=DRAWS, seed=0) for family in families()}
+    prober.close()
+    return found
+
+
+@pytest.mark.parametrize("family", families())
+def test_random_models_agree_to_the_byte(rows, family):
+    row = rows[family]
+    print(f"{family}: {row.compared} models compared, {len(row.refused)} refused by the engine: {row.refused}")
+
+    assert row.compared > 0
+    assert row.differ == []
+
+
+def test_few_are_refused_and_all_known_families_are_drawn(rows):
+    refused = sum(len(row.refused) for row in rows.values())
+    print(f"{sum(row.compared for row in rows.values())} models of {len(rows)} families compared, {refused} refused")
+
+    assert len(rows) >= 49
+    assert refused <= MOST_REFUSED * DRAWS * len(rows)
