@@ -14,6 +14,7 @@ from aidx.errors import InputError
 from aidx.model.build import from_catalogue
 from aidx.model.spec import Layer
 from tests.fakes.models import qwen2, qwen3moe
+from tests.fakes.published import published
 
 GOLDEN = json.loads((Path(__file__).parents[2] / "golden" / "compute.json").read_text("utf-8"))
 ENGINE = {"weights", "kv_cache", "recurrent_state", "compute", "scratch"}  # what the engine reports
@@ -170,3 +171,13 @@ def test_a_tied_output_is_said_to_be_a_copy():
     entries = allocate(model, Settings(ctx_size=256, n_gpu_layers=49), gpus=1)
 
     assert named(entries, "gpu0")["weights"].why.endswith("token embeddings copied as output")
+
+
+def test_grok_runs_without_flash_attention_whatever_is_asked():
+    """llama_init_from_model turns it off, so V must stay as it is."""
+    model = published("grok-1", "F16")
+    asked = Settings(ctx_size=4096, n_gpu_layers=99)
+
+    assert allocate(model, asked, gpus=1) == allocate(model, replace(asked, flash_attn=False), gpus=1)
+    with pytest.raises(InputError, match="needs flash attention"):
+        allocate(model, replace(asked, cache_type_v="q8_0"), gpus=1)

@@ -3,14 +3,14 @@
 from dataclasses import replace
 
 import pytest
-from tests.fakes.models import mamba, qwen2, qwen3moe
-from tests.fakes.published import published
 
 from aidx.budget.allocate import allocate
 from aidx.budget.bound import Bound, is_replayed
 from aidx.budget.placement import place
 from aidx.budget.settings import Settings
 from aidx.model.tensor import TYPES, Tensor
+from tests.fakes.models import mamba, qwen2, qwen3moe
+from tests.fakes.published import published
 
 SETTINGS = Settings(ctx_size=8192, n_gpu_layers=99)
 MODEL = qwen2(blocks=4)

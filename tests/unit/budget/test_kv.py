@@ -106,3 +106,31 @@ def test_two_types_are_refused_where_v_is_a_view_of_k():
         kv.check_cache((MLA,), settings)
     kv.check_cache((MLA,), replace(settings, cache_type_v="q8_0"))
     kv.check_cache((GQA,), settings)
+
+
+def test_without_flash_attention_only_whole_rows_have_to_divide():
+    """K of phi-2: 32 heads of 80."""
+    odd = replace(GQA, kv_heads=32, key_dim=80, value_dim=80)
+    settings = Settings(ctx_size=256, cache_type_k="q8_0")
+
+    with pytest.raises(InputError, match="blocks of 32 elements"):
+        kv.check_cache((odd,), settings)
+    kv.check_cache((odd,), replace(settings, flash_attn=False))
+
+
+def test_an_indexer_keeps_a_k_of_its_own_and_in_minimax_m3_a_v():
+    settings = Settings(ctx_size=256)
+    plain = kv.layer_bytes(MLA, settings, device="host", widest=None)
+
+    assert kv.layer_bytes(replace(MLA, index_key=128), settings, device="host", widest=None) - plain == 256 * 128 * 2
+    both = replace(MLA, index_key=128, index_value=64)
+    assert kv.layer_bytes(both, settings, device="host", widest=None) - plain == 256 * (128 + 64) * 2
+    assert kv.token_bytes(both, settings) - kv.token_bytes(MLA, settings) == (128 + 64) * 2
+
+
+@pytest.mark.parametrize("index", [{"index_key": 80}, {"index_key": 64, "index_value": 80}])
+def test_an_indexer_that_cuts_a_block_is_refused(index):
+    settings = Settings(ctx_size=256, cache_type_k="q8_0", cache_type_v="q8_0")
+
+    with pytest.raises(InputError, match="blocks of 32 elements"):
+        kv.check_cache((replace(MLA, **index),), settings)

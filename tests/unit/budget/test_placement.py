@@ -10,6 +10,7 @@ from aidx.errors import InputError
 from aidx.model.spec import Layer
 from aidx.model.tensor import TYPES, Tensor
 from tests.fakes.models import qwen2, qwen3moe
+from tests.fakes.published import published
 
 MODEL = qwen2(blocks=4)
 AHEAD = qwen2(blocks=4, nextn_predict_layers=1)
@@ -176,3 +177,32 @@ def test_parts_that_do_not_match_the_gpus_and_unknown_architectures_are_refused(
         place(MODEL, Settings(ctx_size=256), gpus=2)
     with pytest.raises(InputError, match="layers of architecture 'qwen2' are not known"):
         place(replace(MODEL, layers=None), Settings(ctx_size=256), gpus=0)
+
+
+def test_some_families_load_parts_of_the_blocks_that_predict_ahead():
+    """Step 3.5 Flash has three: the engine asks for them without the flag that skips them."""
+    model = published("step-3.5-flash", "F16")
+    whole = place(model, Settings(ctx_size=256, n_gpu_layers=99), gpus=1)
+    first = len(model.layers)
+
+    assert whole.ahead == ("gpu0",) * 3
+    assert whole.holders(tensor(f"blk.{first}.ffn_gate.weight")) == ("gpu0",)
+    assert whole.holders(tensor(f"blk.{first}.attn_q.weight")) == ()
+    assert place(AHEAD, Settings(ctx_size=256), gpus=1).ahead == ()
+
+
+def test_bitnet_multiplies_by_the_embedding_where_it_lies():
+    model = published("bitnet-b1.58-large", "F16")
+    embedding = next(each for each in model.tensors if each.name == "token_embd.weight")
+
+    assert place(model, Settings(ctx_size=256, n_gpu_layers=99), gpus=1).holders(embedding) == (HOST,)
+
+
+def test_gemma_3n_copies_its_tied_output_and_takes_its_streams_apart_with_it():
+    model = published("gemma-3n-e2b", "F16")
+    at_all = place(model, Settings(ctx_size=256, n_gpu_layers=99), gpus=1)
+
+    assert at_all.holders(tensor("token_embd.weight")) == ("gpu0", HOST)
+    assert not at_all.shares
+    assert at_all.holders(tensor("altup_proj.weight")) == (at_all.output,)
+    assert at_all.holders(tensor("altup_unembd_proj.weight")) == (at_all.output,)
