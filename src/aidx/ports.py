@@ -12,6 +12,7 @@ from aidx.budget.ledger import Entry
 from aidx.budget.settings import Settings
 from aidx.errors import CheckError
 from aidx.model.spec import ModelSpec
+from aidx.patterns import prompt
 from aidx.plan.probe import Answer, Probe
 
 if TYPE_CHECKING:  # only those who look into stores pay for it
@@ -46,8 +47,9 @@ class Launch:
     embedding: bool = False
 
 
-Kind = Literal["chat", "text", "embedding"]
-"""What a request is: chat completion, text completion (``{"prompt": …}``), embedding (``{"input": …}``)."""
+Kind = prompt.Kind
+Enforced = Literal["llguidance", "json_schema", "none"]
+"""How an engine holds an answer to a schema: by a grammar of llguidance's, by its own reading of a JSON Schema, not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,14 @@ class Chat(Tokenizer, Protocol):
 
     async def takes_tools(self) -> bool:
         """Whether the model's template says anything of the tools in a request; one that does not drops them."""
+        ...
+
+    def enforces(self) -> Enforced:
+        """What was seen to hold an answer to a schema when the engine started or was found; never assumed.
+
+        ``llguidance`` takes a field ``grammar`` that begins with ``%llguidance``, ``json_schema`` a
+        ``response_format`` as OpenAI's.
+        """
         ...
 
     def close(self) -> None:

@@ -12,6 +12,8 @@ from aidx.adapters import engines
 from aidx.adapters.stores import shipped
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError, InputError
+from aidx.gate.patterns import constraint
+from aidx.patterns.schema.shape import Shape
 from aidx.ports import Launch
 
 SETTINGS = Settings(ctx_size=1024, parallel=2)
@@ -169,6 +171,19 @@ def test_text_is_completed_and_counted_without_a_template(deployment, text):
 
 def test_it_says_whether_its_template_shows_tools(deployment):
     assert talk(deployment, lambda chat: chat.takes_tools()) is False  # aidx-tiny's drops them
+
+
+def test_what_it_says_that_it_enforces_it_enforces(deployment):
+    """An engine that says so is asked for an answer that the model would never give by itself."""
+    schema = {"type": "string", "enum": ["zyxwv"]}
+
+    async def ask(chat):
+        how = constraint(Shape("word", schema, schema), chat.enforces())
+        return chat.enforces(), json.loads(await whole(chat, body(temperature=0, **how)))
+
+    enforced, answer = talk(deployment, ask)
+    held = answer["choices"][0]["message"]["content"] == '"zyxwv"'
+    assert held == (enforced != "none")
 
 
 def test_what_the_engine_refuses_is_the_request_s_fault(deployment):

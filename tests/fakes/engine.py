@@ -21,7 +21,8 @@ class FakeChat:
 
     After *fail_after* events it fails; *counting* is waited for before a count, *hold* before the end of an
     answer; *held* are the slots in use. Its template takes tools where *tools* says so; it counts *drift* tokens
-    less than it uses; while *hangs*, it tries the caller's patience.
+    less than it uses; while *hangs*, it tries the caller's patience. With a *script* it says what stands there,
+    one line after the other; *enforced* is what it says of itself.
     """
 
     fail_after: int | None = None
@@ -31,6 +32,8 @@ class FakeChat:
     tools: bool = False
     drift: int = 0
     hangs: bool = False
+    script: list[str] | None = None
+    enforced: str = "none"
     counts: int = 0
     held: set[int] = field(default_factory=set)
     seen: list[bytes] = field(default_factory=list)
@@ -54,6 +57,9 @@ class FakeChat:
 
     def least(self, size):
         return -(-size // TOKEN)
+
+    def enforces(self):
+        return self.enforced
 
     async def answer(self, body, *, slot, kind="chat", patience=PATIENCE):
         if self.dead or self.closed:
@@ -85,7 +91,8 @@ class FakeChat:
                     await self.hold.wait()
                 if self.dead or self.fail_after is not None:
                     raise EngineError("the engine was ended by signal 9", code="engine_failed")
-                choice = {"index": 0, "finish_reason": "length", **_said(" ".join(words), kind, "message")}
+                finish, text = ("length", " ".join(words)) if self.script is None else ("stop", self.script.pop(0))
+                choice = {"index": 0, "finish_reason": finish, **_said(text, kind, "message")}
                 yield json.dumps({"object": OBJECTS[kind], "choices": [choice], "usage": usage}).encode()
         finally:
             self.held.discard(slot)

@@ -16,7 +16,7 @@ from aidx.gate.fit import Fitted, Fitter, no_tools
 from aidx.gate.forecast import Running, Speed, retry_after
 from aidx.gate.prompt import Prompt
 from aidx.gate.usage import Usage
-from aidx.ports import Chat, Patience
+from aidx.ports import Chat, Enforced, Patience
 
 __all__ = ["Booking", "Gate", "Grant", "LoadingError", "Prompt"]
 
@@ -83,6 +83,10 @@ class Gate:
     def open(self) -> bool:
         """Whether a model stands behind the gate."""
         return self._chat is not None
+
+    def enforces(self) -> Enforced:
+        """How the model behind the gate holds its answers to a schema; ``LoadingError`` where there is none."""
+        return self._model().enforces()
 
     async def answers(self) -> bool:
         """Whether the engine is there and counts a word in `PROBE_S`: one that hangs is as good as none."""

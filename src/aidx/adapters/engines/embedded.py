@@ -18,7 +18,7 @@ from aidx.adapters.child import Child
 from aidx.adapters.enginelog import MIB, RESOLUTION, Account
 from aidx.adapters.http import Pool
 from aidx.errors import EngineError, InputError
-from aidx.ports import PATIENCE, Allocated, Kind, Launch, Patience
+from aidx.ports import PATIENCE, Allocated, Enforced, Kind, Launch, Patience
 
 NAME = "embedded"
 CHILD = "aidx.adapters.engines._embedded_child"
@@ -36,6 +36,8 @@ WITH_TOOL = {
     "messages": [{"role": "user", "content": "."}],
     "tools": [{"type": "function", "function": {"name": CANARY, "parameters": {"type": "object", "properties": {}}}}],
 }
+FORCED_TEXT = "1"
+FORCED = f'%llguidance {{}}\nstart: "{FORCED_TEXT}"'
 NO_GPU_HINT = "Plan for the CPU with -ngl 0 (or --vram 0), or install a build of xllamacpp for your GPU."
 
 
@@ -53,13 +55,15 @@ class Embedded:
             url, build = _listening(child, launch)
             _settled(child)
             deployment = EmbeddedDeployment(child, account, url, key, build)
-            asyncio.run(_probe(deployment.chat(), embedding=launch.embedding))
+            deployment.enforced = asyncio.run(_probe(deployment.chat(), embedding=launch.embedding))
             undo.pop_all()
         return deployment
 
 
 class EmbeddedDeployment:
-    """A running child and its account of itself."""
+    """A running child and its account of itself; *enforced* is what it was seen to hold an answer to."""
+
+    enforced: Enforced = "none"
 
     def __init__(self, child: Child, account: Account, url: str, key: str, build: str) -> None:
         self._child = child
@@ -77,7 +81,7 @@ class EmbeddedDeployment:
         """Connections to the child, for the running event loop."""
         headers = {"Authorization": f"Bearer {self._key}"}
         pool = Pool(self._url.hostname or "127.0.0.1", self._url.port or 0, headers)
-        return EmbeddedChat(pool, self._child, self._account.longest_token)
+        return EmbeddedChat(pool, self._child, self._account.longest_token, self.enforced)
 
     def allocated(self) -> Allocated:
         """Buffers from the engine's log, memory of the process from the system."""
@@ -96,10 +100,11 @@ class EmbeddedDeployment:
 class EmbeddedChat:
     """Chat completions by the child; it counts, too, with the model's own template."""
 
-    def __init__(self, pool: Pool, child: Child, longest_token: int) -> None:
+    def __init__(self, pool: Pool, child: Child, longest_token: int, enforced: Enforced) -> None:
         self._pool = pool
         self._child = child
         self._longest_token = longest_token
+        self._enforced = enforced
 
     async def count(self, body: bytes, *, kind: Kind = "chat") -> int:
         """Ask the engine, which renders and tokenizes exactly as for an answer."""
@@ -113,6 +118,10 @@ class EmbeddedChat:
             return CANARY in (await self._ask("/apply-template", json.dumps(WITH_TOOL).encode())).decode()
         except InputError:  # the template refuses them
             return False
+
+    def enforces(self) -> Enforced:
+        """What the probe saw."""
+        return self._enforced
 
     async def _tokens(self, text: str) -> int:
         order = {"content": text, "add_special": True, "parse_special": True}
@@ -227,17 +236,25 @@ def _settled(child: Child) -> None:
         raise EngineError("the engine's log does not say what it allocated")
 
 
-async def _probe(chat: EmbeddedChat, *, embedding: bool) -> None:
-    """One token, end to end: an engine that listens is not yet one that answers."""
-    kind: Kind = "embedding" if embedding else "chat"
-    order = {"input": "."} if embedding else {"messages": [{"role": "user", "content": "."}], "max_tokens": 1}
+async def _probe(chat: EmbeddedChat, *, embedding: bool) -> Enforced:
+    """One token, end to end, and whether a grammar decides which: a build without llguidance takes it for GBNF."""
+    if embedding:
+        order: dict[str, Any] = {"input": "."}
+        kind: Kind = "embedding"
+    else:
+        order = {"messages": [{"role": "user", "content": "."}], "max_tokens": 1, "grammar": FORCED}
+        kind = "chat"
     try:
-        async for _ in chat.answer(json.dumps(order).encode(), slot=0, kind=kind):
-            pass
+        whole = b"".join([chunk async for chunk in chat.answer(json.dumps(order).encode(), slot=0, kind=kind)])
     except InputError as error:
         raise EngineError(f"the engine does not answer: {error}") from None
     finally:
         chat.close()
+    return "llguidance" if kind == "chat" and _text(whole) == FORCED_TEXT else "none"
+
+
+def _text(whole: bytes) -> str:
+    return str(json.loads(whole)["choices"][0]["message"].get("content"))
 
 
 def _inputs(body: bytes) -> list[str]:
