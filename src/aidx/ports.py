@@ -184,8 +184,78 @@ class Workspace(Protocol):
         """
         ...
 
+    def missing(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """The folders above *paths* that are not there, the innermost first."""
+        ...
+
+    def prune(self, folders: Iterable[str]) -> None:
+        """Delete those of *folders* that are empty; the innermost come first."""
+        ...
+
     def close(self) -> None:
         """Let another process have it."""
+        ...
+
+
+class Records(Protocol):
+    """What one run leaves on the disk: files that only grow, or are written once, under names without folders."""
+
+    @property
+    def name(self) -> str:
+        """What the run is called."""
+        ...
+
+    def read(self, name: str) -> bytes | None:
+        """The bytes of the file *name*, ``None`` where there is none."""
+        ...
+
+    def append(self, name: str, line: bytes) -> None:
+        """Put *line*, which ends with a line feed, at the end of the file *name*; on the disk when this returns."""
+        ...
+
+    def write(self, name: str, data: bytes) -> None:
+        """Give the file *name* the bytes *data*, whole or not at all."""
+        ...
+
+    def close(self) -> None:
+        """Let another process go on with the run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What became of a command: its exit *status* (negative: the signal that ended it), ``None`` after the timeout.
+
+    *output* is standard output and error together; of a long one the middle is left out, and says so.
+    """
+
+    status: int | None
+    output: str
+
+
+class Checker(Protocol):
+    """Runs the commands that the user configured, and no others."""
+
+    def run(self, argv: tuple[str, ...]) -> Ran:
+        """Run *argv*, without a shell and in a process group of its own, of which nothing is left running.
+
+        Blocks until it ends or its time is over. Raises ``EngineError`` where it cannot be started.
+        """
+        ...
+
+
+class Repository(Protocol):
+    """The version control that a tree is under."""
+
+    def check(self) -> None:
+        """Raise ``InputError`` where there is none to commit to."""
+        ...
+
+    def commit(self, message: str, paths: tuple[str, ...]) -> str:
+        """Commit *paths* as they are now, and nothing else; the commit's name, the old one if it was made before.
+
+        Raises ``CheckError`` where it is refused, by a hook say.
+        """
         ...
 
 

@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from aidx.adapters.workspace import journal
 from aidx.adapters.workspace.tree import Tree
@@ -46,6 +46,15 @@ class HeldWorkspace:
                 hint="Make the files and folders writable, or free some space.",
             ) from None
 
+    def missing(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """See ``ports.Workspace``."""
+        return self.tree.missing(paths)
+
+    def prune(self, folders: Iterable[str]) -> None:
+        """See ``ports.Workspace``."""
+        for folder in folders:
+            self.tree.rmdir(folder)
+
     def close(self) -> None:
         """See ``ports.Workspace``."""
         if self._lock is not None:
@@ -59,8 +68,7 @@ class HeldWorkspace:
             journal.recover(self.tree)
 
     def _take(self) -> int:
-        if self.tree.read(".aidx/.gitignore") is None:
-            self.tree.write(".aidx/.gitignore", b"*\n")
+        keep_out(self.tree)
         fd = os.open(self.tree.root / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -73,6 +81,12 @@ class HeldWorkspace:
         os.ftruncate(fd, 0)
         os.write(fd, json.dumps({"pid": os.getpid(), "since": int(time.time())}).encode())
         return fd
+
+
+def keep_out(tree: Tree) -> None:
+    """Make git overlook our own folder."""
+    if tree.read(".aidx/.gitignore") is None:
+        tree.write(".aidx/.gitignore", b"*\n")
 
 
 def _told(holder: bytes) -> str:

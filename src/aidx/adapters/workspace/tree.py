@@ -7,7 +7,7 @@ way between two steps is met as a link and refused.
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -100,6 +100,32 @@ class Tree:
         with self._above(path) as (folder, _):
             if folder is not None:
                 os.fsync(folder)
+
+    def append(self, path: str, data: bytes) -> None:
+        """*data* at the end of the file at *path*, which is made where there is none; on the disk when this returns."""
+        with self._above(path, make=True) as (folder, name):
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            with os.fdopen(os.open(name, flags, 0o666, dir_fd=folder), "ab") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+
+    def missing(self, paths: Iterable[str]) -> tuple[str, ...]:
+        """The folders above *paths* that are not there, the innermost first."""
+        parts = (path.split("/")[:-1] for path in paths)
+        every = {"/".join(part[:depth]) for part in parts for depth in range(1, len(part) + 1)}
+        return tuple(sorted((folder for folder in every if not self._is_there(folder)), key=len, reverse=True))
+
+    def _is_there(self, folder: str) -> bool:
+        with self._above(f"{folder}/x") as (fd, _):
+            return fd is not None
+
+    def rmdir(self, path: str) -> None:
+        """Delete the folder at *path*, where it is there and empty."""
+        with self._above(path) as (folder, name):
+            if folder is not None:
+                with suppress(OSError):
+                    os.rmdir(name, dir_fd=folder)
 
     def names(self, folder: str) -> list[str]:
         """What lies in *folder*; nothing where it is not there."""

@@ -1,0 +1,61 @@
+"""Commits a plan's files with the user's git, and nothing else of a tree that may be dirty."""
+
+import os
+import subprocess
+
+from aidx.errors import CheckError, InputError
+
+_OF_A_CALLER = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
+
+
+class Git:
+    """The repository that the folder *root* lies in."""
+
+    def __init__(self, root: str) -> None:
+        self._root = root
+
+    def check(self) -> None:
+        """See ``ports.Repository``."""
+        if self._run("rev-parse", "--is-inside-work-tree").stdout.strip() != "true":
+            raise InputError(f"{self._root} is in no git repository", hint="Leave --commit out, or run git init.")
+
+    def commit(self, message: str, paths: tuple[str, ...]) -> str:
+        """See ``ports.Repository``."""
+        known = tuple(path for path in paths if self._there(path))
+        self._must("add", "--", *known)
+        if self._run("diff", "--quiet", "HEAD", "--", *known).returncode == 0:  # made before a run was cut off
+            return self._must("log", "-1", "--format=%H", "--", *known)
+        self._must("commit", "--quiet", "--only", "--file=-", "--", *known, text=message)
+        return self._must("rev-parse", "HEAD")
+
+    def _there(self, path: str) -> bool:
+        """Whether git or the tree knows *path*: a file that was never committed and is deleted is neither."""
+        tracked = self._run("ls-files", "--error-unmatch", "--", path).returncode == 0
+        return tracked or os.path.lexists(os.path.join(self._root, path))  # noqa: PTH118 - no path is built, only asked
+
+    def _must(self, *arguments: str, text: str | None = None) -> str:
+        done = self._run(*arguments, text=text)
+        if done.returncode:
+            said = " ".join((done.stderr.strip() or done.stdout.strip()).split())[:400]
+            raise CheckError(
+                f"git {arguments[0]} is refused: {said}",
+                hint="The files stay as planned: commit them yourself, or run again with --resume.",
+                code="commit_refused",
+            )
+        return done.stdout.strip()
+
+    def _run(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
+        environment = {name: value for name, value in os.environ.items() if name not in _OF_A_CALLER}
+        try:
+            return subprocess.run(
+                ["git", "--literal-pathspecs", "-C", self._root, *arguments],  # noqa: S607 - the user's own
+                env=environment,
+                input=text or "",
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        except OSError as error:
+            raise InputError(
+                f"git cannot be started: {error.strerror}", hint="Install git, or omit --commit."
+            ) from None

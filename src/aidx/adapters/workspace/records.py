@@ -1,0 +1,75 @@
+"""What a run leaves below ``.aidx/runs``: the port's implementation."""
+
+import fcntl
+import os
+import re
+import secrets
+import time
+from contextlib import ExitStack
+
+from aidx.adapters.workspace.held import keep_out
+from aidx.adapters.workspace.tree import Tree
+from aidx.errors import CheckError, InputError
+
+FOLDER = ".aidx/runs"
+_NAME = re.compile(r"[0-9]{8}-[0-9]{6}-[0-9a-f]{4}")
+
+
+class RunRecords:
+    """The files of the run *name* of the tree at *root*, held by this process until ``close``.
+
+    Without a *name* a new run is begun. Raises ``InputError`` for a run that is not there, ``CheckError`` for one
+    that another process is driving.
+    """
+
+    def __init__(self, root: str, name: str | None = None) -> None:
+        self.tree = Tree(root)
+        self._lock: int | None = None
+        self.name = name or f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}-{secrets.token_hex(2)}"
+        with ExitStack() as failing:
+            failing.callback(self.close)
+            if name is not None:
+                self._check(name)
+            keep_out(self.tree)
+            self._lock = self._take()
+            failing.pop_all()
+
+    def read(self, name: str) -> bytes | None:
+        """See ``ports.Records``."""
+        return self.tree.read(self._path(name))
+
+    def append(self, name: str, line: bytes) -> None:
+        """See ``ports.Records``."""
+        self.tree.append(self._path(name), line)
+
+    def write(self, name: str, data: bytes) -> None:
+        """See ``ports.Records``."""
+        self.tree.write(self._path(f"{name}.tmp"), data)
+        self.tree.rename(self._path(f"{name}.tmp"), self._path(name))
+        self.tree.sync(self._path(name))
+
+    def close(self) -> None:
+        """See ``ports.Records``."""
+        if self._lock is not None:
+            os.close(self._lock)
+        self.tree.close()
+
+    def _path(self, name: str) -> str:
+        return f"{FOLDER}/{self.name}/{name}"
+
+    def _check(self, name: str) -> None:
+        if not _NAME.fullmatch(name) or not self.tree.names(f"{FOLDER}/{name}"):
+            last = self.tree.names(FOLDER)[-3:]
+            known = f" (the last ones: {', '.join(last)})" if last else ", and no run was begun here"
+            raise InputError(f"there is no run {name!r} below {self.tree.root}{known}", hint="Give its ID, and --root.")
+
+    def _take(self) -> int:
+        self.tree.append(self._path("lock"), b"")
+        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(self.tree.root / self._path("lock"), flags)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(fd)
+            raise CheckError(f"another process drives run {self.name}", hint="Wait until it is done.") from None
+        return fd
