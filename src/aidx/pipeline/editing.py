@@ -68,8 +68,9 @@ def _do(
     step = plan.steps[number]
     refused: tuple[Refused, ...] = ()
     for attempt in range(1, ATTEMPTS + 1):
-        objection = "; ".join(item.detail for item in refused)
-        answer = yield EditorAsk(number, attempt, editor_prompt(plan, number, tree, form, objection))
+        reasons = "; ".join(item.detail for item in refused)
+        note = f"Your first answer was refused: {reasons}" if refused else ""
+        answer = yield EditorAsk(number, attempt, editor_prompt(plan, number, tree, form, note))
         made = apply_answer(step, tree.get(step.path), answer, form)
         if isinstance(made, bytes):
             return made

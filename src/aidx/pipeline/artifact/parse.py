@@ -235,6 +235,8 @@ _READERS: dict[str, Callable[[int, list[_Line], _Draft], None]] = {
 
 def _check_whole(draft: _Draft, sections: list[_Section], end: int) -> None:
     headings = {name: line for name, line, _ in sections}
+    if not draft.files and draft.problems:
+        return  # what was meant to stand there has been objected to
     if not draft.files:
         draft.problems.append(Problem(headings.get("Files", max(end, 1)), "no file stands under '## Files'"))
     elif all(file.action == "read" for file in draft.files):

@@ -30,18 +30,18 @@ Change what this step asks for and nothing else. Never name another file."""
 
 
 def editor_prompt(
-    plan: ChangePlan, number: int, files: Mapping[str, bytes | None], form: Format, objection: str = ""
+    plan: ChangePlan, number: int, files: Mapping[str, bytes | None], form: Format, note: str = ""
 ) -> Prompt:
     """What the Editor is shown for step *number* (from 0) of *plan*; *files* is the tree as earlier steps left it.
 
-    *objection* says why its first answer was not taken. Raises ``InputError`` for a symbol that is not there and
+    *note* says what was wrong with an earlier answer. Raises ``InputError`` for a symbol that is not there and
     ``EditRefusedError`` for a file that is no text.
     """
     step = plan.steps[number]
-    again = Item("objection", f"Your first answer was refused: {objection}" if objection else "")
+    again = Item("note", note)
     data = files.get(step.path)
     if form == "lines":
-        return Prompt("", (Item("step", step.text), Item(step.target, lines.number(shown(step, data)))))
+        return Prompt("", (Item("step", step.text), again, Item(step.target, lines.number(shown(step, data)))))
     return Prompt(
         SYSTEM,
         (

@@ -1,0 +1,91 @@
+"""Check and repair: changes are tried in the tree, judged by the user's checks, and mended at most once."""
+
+from collections.abc import Generator, Mapping
+from typing import Any
+
+from aidx.errors import InputError
+from aidx.pipeline.artifact.plan import ChangePlan
+from aidx.pipeline.checks import judge, must_work, said
+from aidx.pipeline.context.editor import Format, editor_prompt
+from aidx.pipeline.edit.refusal import EditRefusedError
+from aidx.pipeline.editing import apply_answer
+from aidx.pipeline.effects import Ask, Effect, Tree, ask, attempt, count, tell
+from aidx.pipeline.ending import ChecksFailedError
+
+Commands = Mapping[str, tuple[str, ...]]
+
+
+def checked(
+    plan: ChangePlan, files: Tree, made: dict[str, bytes | None], form: Format, commands: Commands
+) -> Generator[Effect, Any, dict[str, bytes | None]]:
+    """The changes that pass the plan's checks: *made*, or what one repair makes of it.
+
+    Raises ``ChecksFailedError`` where neither does, ``EngineError`` where a check could not work.
+    """
+    before = {path: files.get(path) for path in plan.changed}
+    findings = yield from _tried(plan, made, before, commands)
+    if not findings:
+        return made
+    yield from tell(f"check: {_first(findings)}; one repair")
+    mended = yield from _repair(plan, {**files, **made}, form, findings)
+    if mended is None:
+        raise _failed(findings, "no repair could be made")
+    again = yield from _tried(plan, mended, before, commands)
+    if again:
+        raise _failed(again, "one repair did not help")
+    return mended
+
+
+def _tried(plan: ChangePlan, changes: Tree, before: Tree, commands: Commands) -> Generator[Effect, Any, str]:
+    """What the checks object to; '' where they pass."""
+    results = yield from attempt(changes, before, plan.checks)
+    findings = []
+    for name, ran in zip(plan.checks, results, strict=True):
+        must_work(name, commands[name], ran)
+        passed = judge(commands[name], ran) == "passed"
+        yield from tell(f"check: {name} {'passed' if passed else 'did not pass'}")
+        if not passed:
+            findings.append(said(name, ran))
+    return "\n".join(findings)
+
+
+def _repair(
+    plan: ChangePlan, tree: dict[str, bytes | None], form: Format, findings: str
+) -> Generator[Effect, Any, dict[str, bytes | None] | None]:
+    """The files after each step that the findings speak of was asked for once more; ``None`` where that failed."""
+    for number in _suspects(plan, findings):
+        step = plan.steps[number]
+        note = f"This step was carried out, as shown, and then:\n{findings}\nMend it."
+        try:
+            prompt = editor_prompt(plan, number, tree, form, note)
+        except (InputError, EditRefusedError):
+            return None  # the symbol is gone: what the step was about cannot be shown
+        (counted,) = yield from count("check", "editor", prompt)
+        if not counted.fits:
+            yield from tell(f"check: no repair, its context takes {counted.tokens} of {counted.gate} tokens")
+            return None
+        new = apply_answer(step, tree.get(step.path), (yield from ask(Ask("check", "editor", prompt))), form)
+        if not isinstance(new, bytes):
+            yield from tell(f"check: the repair is refused: {new[0].detail}")
+            return None
+        tree[step.path] = new
+    return {path: tree.get(path) for path in plan.changed}
+
+
+def _suspects(plan: ChangePlan, findings: str) -> tuple[int, ...]:
+    """The steps whose files stand in *findings*, else the last one; of several about one file, the last."""
+    last = {step.path: number for number, step in enumerate(plan.steps)}
+    named = tuple(sorted(number for path, number in last.items() if path in findings))
+    return named or tuple([*last.values()][-1:])
+
+
+def _first(findings: str) -> str:
+    return findings.split("\n", 1)[0].removesuffix(":")
+
+
+def _failed(findings: str, what: str) -> ChecksFailedError:
+    lines = [line for line in findings.splitlines() if line.strip()]
+    return ChecksFailedError(
+        f"{lines[0].removesuffix(':')}, and {what}; the tree is as before: {lines[-1].strip()[:200]}",
+        hint="The whole output is with the run; change the plan, or do the step by hand.",
+    )

@@ -1,0 +1,57 @@
+"""What a check's end means, and what of its output is worth a model's tokens."""
+
+from typing import Literal
+
+from aidx.errors import EngineError
+from aidx.ports import Ran
+
+Judgement = Literal["passed", "findings", "infrastructure"]
+# Exit statuses with which a tool says that it could not do its work: pytest 3 internal error, 4 usage, 5 no tests
+# (docs.pytest.org, reference/exit-codes); pre-commit 3 unexpected error, with 1 for findings (its error_handler.py).
+_TOOLS: dict[str, frozenset[int]] = {"pytest": frozenset({3, 4, 5}), "pre-commit": frozenset({3})}
+_NOT_RUN = frozenset({126, 127})  # POSIX shells and env(1): not executable, not found
+HEAD, TAIL = 500, 1000  # characters of an output that are fed back
+
+
+def judge(argv: tuple[str, ...], ran: Ran) -> Judgement:
+    """Whether the tree passed, has findings, or the check itself could not work."""
+    if ran.status == 0:
+        return "passed"
+    if ran.status is not None and (ran.status in _NOT_RUN or ran.status in _TOOLS.get(_tool(argv), ())):
+        return "infrastructure"
+    return "findings"
+
+
+def _tool(argv: tuple[str, ...]) -> str:
+    """The program behind ``python -m pytest``, ``uv run pytest`` or a path."""
+    names = [word.rpartition("/")[2] for word in argv]
+    return next((name for name in names if name in _TOOLS), names[0])
+
+
+def must_work(name: str, argv: tuple[str, ...], ran: Ran) -> None:
+    """Raise ``EngineError`` where the check could not work: that is nothing a model can mend."""
+    if judge(argv, ran) == "infrastructure":
+        raise EngineError(
+            f"check {name} could not do its work (status {ran.status}): {_last_line(ran.output)}",
+            hint=f"Run it yourself: {' '.join(argv)}. The tree is as before; go on with --resume.",
+            code="check_broken",
+        )
+
+
+def said(name: str, ran: Ran) -> str:
+    """The end of a check that was not passed, for a model and for a person."""
+    how = "ran out of time" if ran.status is None else f"ended with status {ran.status}"
+    return f"Check {name} {how}:\n{clipped(ran.output)}"
+
+
+def clipped(output: str) -> str:
+    """*output* without its middle, where it is long; what is missing is said."""
+    text = output.strip()
+    if len(text) <= HEAD + TAIL:
+        return text
+    return f"{text[:HEAD]}\n[… {len(text) - HEAD - TAIL} characters left out …]\n{text[-TAIL:]}"
+
+
+def _last_line(output: str) -> str:
+    lines = output.strip().splitlines()
+    return lines[-1][:200] if lines else "it said nothing"

@@ -1,0 +1,98 @@
+"""The JSON of a run: ``aidx.run/1``, and the requests in its ledger."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from aidx.errors import AidxError, BudgetError, CheckError
+from aidx.pipeline.effects import Phase
+from aidx.pipeline.ending import BlockedError, NotConfirmedError
+from aidx.pipeline.flow import Outcome
+
+Json = dict[str, Any]
+Ending = Literal["done", "blocked", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request as the ledger holds it; *reserved_tokens* are KV cells, prompt and output together."""
+
+    phase: Phase
+    role: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    gate: int
+    reserved_tokens: int
+    reserved_bytes: int
+    context: tuple[tuple[str, int], ...]
+
+    @property
+    def json(self) -> Json:
+        """The object in the ledger."""
+        return {**asdict(self), "context": [{"item": item, "tokens": tokens} for item, tokens in self.context]}
+
+
+@dataclass(frozen=True, slots=True)
+class PhaseRun:
+    """How a phase went."""
+
+    name: Phase
+    status: Ending
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that came to an end: *outcome* of what was reached, *error* where it did not end well.
+
+    *requests* are the ledger's objects, *kv_bytes* the KV cache of each role's engine.
+    """
+
+    id: str
+    phases: tuple[PhaseRun, ...]
+    requests: tuple[Json, ...]
+    kv_bytes: dict[str, int]
+    outcome: Outcome
+    error: AidxError | None = None
+
+    @property
+    def status(self) -> Ending:
+        """``blocked``: somebody must answer, or the budget says no; ``failed``: something was wrong."""
+        return ending(self.error)
+
+
+def ending(error: AidxError | None) -> Ending:
+    """The status that *error* gives a phase, and the run."""
+    if error is None:
+        return "done"
+    return "blocked" if isinstance(error, (BlockedError, NotConfirmedError, BudgetError)) else "failed"
+
+
+def has_verdict(error: AidxError | None) -> bool:
+    """Whether the run's own object tells what happened; other errors have an object of their own."""
+    return error is None or isinstance(error, (BudgetError, CheckError, NotConfirmedError))
+
+
+def as_json(run: Finished) -> Json:
+    """The object that ``aidx run --json`` prints; its schema is ``data/schemas/run.json``."""
+    return {
+        "schema": "aidx.run/1",
+        "id": run.id,
+        "status": run.status,
+        "phases": [asdict(phase) for phase in run.phases],
+        "requests": list(run.requests),
+        "peak_prompt_tokens": peaks(run.requests),
+        "peak_kv_bytes": run.kv_bytes,
+        "files": [{"path": path, "status": status} for path, status in run.outcome.files],
+        "commit": run.outcome.commit,
+        "reason": None if run.error is None else str(run.error),
+    }
+
+
+def peaks(requests: Iterable[Json]) -> dict[str, int]:
+    """The longest prompt of each role."""
+    found: dict[str, int] = {}
+    for request in requests:
+        found[request["role"]] = max(found.get(request["role"], 0), request["prompt_tokens"])
+    return found

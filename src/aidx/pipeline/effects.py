@@ -1,0 +1,148 @@
+"""What the pipeline asks of the world, as values: its phases yield them, ``run`` carries them out."""
+
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from aidx.pipeline.context.prompt import Prompt
+from aidx.pipeline.ending import LintError
+from aidx.ports import Ran, RefusedPathError
+
+Phase = Literal["research", "plan", "preflight", "edit", "check", "commit"]
+PHASES: tuple[Phase, ...] = ("research", "plan", "preflight", "edit", "check", "commit")
+Tree = Mapping[str, bytes | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Enter:
+    """A phase begins."""
+
+    phase: Phase
+
+
+@dataclass(frozen=True, slots=True)
+class Tell:
+    """A line about what is going on."""
+
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """The files at *paths* as they are; answered with a ``Tree``."""
+
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Save:
+    """Keep the text of a plan with the run."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One request to the model in *role*; answered with its text.
+
+    *schema* is the JSON schema that the answer is held to, as text. *attempt* tells repeated requests apart.
+    """
+
+    phase: Phase
+    role: str
+    prompt: Prompt
+    attempt: int = 1
+    schema: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How long the requests *prompts* to *role* would be; answered with one ``Counted`` each. Sends nothing."""
+
+    phase: Phase
+    role: str
+    prompts: tuple[Prompt, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Tokens of a prompt, and of each of its items; *gate* is the most that may be sent."""
+
+    tokens: int
+    gate: int
+    items: tuple[tuple[str, int], ...]
+    fits: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Confirm:
+    """A person's yes to the plan with *plan_hash*; answered with a ``bool``."""
+
+    plan_hash: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Try:
+    """Put *changes* into the tree, where *before* was, and run the configured *checks*; answered with a ``Ran`` each.
+
+    The tree is put back when the run ends in any way before ``Keep``.
+    """
+
+    changes: Tree
+    before: Tree
+    checks: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Keep:
+    """What was tried last is what was wanted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """Commit *paths*; answered with the commit's name."""
+
+    message: str
+    paths: tuple[str, ...]
+
+
+Effect = Enter | Tell | Read | Save | Ask | Count | Confirm | Try | Keep | Commit
+Flow = Generator[Effect, Any, Any]
+
+
+def tell(line: str) -> Generator[Effect, Any, None]:
+    """See ``Tell``."""
+    yield Tell(line)
+
+
+def read(*paths: str) -> Generator[Effect, Any, Tree]:
+    """See ``Read``."""
+    found: Tree = yield Read(tuple(dict.fromkeys(paths)))
+    return found
+
+
+def read_planned(*paths: str) -> Generator[Effect, Any, Tree]:
+    """``read`` for the files that a plan names: ``LintError`` for one that leads out of the tree."""
+    try:
+        return (yield from read(*paths))
+    except RefusedPathError as error:
+        raise LintError(f"the plan names what no plan may: {error.detail}", hint=error.hint) from None
+
+
+def ask(request: Ask) -> Generator[Effect, Any, str]:
+    """See ``Ask``."""
+    answer: str = yield request
+    return answer
+
+
+def count(phase: Phase, role: str, *prompts: Prompt) -> Generator[Effect, Any, tuple[Counted, ...]]:
+    """See ``Count``."""
+    found: tuple[Counted, ...] = yield Count(phase, role, prompts)
+    return found
+
+
+def attempt(changes: Tree, before: Tree, checks: tuple[str, ...]) -> Generator[Effect, Any, tuple[Ran, ...]]:
+    """See ``Try``."""
+    found: tuple[Ran, ...] = yield Try(changes, before, checks)
+    return found

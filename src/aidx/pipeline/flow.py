@@ -1,0 +1,182 @@
+"""The pipeline as one generator: it decides, and yields what is to be done to the world."""
+
+import difflib
+import hashlib
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from aidx.errors import BudgetError
+from aidx.pipeline.artifact.parse import parse
+from aidx.pipeline.artifact.plan import ChangePlan, render
+from aidx.pipeline.checking import checked
+from aidx.pipeline.context.editor import Format
+from aidx.pipeline.context.prompt import Prompt
+from aidx.pipeline.edit.document import read as text_of
+from aidx.pipeline.edit.refusal import EditRefusedError
+from aidx.pipeline.editing import edit
+from aidx.pipeline.effects import (
+    Ask,
+    Commit,
+    Confirm,
+    Counted,
+    Effect,
+    Enter,
+    Keep,
+    Phase,
+    Save,
+    Tree,
+    ask,
+    count,
+    read_planned,
+)
+from aidx.pipeline.ending import BlockedError, LintError, TooLongError
+from aidx.pipeline.planning import first_prompt, planned, research
+from aidx.pipeline.preflight import contexts, linted, thought_over
+
+Until = Literal["research", "plan", "preflight", "edit", "check"]
+Status = Literal["edited", "created", "deleted", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a run is to do: *plan* is the text of a person's plan; *checks* are the configured commands.
+
+    *until* is the last phase, *form* the Editor's edit format, *thinking* whether that role is there.
+    """
+
+    task: str
+    plan: str | None = None
+    until: Until | None = None
+    commit: bool = False
+    dry_run: bool = False
+    form: Format = "blocks"
+    checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    thinking: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How far it came: the plan, what became of the files, their *diff*, and the contexts that were counted."""
+
+    plan: ChangePlan | None = None
+    files: tuple[tuple[str, Status], ...] = ()
+    diff: str = ""
+    commit: str | None = None
+    found: tuple[str, ...] = ()
+    contexts: tuple[tuple[str, str, Counted], ...] = ()
+
+
+def plan_hash(plan: ChangePlan) -> str:
+    """What a person says yes to."""
+    return hashlib.sha256(render(plan).encode()).hexdigest()[:12]
+
+
+def pipeline(order: Order) -> Generator[Effect, Any, Outcome]:
+    """Carry out *order*; raises what its phases raise."""
+    if order.plan is not None:
+        plan = parse(order.plan)
+    else:
+        yield Enter("research")
+        files = yield from research(order.task)
+        if order.until == "research":
+            return Outcome(found=tuple(files))
+        yield Enter("plan")
+        if order.dry_run:
+            prompt = yield from first_prompt(order.task, files, order.checks)
+            (counted,) = yield from count("plan", "architect", prompt)
+            return Outcome(found=tuple(files), contexts=(("plan", "architect", counted),))
+        plan = yield from planned(order.task, files, order.checks)
+    yield Save(render(plan))
+    if order.until == "plan":
+        return Outcome(plan)
+    return (yield from _carried_out(order, plan))
+
+
+def _carried_out(order: Order, plan: ChangePlan) -> Generator[Effect, Any, Outcome]:
+    yield Enter("preflight")
+    tree = yield from read_planned(*(file.path for file in plan.files))
+    linted(plan, tree, order.checks)
+    if order.commit and plan.commit is None:
+        raise LintError(
+            "--commit needs a section '## Commit' in the plan", hint="Add it with a message, or omit --commit."
+        )
+    counted = yield from contexts(plan, tree, order.form)
+    if order.dry_run:
+        return Outcome(plan, contexts=tuple(("edit", plan.steps[n].target, each) for n, each in counted.items()))
+    if order.thinking:
+        yield from thought_over(order.task, plan, tree)
+    if order.until == "preflight":
+        return Outcome(plan)
+    if not (yield Confirm(plan_hash(plan), render(plan))):
+        raise BlockedError("the plan was not agreed to; nothing was changed", hint="Change it and run it with --plan.")
+    yield Enter("edit")
+    made = yield from _edited(order, plan, tree)
+    if order.until == "edit":
+        return _outcome(plan, tree, made)
+    yield Enter("check")
+    made = yield from checked(plan, tree, made, order.form, order.checks)
+    yield Keep()
+    name = None
+    if order.commit and order.until is None:
+        assert plan.commit is not None
+        yield Enter("commit")
+        name = yield Commit(plan.commit, plan.changed)
+    return _outcome(plan, tree, made, name)
+
+
+def _edited(order: Order, plan: ChangePlan, tree: Tree) -> Generator[Effect, Any, dict[str, bytes | None]]:
+    """Drive ``edit``, whose requests know nothing of roles and phases."""
+    steps = edit(plan, tree, order.form)
+    request = next(steps, None) if plan.steps else None
+    if request is None:
+        return dict.fromkeys(plan.changed)  # a plan without steps only deletes
+    while True:
+        answer = yield from _asked(plan, request.step, request.attempt, request.prompt)
+        try:
+            request = steps.send(answer)
+        except StopIteration as stop:
+            made: dict[str, bytes | None] = stop.value
+            return made
+
+
+def _asked(plan: ChangePlan, number: int, attempt: int, prompt: Prompt) -> Generator[Effect, Any, str]:
+    try:
+        return (yield from ask(Ask("edit", "editor", prompt, attempt)))
+    except BudgetError as error:
+        raise TooLongError(
+            f"step {number + 1} ({plan.steps[number].target}): {error}",
+            hint="Narrow the step down to a symbol (path::Class.method), or split it.",
+        ) from None
+
+
+def _outcome(plan: ChangePlan, tree: Tree, made: Tree, commit: str | None = None) -> Outcome:
+    files = tuple((path, _status(tree.get(path), made.get(path))) for path in plan.changed)
+    diff = "".join(_diff(path, tree.get(path), made.get(path)) for path in plan.changed)
+    return Outcome(plan, files, diff, commit)
+
+
+def _status(before: bytes | None, after: bytes | None) -> Status:
+    if before == after:
+        return "unchanged"
+    return "created" if before is None else "deleted" if after is None else "edited"
+
+
+def _diff(path: str, before: bytes | None, after: bytes | None) -> str:
+    old, new = _lines(before), _lines(after)
+    names = ("/dev/null" if before is None else f"a/{path}", "/dev/null" if after is None else f"b/{path}")
+    return "".join(line if line.endswith("\n") else f"{line}\n" for line in difflib.unified_diff(old, new, *names))
+
+
+def _lines(data: bytes | None) -> list[str]:
+    try:
+        return [] if data is None else text_of(data).text.splitlines(keepends=True)
+    except EditRefusedError:
+        return ["(no text)\n"]
+
+
+def phases(order: Order) -> tuple[Phase, ...]:
+    """The phases that *order* goes through when all is well."""
+    first: tuple[Phase, ...] = ("research", "plan") if order.plan is None else ()
+    rest: tuple[Phase, ...] = (*first, "preflight", "edit", "check", *(("commit",) if order.commit else ()))
+    return rest if order.until is None else rest[: rest.index(order.until) + 1] if order.until in rest else first

@@ -1,0 +1,109 @@
+"""Research and plan: what the Architect is shown, and a plan or questions from its answers."""
+
+from collections.abc import Collection, Generator, Mapping
+from typing import Any
+
+from aidx.pipeline.artifact.parse import PlanError, found_in, parse
+from aidx.pipeline.artifact.plan import ChangePlan
+from aidx.pipeline.context.architect import architect_prompt, named, readable
+from aidx.pipeline.context.prompt import Prompt
+from aidx.pipeline.effects import Ask, Effect, ask, count, read, read_planned, tell
+from aidx.pipeline.ending import BlockedError, LintError, TooLongError
+from aidx.pipeline.lint import lint
+from aidx.ports import RefusedPathError
+
+ATTEMPTS = 3  # the answer, and two repairs with what is wrong
+
+
+def research(task: str) -> Generator[Effect, Any, dict[str, str]]:
+    """The files that *task* names and the tree has."""
+    files: dict[str, str] = {}
+    for path in named(task):
+        try:
+            files |= readable((yield from read(path)))
+        except RefusedPathError:
+            yield from tell(f"research: {path} is not read: it is no regular file below the root")
+    names = ", ".join(files) or "none: the task names no file of the tree"
+    yield from tell(f"research: files named in the task: {names}")
+    return files
+
+
+def within_gate(
+    task: str, files: Mapping[str, str], checks: Collection[str]
+) -> Generator[Effect, Any, tuple[dict[str, str], tuple[str, ...]]]:
+    """Those of *files* that the Architect's gate has room for, in order, and the names of the rest."""
+    kept: dict[str, str] = {}
+    left_out: list[str] = []
+    for path, text in files.items():
+        prompt = architect_prompt(task, {**kept, path: text}, left_out, sorted(checks))
+        (counted,) = yield from count("plan", "architect", prompt)
+        if counted.fits:
+            kept[path] = text
+        else:
+            left_out.append(path)
+            yield from tell(f"plan: {path} is left out: {counted.tokens} tokens, and the gate is {counted.gate}")
+    return kept, tuple(left_out)
+
+
+def first_prompt(task: str, files: Mapping[str, str], checks: Collection[str]) -> Generator[Effect, Any, Prompt]:
+    """What the Architect would be sent first; raises ``TooLongError`` where even the task alone is over its gate."""
+    kept, left_out = yield from within_gate(task, files, checks)
+    prompt = architect_prompt(task, kept, left_out, sorted(checks))
+    (counted,) = yield from count("plan", "architect", prompt)
+    if not counted.fits:
+        raise TooLongError(
+            f"the task takes {counted.tokens} tokens of the Architect's gate of {counted.gate}",
+            hint="Make TASK shorter, or give the architect a larger ctx_size.",
+        )
+    return prompt
+
+
+def planned(task: str, files: Mapping[str, str], checks: Collection[str]) -> Generator[Effect, Any, ChangePlan]:
+    """The Architect's plan for *task*.
+
+    Raises ``BlockedError`` with its questions, and ``LintError`` where three answers hold no plan for this tree.
+    """
+    kept, left_out = yield from within_gate(task, files, checks)
+    problems: list[str] = []
+    for number in range(1, ATTEMPTS + 1):
+        note = "Your last answer was not taken:\n" + "\n".join(problems) if problems else ""
+        prompt = architect_prompt(task, kept, left_out, sorted(checks), note)
+        answer = yield from ask(Ask("plan", "architect", prompt, number))
+        plan, problems = _plan_in(answer)
+        if plan is not None:
+            problems = yield from _unfit(plan, checks)
+            if not problems:
+                return plan
+        yield from tell(f"plan: answer {number} is not taken: {problems[0]}")
+    raise LintError(
+        f"the Architect gave no plan in {ATTEMPTS} answers: {problems[0]}",
+        hint="Say more in TASK, write the plan yourself (--plan), or use a stronger architect.",
+    )
+
+
+def _plan_in(answer: str) -> tuple[ChangePlan | None, list[str]]:
+    text = found_in(answer)
+    if text is None:
+        if questions := _questions(answer):
+            raise BlockedError(
+                "the Architect asks: " + " ".join(f"{number}. {text}" for number, text in enumerate(questions, 1)),
+                hint="Answer in TASK and run again.",
+            )
+        return None, ["there is no line that begins with '# Plan: '"]
+    try:
+        return parse(text), []
+    except PlanError as error:
+        return None, [f"line {problem.line} of the plan: {problem.text}" for problem in error.problems]
+
+
+def _unfit(plan: ChangePlan, checks: Collection[str]) -> Generator[Effect, Any, list[str]]:
+    """What speaks against *plan* in this tree."""
+    try:
+        tree = yield from read_planned(*(file.path for file in plan.files))
+    except LintError as error:
+        return [str(error)]
+    return [finding.text for finding in lint(plan, tree, checks)]
+
+
+def _questions(answer: str) -> list[str]:
+    return [line.strip(" -*").strip() for line in answer.splitlines() if line.strip().endswith("?")]

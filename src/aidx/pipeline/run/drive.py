@@ -1,0 +1,205 @@
+"""Drives the pipeline: carries out each effect, or finds its answer in the record of an earlier attempt."""
+
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aidx.errors import AidxError
+from aidx.pipeline.checks import judge
+from aidx.pipeline.contract import Finished, Json, PhaseRun, ending
+from aidx.pipeline.effects import Ask, Commit, Confirm, Count, Effect, Enter, Flow, Keep, Phase, Read, Save, Tell, Try
+from aidx.pipeline.ending import NotConfirmedError
+from aidx.pipeline.flow import Outcome
+from aidx.pipeline.replay import Replay, line, record
+from aidx.pipeline.run.models import Models, Seat
+from aidx.pipeline.run.trial import Trial
+from aidx.ports import Checker, Ran, Records, Repository, Workspace
+
+ANSWERS, LEDGER, PLAN, FOLDERS = "answers.jsonl", "ledger.jsonl", "plan.md", "folders.json"
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """What a run works with; without *records* (a dry run) nothing is kept.
+
+    *commands* are the configured checks. *confirm* asks a person about a plan and its hash, and says ``None``
+    where nobody can be asked.
+    """
+
+    workspace: Workspace
+    seats: Mapping[str, Callable[[], Seat]]
+    records: Records | None
+    checker: Checker
+    commands: Mapping[str, tuple[str, ...]]
+    repository: Repository
+    confirm: Callable[[str, str], bool | None]
+    tell: Callable[[str], object]
+
+
+def drive(flow: Flow, world: World) -> Finished:
+    """Drive *flow* to its end; errors of our own tree become part of what is returned.
+
+    Whatever ends it, the tree is as planned or as before, and no engine is left behind.
+    """
+    return _Drive(world).run(flow)
+
+
+class _Drive:
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._models = Models(world.seats)
+        self._trial = Trial(world.workspace)
+        self._replay = Replay(self._lines(ANSWERS))
+        self._request: Json | None = None
+        self._phases: list[PhaseRun] = []
+        self._phase: tuple[Phase, float] | None = None
+        self._forecasts: list[Json] = []
+        self._mend_records()
+
+    def run(self, flow: Flow) -> Finished:
+        outcome, error = Outcome(), None
+        try:
+            outcome = self._feed(flow)
+        except AidxError as wrong:
+            error = wrong
+        finally:
+            self._models.close()
+            self._trial.undo(self._folders())
+        self._leave(error)
+        name = "" if self._world.records is None else self._world.records.name
+        requests = (*self._ledger(), *self._forecasts)
+        return Finished(name, tuple(self._phases), requests, self._models.kv_bytes, outcome, error)
+
+    def _feed(self, flow: Flow) -> Outcome:
+        reply: Any = None
+        error: AidxError | None = None
+        while True:
+            try:
+                effect = flow.send(reply) if error is None else flow.throw(error)
+            except StopIteration as stop:
+                outcome: Outcome = stop.value
+                return outcome
+            reply, error = None, None
+            try:
+                reply = self._answered(effect)
+            except AidxError as wrong:
+                error = wrong
+
+    def _answered(self, effect: Effect) -> Any:  # noqa: ANN401 - each effect has an answer of its own
+        if isinstance(effect, Try):
+            self._trial.propose(effect.changes, effect.before)
+        found = self._replay.find(effect)
+        if found is not None:
+            return found[0]
+        self._request = None
+        answer = self._carried_out(effect)
+        text = line(effect, answer, self._request)
+        if text is not None and not (isinstance(effect, Try) and self._broken(effect, answer)):
+            self._append(ANSWERS, text)
+        if self._request is not None:
+            self._append(LEDGER, json.dumps(self._request).encode() + b"\n")
+        return answer
+
+    def _carried_out(self, effect: Effect) -> Any:  # noqa: ANN401
+        doers: dict[type, Callable[[Any], Any]] = {
+            Enter: self._enter,
+            Tell: lambda effect: self._world.tell(effect.line),
+            Read: lambda effect: {path: self._world.workspace.read(path) for path in effect.paths},
+            Save: self._save,
+            Count: self._count,
+            Ask: self._ask,
+            Confirm: self._confirm,
+            Try: self._try,
+            Keep: lambda _: self._trial.keep(),
+            Commit: lambda effect: self._world.repository.commit(effect.message, effect.paths),
+        }
+        return doers[type(effect)](effect)
+
+    def _count(self, effect: Count) -> object:
+        counted = self._models.count(effect.role, effect.prompts)
+        if self._world.records is None:
+            self._forecasts = [self._models.forecast(effect.phase, effect.role, each).json for each in counted]
+        return counted
+
+    def _ask(self, ask: Ask) -> str:
+        again = f", attempt {ask.attempt}" if ask.attempt > 1 else ""
+        self._world.tell(f"{ask.phase}: asking the {ask.role}{again}")
+        text, request = self._models.ask(ask)
+        self._request = request.json
+        size = f"{request.prompt_tokens} of {request.gate} prompt tokens, {request.completion_tokens} written"
+        self._world.tell(f"{request.phase}: {request.model} answered: {size}")
+        return text
+
+    def _confirm(self, effect: Confirm) -> bool:
+        said = self._world.confirm(effect.plan_hash, effect.text)
+        if said is None:
+            assert self._world.records is not None
+            raise NotConfirmedError(
+                f"nobody has agreed to plan {effect.plan_hash}, and here is no terminal to ask at; nothing was changed",
+                hint=f"Read it, then: aidx run --resume {self._world.records.name} --yes",
+            )
+        return said
+
+    def _try(self, effect: Try) -> tuple[Ran, ...]:
+        """Put the changes in and run the checks; the first that cannot work ends them."""
+        records = self._world.records
+        assert records is not None
+        if records.read(FOLDERS) is None:
+            made = [path for path, data in effect.changes.items() if data is not None]
+            records.write(FOLDERS, json.dumps(self._world.workspace.missing(made)).encode())
+        self._trial.settle()
+        found: list[Ran] = []
+        for name in effect.checks:
+            self._world.tell(f"check: {name}")
+            found.append(self._world.checker.run(self._world.commands[name]))
+            self._trial.look()
+            if judge(self._world.commands[name], found[-1]) == "infrastructure":
+                break
+        return (*found, *[Ran(0, "")] * (len(effect.checks) - len(found)))
+
+    def _broken(self, effect: Try, results: tuple[Ran, ...]) -> bool:
+        """A check that could not work says nothing about the tree: it is run again by ``--resume``."""
+        commands = (self._world.commands[name] for name in effect.checks)
+        return any(judge(argv, ran) == "infrastructure" for argv, ran in zip(commands, results, strict=True))
+
+    def _folders(self) -> tuple[str, ...]:
+        """The folders that were not there when the run first changed the tree: ours to delete again."""
+        kept = None if self._world.records is None else self._world.records.read(FOLDERS)
+        return () if kept is None else tuple(json.loads(kept))
+
+    def _save(self, effect: Save) -> None:
+        records, text = self._world.records, effect.text.encode()
+        if records is not None and records.read(PLAN) != text:
+            records.write(PLAN, text)
+
+    def _enter(self, effect: Enter) -> None:
+        self._leave(None)
+        self._phase = (effect.phase, time.monotonic())
+
+    def _leave(self, error: AidxError | None) -> None:
+        if self._phase is not None:
+            name, begun = self._phase
+            self._phases.append(PhaseRun(name, ending(error), round(time.monotonic() - begun, 3)))
+            self._phase = None
+
+    def _mend_records(self) -> None:
+        """End a line that was cut off, and tell the ledger of an answer that it had not heard of."""
+        for name in (ANSWERS, LEDGER):
+            data = None if self._world.records is None else self._world.records.read(name)
+            if data and not data.endswith(b"\n"):
+                self._append(name, b"\n")
+        for request in self._replay.requests[len(self._ledger()) :]:
+            self._append(LEDGER, json.dumps(request).encode() + b"\n")
+
+    def _ledger(self) -> tuple[Json, ...]:
+        return tuple(found for text in self._lines(LEDGER) if (found := record(text)) is not None)
+
+    def _append(self, name: str, text: bytes) -> None:
+        if self._world.records is not None:
+            self._world.records.append(name, text)
+
+    def _lines(self, name: str) -> list[bytes]:
+        data = None if self._world.records is None else self._world.records.read(name)
+        return [] if data is None else data.splitlines()

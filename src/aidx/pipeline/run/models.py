@@ -1,0 +1,194 @@
+"""The models behind the roles: started when they are needed, one of this machine's at a time."""
+
+import asyncio  # noqa: TID253 - this module is imported when a pipeline is run, and not before
+import json
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from aidx.errors import AidxError, BudgetError, EngineError, InputError
+from aidx.gate.admit import Limits
+from aidx.gate.drive import Gate, Grant
+from aidx.gate.prompt import Prompt as Sent
+from aidx.gate.prompt import Turn
+from aidx.gate.reply import Reply
+from aidx.pipeline.context.prompt import Prompt
+from aidx.pipeline.contract import Request
+from aidx.pipeline.effects import Ask, Counted, Phase
+from aidx.ports import Chat, Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Who fills a role: a *model*, how it is started, and what it may use.
+
+    *cell_bytes* is what one token of context takes, *kv_bytes* the whole cache as planned (0: not on this machine);
+    *max_kv* bounds it.
+    """
+
+    model: str
+    limits: Limits
+    start: Callable[[], Deployment]
+    cell_bytes: int = 0
+    kv_bytes: int = 0
+    max_kv: int | None = None
+
+
+@dataclass(slots=True)
+class _Open:
+    seat: Seat
+    deployment: Deployment
+    chat: Chat
+    gate: Gate
+
+
+class Models:
+    """The roles in use, with an event loop of their own that turns only while a model is spoken to.
+
+    Phases follow each other, so that the memory of one local model is all that a run takes: opening a role closes
+    the one before.
+    """
+
+    def __init__(self, seats: Mapping[str, Callable[[], Seat]]) -> None:
+        self._seats = seats
+        self._known: dict[str, Seat] = {}
+        self._open: dict[str, _Open] = {}
+        self._loop = asyncio.Runner()
+        self.kv_bytes: dict[str, int] = {}
+
+    def count(self, role: str, prompts: tuple[Prompt, ...]) -> tuple[Counted, ...]:
+        """The size of *prompts*, and of each of their items."""
+        if not prompts:
+            return ()
+        model = self._model(role)
+
+        async def every() -> tuple[Counted, ...]:
+            return tuple([await _counted(model, prompt) for prompt in prompts])
+
+        return self._loop.run(every())
+
+    def ask(self, ask: Ask) -> tuple[str, Request]:
+        """The answer to *ask*, and its line of the ledger.
+
+        Raises ``RefusedError`` for a prompt over the gate, ``EngineError`` for an engine that fails.
+        """
+        return self._loop.run(self._asked(self._model(ask.role), ask))
+
+    async def _asked(self, model: _Open, ask: Ask) -> tuple[str, Request]:
+        async with await model.gate.admit(_sent(ask.prompt, ask.schema)) as grant:
+            counted = await _counted(model, ask.prompt)
+            reply = await _reply(grant)
+            cells = grant.booking.admitted.cells
+        if reply.finish_reason == "length":
+            raise EngineError(
+                f"the {ask.role}'s answer was cut after {reply.usage.get('completion_tokens', 0)} tokens",
+                hint=f"Give [roles.{ask.role}] a larger max_tokens, or make the step smaller.",
+                code="answer_cut",
+            )
+        tokens = reply.usage.get("prompt_tokens", counted.tokens)
+        written = reply.usage.get("completion_tokens", 0)
+        seat, gate = model.seat, counted.gate
+        return reply.text, Request(
+            ask.phase, ask.role, seat.model, tokens, written, gate, cells, cells * seat.cell_bytes, counted.items
+        )
+
+    def forecast(self, phase: Phase, role: str, counted: Counted) -> Request:
+        """The request that *counted* would become; nothing is sent."""
+        seat = self._seat(role)
+        cells = counted.tokens + seat.limits.output(counted.tokens)
+        size = cells * seat.cell_bytes
+        return Request(phase, role, seat.model, counted.tokens, 0, counted.gate, cells, size, counted.items)
+
+    def close(self) -> None:
+        """Stop whatever runs."""
+        for role in list(self._open):
+            self._stop(role)
+        self._loop.close()
+
+    def _seat(self, role: str) -> Seat:
+        if role not in self._known:
+            if role not in self._seats:
+                raise InputError(
+                    f"no model fills the role {role}",
+                    hint=f"Write [roles.{role}] into aidx.toml, or bring your own plan with --plan.",
+                )
+            self._known[role] = self._seats[role]()
+        return self._known[role]
+
+    def _model(self, role: str) -> _Open:
+        if role not in self._open:
+            seat = self._seat(role)
+            _within(seat, seat.kv_bytes, "is planned to take")
+            for other, model in list(self._open.items()):
+                if model.seat.kv_bytes and seat.kv_bytes:
+                    self._stop(other)
+            self._open[role] = self._started(role, seat)
+        return self._open[role]
+
+    def _started(self, role: str, seat: Seat) -> _Open:
+        deployment = seat.start()
+        try:
+            kv = _allocated(deployment) if seat.kv_bytes else 0
+            _within(seat, kv, "has taken")
+            self.kv_bytes[role] = max(self.kv_bytes.get(role, 0), kv)
+            chat = deployment.chat()
+        except AidxError:
+            deployment.stop()
+            raise
+        gate = Gate(seat.limits, time.monotonic)
+        gate.attach(chat)
+        return _Open(seat, deployment, chat, gate)
+
+    def _stop(self, role: str) -> None:
+        model = self._open.pop(role)
+        model.gate.detach()
+        model.deployment.stop()
+
+
+def _allocated(deployment: Deployment) -> int:
+    devices = deployment.allocated().devices.values()
+    return sum(entry.bytes for entries in devices for entry in entries if entry.what == "kv_cache")
+
+
+def _within(seat: Seat, kv: int, what: str) -> None:
+    if seat.max_kv is not None and kv > seat.max_kv:
+        raise BudgetError(
+            f"{seat.model} {what} {kv:,} bytes of KV cache, and max_kv is {seat.max_kv:,}",
+            hint="Lower the role's ctx_size, quantize its cache (cache_type_k, cache_type_v), or raise max_kv.",
+        )
+
+
+async def _reply(grant: Grant) -> Reply:
+    reply = Reply()
+    async for chunk in grant:
+        reply.feed(chunk)
+    if not reply.complete:
+        raise EngineError("the answer broke off", code="engine_failed", hint="Go on with --resume.")
+    return reply
+
+
+async def _counted(model: _Open, prompt: Prompt) -> Counted:
+    """Count *prompt* with its first item, with its first two, …: what each adds is its size, and they add up."""
+    items = tuple(item for item in prompt.items if item.text)
+    names = ["template and system" if prompt.system else "template", *(item.name for item in items)]
+    sizes = []
+    for number in range(len(items) + 1):
+        so_far = Prompt(prompt.system, items[:number])
+        sizes.append(await model.gate.counter.count(model.chat, _sent(so_far, None)))
+    added = (after - before for before, after in zip([0, *sizes], sizes, strict=False))
+    limits, tokens = model.seat.limits, sizes[-1]
+    fits = tokens <= limits.gate and tokens + limits.output(tokens) <= limits.n_ctx_seq
+    return Counted(tokens, limits.gate, tuple(zip(names, added, strict=True)), fits)
+
+
+def _sent(prompt: Prompt, schema: str | None) -> Sent:
+    """A chat completion request as the gate takes it; temperature 0, so that it can be repeated."""
+    turns = [
+        Turn(message["role"], message["content"], json.dumps(message, ensure_ascii=False).encode())
+        for message in prompt.messages
+    ]
+    fields: dict[str, object] = {"temperature": 0, "stream": True, "stream_options": {"include_usage": True}}
+    if schema is not None:
+        held = {"name": "answer", "strict": True, "schema": json.loads(schema)}
+        fields["response_format"] = {"type": "json_schema", "json_schema": held}
+    return Sent(tuple(turns), fields=json.dumps(fields).encode()[1:-1], stream=True)

@@ -1,0 +1,31 @@
+"""What a run of the pipeline works with, beside its models."""
+
+from typing import TYPE_CHECKING
+
+from aidx.ports import Checker, Records, Repository
+
+if TYPE_CHECKING:
+    from aidx.config.merge import Settled
+
+
+def records(root: str, run: str | None = None) -> Records:
+    """What a run leaves below *root*: a new one, or the one called *run*."""
+    from aidx.adapters.workspace.records import RunRecords
+
+    return RunRecords(root, run)
+
+
+def checker(root: str, settled: "Settled") -> Checker:
+    """Runs checks in *root*; the keys of configured services are kept from them."""
+    from aidx.adapters.checks import ProcessChecker
+
+    tables = settled.config.roles.values()
+    withheld = {str(table.api_key_env) for table in tables} | {str(settled.config.serve.api_key_env)}
+    return ProcessChecker(root, withheld)
+
+
+def repository(root: str) -> Repository:
+    """The git repository that *root* lies in."""
+    from aidx.adapters.git import Git
+
+    return Git(root)
