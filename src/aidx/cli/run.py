@@ -1,0 +1,262 @@
+"""``aidx run``: a task becomes a plan, and a plan becomes a changed tree, or nothing."""
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aidx.cli._options import common, settings
+from aidx.errors import InputError
+
+if TYPE_CHECKING:
+    from aidx.config.merge import Settled
+    from aidx.pipeline.contract import Finished
+    from aidx.pipeline.flow import Order
+    from aidx.plan.devices import Machine
+    from aidx.ports import Records, Workspace
+
+UNTIL = ("research", "plan", "preflight", "edit", "check")
+ORDER, DONE = "run.json", "done.json"  # files of a run
+
+
+@click.command()
+@click.argument("task", required=False)
+@click.option("--plan", "plan_file", type=click.Path(), help="A plan.md of your own: no architect is asked.")
+@click.option("--root", default=".", show_default=True, type=click.Path(), help="Folder to work in.")
+@click.option("--until", type=click.Choice(UNTIL), help="Last phase; go on later with --resume.")
+@click.option("--resume", metavar="ID", help="Go on with a run where it stopped, or was killed.")
+@click.option("--dry-run", is_flag=True, help="Show every context with its size; send and write nothing.")
+@click.option("--yes", is_flag=True, help="Agree to the plan without being asked.")
+@click.option("--commit", is_flag=True, help="Commit the plan's files with the plan's message.")
+@common
+def command(
+    task: str | None,
+    plan_file: str | None,
+    root: str,
+    until: str | None,
+    resume: str | None,
+    *,
+    dry_run: bool,
+    yes: bool,
+    commit: bool,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Carry out TASK: plan it, check the plan, let the Editor make the edits one by one, check the result.
+
+    The Editor sees one step at a time and no conversation. Only files that the plan names are changed, all of
+    them or none, and only after a person, or --yes, agreed. A check that fails puts the tree back as it was.
+    """
+    del verbose
+    if resume is not None and (task, plan_file) != (None, None):
+        raise InputError("--resume goes on with a run that has its task", hint="Leave TASK and --plan out.")
+    if resume is not None and dry_run:
+        raise InputError("--resume and --dry-run contradict each other", hint="Keep one of them.")
+    from contextlib import closing, nullcontext
+
+    from aidx import wiring
+
+    given: dict[str, Any] = {"task": task, "plan": _read_plan(plan_file), "commit": commit, "yes": yes}
+    opened = nullcontext() if dry_run else closing(_records(root, resume, given))
+    with opened as records:
+        if records is not None:
+            if (told := records.read(DONE)) is not None:
+                return _done_before(told, as_json=as_json, quiet=quiet)
+            given = _remembered(records, given)
+        order = _order(given, until, settings(), dry_run=dry_run)
+        with closing(wiring.workspace(root)) as workspace:
+            run = _drive(order, root, records, workspace, yes=given["yes"], quiet=quiet, as_json=as_json)
+        finished = order.until is None and run.error is None
+        if records is not None and finished:
+            records.write(DONE, json.dumps(_contract(run)).encode())
+    return _report(run, order, as_json=as_json, quiet=quiet)
+
+
+def _read_plan(path: str | None) -> str | None:
+    """The text of a person's plan, checked before anything is begun."""
+    if path is None:
+        return None
+    from aidx.pipeline.artifact.parse import parse
+
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:  # noqa: PTH123 - pathlib is not worth its import here
+            text = file.read()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path}: byte {error.start} is not UTF-8", hint="Save the plan as UTF-8 text.") from None
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}", hint="Give the file that holds the plan.") from None
+    parse(text)
+    return text
+
+
+def _records(root: str, resume: str | None, given: Mapping[str, Any]) -> "Records":
+    """The folder of the run; what a new one was told is the first thing in it."""
+    from aidx.wiring import runs
+
+    if resume is None and not given["task"] and given["plan"] is None:
+        raise InputError("there is nothing to do", hint="Say in TASK what to do, or bring a plan with --plan.")
+    if given["commit"]:
+        runs.repository(root).check()
+    records = runs.records(root, resume)
+    if resume is None:
+        records.write(ORDER, json.dumps(given).encode())
+    return records
+
+
+def _remembered(records: "Records", given: Mapping[str, Any]) -> dict[str, Any]:
+    """What the run was told when it began; ``--commit`` and ``--yes`` may be added later."""
+    data = records.read(ORDER)
+    if data is None:
+        raise InputError(f"run {records.name} was killed before it had begun", hint="Begin again, without --resume.")
+    told: dict[str, Any] = json.loads(data)
+    return {**told, "commit": told["commit"] or given["commit"], "yes": told["yes"] or given["yes"]}
+
+
+def _order(given: Mapping[str, Any], until: str | None, settled: "Settled", *, dry_run: bool) -> "Order":
+    from aidx.cli._crew import edits_lines
+    from aidx.pipeline.artifact.parse import parse
+    from aidx.pipeline.flow import Order
+
+    if not given["task"] and given["plan"] is None:
+        raise InputError("there is nothing to do", hint="Say in TASK what to do, or bring a plan with --plan.")
+    if given["plan"] is not None and until in {"research", "plan"}:
+        raise InputError(f"--until {until} has nothing to do: the plan is there", hint="Leave it out.")
+    return Order(
+        task=given["task"] or parse(given["plan"]).title,
+        plan=given["plan"],
+        until=until,  # type: ignore[arg-type]
+        commit=given["commit"],
+        dry_run=dry_run,
+        form="lines" if edits_lines(settled) else "blocks",
+        checks=dict(settled.config.checks),
+        thinking="thinking" in settled.config.roles,
+    )
+
+
+def _drive(
+    order: "Order",
+    root: str,
+    records: "Records | None",
+    workspace: "Workspace",
+    *,
+    yes: bool,
+    quiet: bool,
+    as_json: bool,
+) -> "Finished":
+    from aidx.cli._crew import EDITOR, seats
+    from aidx.pipeline.flow import pipeline
+    from aidx.pipeline.run import World, drive
+    from aidx.wiring import runs
+
+    settled = settings()
+    tell: Callable[[str], object] = _silent if quiet else _progress
+    if "editor" not in settled.config.roles:
+        tell(f"no editor is configured: {EDITOR} edits, which knows function headers and first statements")
+    if records is not None:
+        tell(f"run {records.name}")
+    world = World(
+        workspace=workspace,
+        seats=seats(settled, _machine(settled)),
+        records=records,
+        checker=runs.checker(root, settled),
+        commands=order.checks,
+        repository=runs.repository(root),
+        confirm=_agreed if yes else _asked_person(as_json=as_json),
+        tell=tell,
+    )
+    return drive(pipeline(order), world)
+
+
+def _machine(settled: "Settled") -> "Machine":
+    """The machine of ``[device]``, or this one."""
+    from aidx import wiring
+    from aidx.plan.wish import Wish
+
+    device = settled.config.device
+    return wiring.machine(Wish(device.vram, (), device.host_ram, device.driver, device.total))
+
+
+def _agreed(plan_hash: str, text: str) -> bool:
+    """The yes that was given beforehand."""
+    del plan_hash, text
+    return True
+
+
+def _asked_person(*, as_json: bool) -> Callable[[str, str], bool | None]:
+    def confirm(plan_hash: str, text: str) -> bool | None:
+        from aidx.cli._text import safe
+
+        click.echo("\n".join(map(safe, text.rstrip().split("\n"))), err=as_json)
+        if not sys.stdin.isatty():
+            return None
+        return click.confirm(f"Carry out plan {plan_hash}?", default=False, err=True)
+
+    return confirm
+
+
+def _done_before(told: bytes, *, as_json: bool, quiet: bool) -> int:
+    found = json.loads(told)
+    if as_json:
+        click.echo(json.dumps(found))
+    elif not quiet:
+        click.echo(f"run {found['id']} is done: nothing is left to do")
+    return 0
+
+
+def _report(run: "Finished", order: "Order", *, as_json: bool, quiet: bool) -> int:
+    from aidx.pipeline.contract import has_verdict
+
+    if as_json and has_verdict(run.error):
+        click.echo(json.dumps(_contract(run)))
+        return 0 if run.error is None else run.error.exit_code
+    if run.error is not None:
+        raise run.error
+    if as_json:
+        click.echo(json.dumps(_contract(run)))
+    else:
+        _show(run, order, quiet=quiet)
+    return 0
+
+
+def _show(run: "Finished", order: "Order", *, quiet: bool) -> None:
+    from aidx.cli._text import safe
+
+    outcome = run.outcome
+    for phase, about, counted in outcome.contexts:
+        click.echo(safe(f"{phase}: {about}: {counted.tokens} of {counted.gate} prompt tokens"))
+        for item, tokens in counted.items:
+            click.echo(safe(f"  {tokens:>6}  {item}"))
+    if outcome.diff:
+        click.echo("\n".join(map(safe, outcome.diff.rstrip("\n").split("\n"))))
+    for path, status in outcome.files:
+        click.echo(safe(f"{path}: {'would be ' if order.until == 'edit' and status != 'unchanged' else ''}{status}"))
+    if outcome.commit is not None:
+        click.echo(f"commit {outcome.commit}")
+    if quiet:
+        return
+    for role, peak in _contract(run)["peak_prompt_tokens"].items():
+        click.echo(f"{role}: at most {peak} prompt tokens; KV cache {run.kv_bytes.get(role, 0):,} B", err=True)
+    if order.until is not None and not order.dry_run:
+        click.echo(f"stopped after {order.until}; go on: aidx run --resume {run.id}", err=True)
+
+
+def _contract(run: "Finished") -> dict[str, Any]:
+    from aidx.pipeline.contract import as_json
+
+    return as_json(run)
+
+
+def _progress(line: str) -> None:
+    from aidx.cli._text import safe
+
+    click.echo(safe(f"aidx: {line}"), err=True)
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""
+
+
+__all__ = ["command"]

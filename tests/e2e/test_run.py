@@ -1,0 +1,205 @@
+"""``aidx run`` as it is typed, with the small model as the Editor and tests as checks."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.resources import files
+
+import jsonschema_rs
+import pytest
+
+SOURCE = '"""Rows."""\n\n\ndef first(rows):\n    for row in rows:\n        return row\n'
+EDITED = SOURCE.replace("(rows)", "(rows, limit=10)")
+TESTS = 'from rows import first\n\nassert first([1, 2], limit=3) == 1, "rows.py: no limit"\n'
+PLAN = """\
+# Plan: let first take a limit
+
+## Files
+- `rows.py` (edit)
+
+## Steps
+1. `rows.py::first`: Add a parameter limit with default 10.
+
+## Checks
+- tests
+
+## Commit
+feat(rows): let first take a limit
+"""
+
+
+@pytest.fixture
+def root(tmp_path):
+    root = tmp_path / "tree"
+    root.mkdir()
+    (root / "rows.py").write_text(SOURCE)
+    (root / "check.py").write_text(TESTS)
+    (root / "plan.md").write_text(PLAN)
+    argv = json.dumps([sys.executable, "-B", "check.py"])
+    (root / "aidx.toml").write_text(f"[checks]\ntests = {argv}\n")
+    return root
+
+
+def aidx(root, *words, stdin=subprocess.DEVNULL):
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIDX_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "aidx", "run", *words],
+        cwd=root,
+        env=environment,
+        stdin=stdin,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done
+
+
+def valid(text):
+    schema = json.loads((files("aidx") / "data" / "schemas" / "run.json").read_text("utf-8"))
+    found = json.loads(text)
+    jsonschema_rs.validator_for(schema).validate(found)
+    return found
+
+
+def test_a_plan_written_by_hand_is_carried_out_by_the_small_model(root):
+    done = aidx(root, "--plan", "plan.md", "--yes", "--json")
+
+    found = valid(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert found["status"] == "done"
+    assert found["files"] == [{"path": "rows.py", "status": "edited"}]
+    assert (root / "rows.py").read_text() == EDITED
+    (request,) = found["requests"]
+    assert request["model"] == "aidx-tiny"
+    assert sum(item["tokens"] for item in request["context"]) == request["prompt_tokens"] <= request["gate"]
+    assert found["peak_kv_bytes"]["editor"] == 1024 * 6144  # 6 layers x 4 heads x 64 x K and V x 2 bytes
+    again = aidx(root, "--resume", found["id"], "--json")
+    assert json.loads(again.stdout) == found
+
+
+def test_a_wrong_edit_is_caught_by_the_checks_and_taken_back(root):
+    (root / "check.py").write_text("print('rows.py: first must stay as it is')\nraise SystemExit(1)\n")
+
+    done = aidx(root, "--plan", "plan.md", "--yes", "--json")
+
+    found = valid(done.stdout)
+    assert done.returncode == 5
+    assert found["status"] == "failed"
+    assert "first must stay as it is" in found["reason"]
+    assert (root / "rows.py").read_text() == SOURCE
+
+
+def test_nobody_is_asked_where_there_is_no_terminal(root):
+    done = aidx(root, "--plan", "plan.md")
+
+    assert done.returncode == 2
+    assert "# Plan: let first take a limit" in done.stdout
+    assert "nothing was changed" in done.stderr
+    name = done.stderr.split("--resume ")[1].split()[0]
+    assert (root / "rows.py").read_text() == SOURCE
+
+    resumed = aidx(root, "--resume", name, "--yes")
+    assert resumed.returncode == 0, resumed.stderr
+    assert (root / "rows.py").read_text() == EDITED
+
+
+def test_a_dry_run_shows_each_context_and_leaves_nothing(root):
+    before = sorted(path.name for path in root.iterdir())
+
+    done = aidx(root, "--plan", "plan.md", "--dry-run")
+    as_json = valid(aidx(root, "--plan", "plan.md", "--dry-run", "--json").stdout)
+
+    assert done.returncode == 0, done.stderr
+    assert "edit: rows.py::first: 60 of 768 prompt tokens" in done.stdout
+    assert [request["completion_tokens"] for request in as_json["requests"]] == [0]
+    assert sorted(path.name for path in root.iterdir()) == before
+
+
+def test_until_edit_shows_the_diff_and_resume_goes_on(root):
+    done = aidx(root, "--plan", "plan.md", "--yes", "--until", "edit")
+
+    assert done.returncode == 0, done.stderr
+    assert "+def first(rows, limit=10):" in done.stdout
+    assert "rows.py: would be edited" in done.stdout
+    assert (root / "rows.py").read_text() == SOURCE
+    name = done.stderr.split("--resume ")[1].split()[0]
+    assert aidx(root, "--resume", name).returncode == 0
+    assert (root / "rows.py").read_text() == EDITED
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        (("`rows.py` (edit)", "`../rows.py` (edit)"), 2, "line 4"),
+        (("`rows.py` (edit)", "`.git/hooks/pre-commit` (edit)"), 2, "line 4"),
+        (("# Plan: let", "Plan let"), 2, "line 1"),
+        (("- tests", "- rm"), 2, "check rm does not stand under [checks]"),
+        (("rows.py::first", "rows.py::last"), 2, "has no symbol last"),
+        (("default 10.", "default 10. " + "Mind the row. " * 400), 3, "step 1 (rows.py::first) takes"),
+        (("Add a parameter limit with default 10.", "Sing a song about it, please."), 5, ""),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_exit_code_and_nothing_is_changed(root, change, code, said):
+    (root / "plan.md").write_text(PLAN.replace(*change))
+
+    done = aidx(root, "--plan", "plan.md", "--yes", "-q")
+
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert (root / "rows.py").read_text() == SOURCE
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "there is nothing to do"),
+        (["--resume", "20260101-000000-abcd"], "there is no run"),
+        (["--resume", "../../etc"], "there is no run"),
+        (["x", "--resume", "20260101-000000-abcd"], "has its task"),
+        (["--plan", "nowhere.md"], "cannot read nowhere.md"),
+        (["x", "--root", "nowhere"], "cannot work in nowhere"),
+        (["--plan", "plan.md", "--commit"], "no git repository"),
+        (["--plan", "plan.md", "--until", "plan"], "nothing to do"),
+        (["a task for nobody"], "no model fills the role architect"),
+    ],
+)
+def test_commands_that_cannot_be_meant(root, words, said):
+    done = aidx(root, *words)
+
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr
+    assert "hint: " in done.stderr
+
+
+def test_max_kv_is_a_bound(root):
+    with (root / "aidx.toml").open("a") as file:
+        file.write('[pipeline]\nmax_kv = "6M"\n')
+    assert aidx(root, "--plan", "plan.md", "--dry-run").returncode == 0
+
+    (root / "aidx.toml").write_text((root / "aidx.toml").read_text().replace("6M", "5M"))
+    smaller = json.loads(aidx(root, "--plan", "plan.md", "--yes", "--json").stdout)
+    assert smaller["peak_kv_bytes"]["editor"] <= 5 << 20
+
+    (root / "rows.py").write_text(SOURCE)
+    with (root / "aidx.toml").open("a") as file:
+        file.write('[roles.editor]\nmodel = "aidx-tiny"\nengine = "embedded"\nctx_size = 1024\nedit_format = "lines"\n')
+    done = aidx(root, "--plan", "plan.md", "--yes")
+
+    assert done.returncode == 3
+    assert "max_kv" in done.stderr
+    assert (root / "rows.py").read_text() == SOURCE
+
+
+def test_a_configured_editor_is_started_as_planned(root):
+    with (root / "aidx.toml").open("a") as file:
+        file.write('[roles.editor]\nmodel = "aidx-tiny"\nengine = "embedded"\nctx_size = 512\nedit_format = "lines"\n')
+        file.write("max_tokens = 100\n")
+
+    done = aidx(root, "--plan", "plan.md", "--yes", "--json")
+
+    assert done.returncode == 0, done.stderr
+    found = valid(done.stdout)
+    assert found["requests"][0]["gate"] == 412
+    assert found["peak_kv_bytes"]["editor"] == 512 * 6144
