@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from aidx.advise.run import plan
+from aidx.advise.one import plan
 from aidx.model.spec import ModelSpec
 from aidx.plan.article import CARD, GATE, QUANTS, WINDOW, Claim, Evidence, claims
 from aidx.plan.devices import Machine, host, wished_gpu

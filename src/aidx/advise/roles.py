@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import replace
 
-from aidx.advise.run import choose
+from aidx.advise.best import choose
 from aidx.model.catalogue import Cloud
 from aidx.plan.choice import Candidate, Chosen, Terms
 from aidx.plan.devices import Machine

@@ -67,8 +67,6 @@ def planned(model: str | None, need: Need, machine: Machine, model_options: dict
     from dataclasses import replace
 
     from aidx import wiring
-    from aidx.advise import deploy
-    from aidx.advise import plan as make
 
     files = model_options["files"]
     options = {name: value for name, value in model_options.items() if name != "files"}
@@ -80,8 +78,12 @@ def planned(model: str | None, need: Need, machine: Machine, model_options: dict
     roles = None if model is not None else wiring.configured(settings(), need, **options)
     with wiring.asking(need, warm=True) as prober:
         if roles is not None:
+            from aidx.advise import deploy
+
             plan = deploy(roles.members, machine, prober, roles.remotes)
             return replace(plan, notes=(*plan.notes, *roles.notes))
+        from aidx.advise import plan as make
+
         assert model is not None
         found = wiring.resolve_for(need.engine, model, **options)
         beside = wiring.beside(files, found.model)

@@ -1,0 +1,26 @@
+"""Feeds the pure generators of ``plan`` with a prober's answers."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from typing import TypeVar, cast
+
+from aidx.plan.need import Need
+from aidx.plan.probe import Answer, Probe, Unanswered
+from aidx.ports import Prober
+
+Found = TypeVar("Found")
+
+
+def asked(need: Need, prober: Prober | None) -> Need:
+    """*need*, fast where there is nobody to ask."""
+    return replace(need, fast=need.fast or prober is None)
+
+
+def drive(run: Generator[Probe, Answer, Found], prober: Prober | None) -> Found:
+    """What *run* returns; blocks while *prober* asks the engine."""
+    try:
+        probe = next(run)
+        while True:
+            probe = run.send(Unanswered("no engine was named") if prober is None else prober.ask(probe))
+    except StopIteration as stop:
+        return cast("Found", stop.value)

@@ -1,0 +1,24 @@
+"""Plans a whole deployment."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from aidx.advise.driving import drive
+from aidx.plan.deployment.members import Member, Remote
+from aidx.plan.deployment.plan import deploy as steps
+from aidx.plan.devices import Machine
+from aidx.plan.result import Plan
+from aidx.ports import Prober
+
+
+def deploy(
+    members: Sequence[Member], machine: Machine, prober: Prober | None = None, remotes: Sequence[Remote] = ()
+) -> Plan:
+    """Plan all *members* together on *machine*; blocks while *prober* asks the engine.
+
+    Without a *prober* closed forms answer alone. *remotes* are roles that run elsewhere. Raises as
+    ``aidx.plan.deployment.plan.deploy`` does.
+    """
+    if prober is None:
+        members = tuple(replace(member, need=replace(member.need, fast=True)) for member in members)
+    return drive(steps(members, machine, remotes), prober)
