@@ -5,7 +5,7 @@ tests (``tests/contract``).
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from aidx.budget.ledger import Entry
@@ -36,7 +36,8 @@ class Launch:
     """What an engine is started with: a model file, the name it answers to, the planned settings.
 
     *threads* ``None`` takes the physical cores that this process may use; *loras* are files of adapters. With
-    *embedding* it turns texts into vectors and answers nothing else.
+    *embedding* it turns texts into vectors and answers nothing else. With *urls* the engine runs already, there:
+    it is attached to, with *key* where it wants one, and *path* is empty unless the model is a file here as well.
     """
 
     path: str
@@ -45,6 +46,8 @@ class Launch:
     threads: int | None = None
     loras: tuple[str, ...] = ()
     embedding: bool = False
+    urls: tuple[str, ...] = ()
+    key: str | None = field(default=None, repr=False)
 
 
 Kind = prompt.Kind
@@ -81,6 +84,11 @@ class Allocated:
 
 class Tokenizer(Protocol):
     """Something that counts what a model will read."""
+
+    @property
+    def exact(self) -> bool:
+        """Whether it counts; a service that does not say how it counts is estimated."""
+        ...
 
     async def count(self, body: bytes, *, kind: Kind = "chat") -> int:
         """Tokens of the prompt that *body*, a request of *kind*, becomes, template and tools included.
@@ -265,8 +273,9 @@ class Engine(Protocol):
     def start(self, launch: Launch) -> Deployment:
         """Load the model and wait until it has answered a request of one token; blocks for as long as that takes.
 
-        Raises ``EngineError`` when the engine is missing, cannot load the model, or sees no GPU where layers
-        were planned on one. Nothing is left running then.
+        One that runs already is read back instead, where it says anything of itself. Raises ``EngineError`` when the
+        engine is missing, cannot load the model, or sees no GPU where layers were planned on one, ``BudgetError``
+        when one that runs already has less context than planned. Nothing of ours is left running then.
         """
         ...
 

@@ -107,9 +107,10 @@ def limits(
     prompt = context - output if gate is None else gate
     bounds = {"--max-tokens": output, "--gate": prompt, "--max-chat-history-tokens": history}
     for flag, value in bounds.items():
-        if value is not None and not (flag == "--max-chat-history-tokens" or 1) <= value < context:
+        least = 0 if flag == "--max-chat-history-tokens" else 1
+        if value is not None and not least <= value < context:
             raise InputError(
-                f"{flag} {value} does not fit into a context of {context}", hint=f"Give 1 to {context - 1}."
+                f"{flag} {value} does not fit into a context of {context}", hint=f"Give {least} to {context - 1}."
             )
     return Limits(settings.n_ctx, context, settings.parallel, prompt, output, history, overflow)
 

@@ -50,6 +50,11 @@ class Counter:
         self._warn = warn
         self._turn = asyncio.Semaphore(COUNTING)
 
+    @property
+    def knows(self) -> bool:
+        """Whether some prompts are counted here."""
+        return self._own is not None
+
     def know(self, own: Own | None) -> None:
         """Count with *own* from now on, unless it was found wrong already."""
         if self._trusted:

@@ -190,7 +190,7 @@ class Gate:
     def release(self, grant: "Grant") -> None:
         """Give back what was reserved and let the next ones in; what the engine said of the answer is noted."""
         booking, usage = grant.booking, grant.usage
-        if usage.prompt is not None:
+        if usage.prompt is not None and (grant.exact or self.counter.knows):  # an estimate is not held against it
             self.counter.compare(booking.prompt_tokens, usage.prompt)
         if usage.completion is not None and grant.first is not None:
             since = grant.first if grant.streamed else booking.begun
@@ -276,6 +276,7 @@ class Grant:
         self.usage = Usage()
         self.first: float | None = None
         self.streamed = fitted.prompt.stream
+        self.exact = chat.exact
         self._gate = gate
         self._pieces = 0
         if fitted.prompt.kind != "embedding":

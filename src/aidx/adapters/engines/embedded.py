@@ -100,6 +100,8 @@ class EmbeddedDeployment:
 class EmbeddedChat:
     """Chat completions by the child; it counts, too, with the model's own template."""
 
+    exact = True
+
     def __init__(self, pool: Pool, child: Child, longest_token: int, enforced: Enforced) -> None:
         self._pool = pool
         self._child = child

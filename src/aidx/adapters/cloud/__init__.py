@@ -1,0 +1,1 @@
+"""Models of services elsewhere: one file a protocol, NAME and ENGINE."""

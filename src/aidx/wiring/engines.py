@@ -1,0 +1,274 @@
+"""What fills a role: an engine that is started for it, one that runs already, or a service elsewhere."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from aidx.budget.settings import Settings
+from aidx.errors import BudgetError, CheckError, EngineError, InputError
+from aidx.plan.result import Plan, RolePlan
+from aidx.ports import Deployment, Engine, Launch
+
+if TYPE_CHECKING:
+    from aidx.config.values import RoleTable
+    from aidx.gate.admit import Limits, Overflow
+    from aidx.gate.count import Own
+
+Tell = Callable[[str], object]
+EMBEDDER: Final = "embedder"
+ELSEWHERE_SLOTS: Final = 8  # requests at a time to a service that says nothing of its own bounds
+ELSEWHERE_TOKENS: Final = 8192  # of output there: a plan is long, and models that think write more than is read
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What a role may be asked: see ``gate.admit.Limits``; ``None`` leaves it to the role's table, then to the plan."""
+
+    max_tokens: int | None = None
+    gate: int | None = None
+    history: int | None = None
+    overflow: "Overflow | None" = None
+
+    def over(self, table: "RoleTable | None") -> "Bounds":
+        """These, and the table's where these leave it open."""
+        if table is None:
+            return self
+        return Bounds(
+            max_tokens=table.max_tokens if self.max_tokens is None else self.max_tokens,
+            gate=table.gate if self.gate is None else self.gate,
+            history=table.max_chat_history_tokens if self.history is None else self.history,
+            overflow=self.overflow or table.overflow,
+        )
+
+    def of(self, settings: Settings, context_length: int) -> "Limits":
+        """The limits of a model that runs with *settings* and was trained for *context_length* tokens."""
+        from aidx.gate.admit import limits as of
+
+        return of(
+            settings,
+            context_length,
+            max_tokens=self.max_tokens,
+            gate=self.gate,
+            history=self.history,
+            overflow=self.overflow or "refuse",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A role and what fills it.
+
+    *start* blocks until the model answers and raises as ``wiring.start`` does; *limits* are for its gate. *cell_bytes*
+    are the bytes of one KV cell here (0: elsewhere), *path* is the model's file where that is known. With *embeds* it
+    makes vectors and answers nothing else; with *leaves* requests leave this machine.
+    """
+
+    role: str
+    model: str
+    engine: str
+    limits: "Limits"
+    start: Callable[[], Deployment]
+    cell_bytes: int = 0
+    path: str | None = None
+    embeds: bool = False
+    leaves: bool = False
+
+    def own(self) -> "Own | None":
+        """What it takes to count its tokens here; ``None`` where only the engine can."""
+        return None if self.path is None else own_count(self.path)
+
+
+def fill(
+    plan: Plan,
+    table: "RoleTable | None" = None,
+    *,
+    tell: Tell | None = None,
+    role: str = "editor",
+    bounds: "Bounds | None" = None,
+) -> Filled:
+    """What fills the one role of *plan* (a ``part`` of a deployment, or the plan of one model, filling *role*).
+
+    *table* is the role's own, if it has one: its bounds hold unless *bounds* give others, and its ``url`` is attached
+    to instead of starting anything. *tell* is handed what starting it found.
+    Raises ``BudgetError`` for a plan that does not hold, ``InputError`` for bounds that contradict it.
+    """
+    mine = plan.roles[0]
+    name = mine.role or role
+    if mine.model.source == "cloud":
+        if table is None:
+            raise InputError(f"{name} is not configured", hint=f"Configure [roles.{name}].")
+        return elsewhere(name, table, bounds=bounds)
+    held(plan)
+    found = (bounds or Bounds()).over(table).of(mine.settings, mine.model.context_length)
+    cache = sum(account.sum("kv_cache") for account in plan.ledger.accounts)
+    return Filled(
+        role=name,
+        model=mine.model.name,
+        engine=mine.engine,
+        limits=found,
+        start=partial(start, plan, tell, table=table),
+        cell_bytes=cache // found.n_ctx,
+        path=mine.model.path,
+        embeds=name == EMBEDDER,
+    )
+
+
+def fill_all(whole: Plan, tables: "Mapping[str, RoleTable]", *, tell: Tell | None = None) -> tuple[Filled, ...]:
+    """What fills each role of the deployment *whole*; raises as ``fill`` does."""
+    from aidx.plan.deployment.plan import part
+
+    held(whole)
+    names = [role.role for role in whole.roles if role.role is not None]
+    return tuple(fill(part(whole, name), tables.get(name), tell=tell) for name in names)
+
+
+def elsewhere(role: str, table: "RoleTable", *, bounds: "Bounds | None" = None) -> Filled:
+    """What fills *role* on another machine, as its *table* says; nothing is asked before ``start``.
+
+    Raises ``InputError`` for a table that does not say enough.
+    """
+    if table.model is None:
+        raise InputError(f"roles.{role} names no model", hint=f'Add model = "…" to [roles.{role}].')
+    slots = table.parallel or ELSEWHERE_SLOTS
+    context = _context(role, table)
+    asked = (bounds or Bounds()).over(table)
+    if asked.max_tokens is None:
+        asked = replace(asked, max_tokens=min(ELSEWHERE_TOKENS, max(context // 4, 1)))
+    settings = Settings(ctx_size=context * slots, parallel=slots)
+    launch = Launch("", table.model, replace(settings, ctx_size=context), embedding=role == EMBEDDER)
+    return Filled(
+        role=role,
+        model=table.model,
+        engine=table.engine,
+        limits=asked.of(settings, context),
+        start=partial(_attach, table.engine, launch, table),
+        embeds=role == EMBEDDER,
+        leaves=True,
+    )
+
+
+def start(plan: Plan, tell: Tell | None = None, *, table: "RoleTable | None" = None) -> Deployment:
+    """Start the engine that *plan* decided on, with exactly its settings; blocks until it answers.
+
+    Where *table* has a ``url``, the engine there is attached to and read back instead. Its own account of its
+    buffers is compared with the plan, entry by entry; *tell* is handed the result. A plan that does not hold is
+    never started (``BudgetError``), and an engine that took more than there is does not stay (``CheckError``).
+    Raises ``EngineError`` for a model that is not on this machine and for an engine that fails.
+    """
+    from aidx.budget.compare import compare, overrun, sentence
+
+    held(plan)
+    role = plan.roles[0]
+    launch = _launch(role)
+    if table is not None and table.url is not None:
+        return _attach(role.engine, launch, table)
+    if role.model.path is None:
+        raise EngineError(
+            f"{role.model.name} is known and not on this machine",
+            hint=f"Fetch it with aidx pull {role.model.name}, or try aidx-tiny, which is always here.",
+            code="model_not_here",
+        )
+    deployment = _engine(role.engine).start(launch)
+    allocated = deployment.allocated()
+    rows = compare(plan.ledger, allocated.devices, resolution=allocated.resolution)
+    if beyond := overrun(plan.ledger, rows):
+        deployment.stop()
+        excess = ", ".join(f"{name} by {size:,} B" for name, size in beyond.items())
+        raise CheckError(f"the engine took more than there is: {excess}; {sentence(rows)}", hint="Report the plan.")
+    if tell is not None:
+        tell(f"aidx: {role.model.name}: {sentence(rows)}")
+    return deployment
+
+
+def held(plan: Plan) -> Plan:
+    """*plan*, or ``BudgetError`` with what is in the way and the cheapest way out."""
+    if plan.holds:
+        return plan
+    enough = [other.change for other in plan.alternatives if "not enough alone" not in other.cost]
+    see = f"aidx plan {plan.roles[0].model.name}" if len(plan.roles) == 1 else "aidx plan"
+    hint = f"Try {enough[0]}." if enough else f"No single change is enough: see {see}."
+    what = plan.roles[0].model.name if len(plan.roles) == 1 else "the deployment"
+    raise BudgetError(f"{what} does not fit: {plan.binding}", hint=hint)
+
+
+def limits(
+    plan: Plan,
+    *,
+    max_tokens: int | None = None,
+    gate: int | None = None,
+    history: int | None = None,
+    overflow: "Overflow" = "refuse",
+) -> "Limits":
+    """What the gate may let in: the cells and slots of *plan*, and the role's own bounds."""
+    role = plan.roles[0]
+    return Bounds(max_tokens, gate, history, overflow).of(role.settings, role.model.context_length)
+
+
+def own_count(path: str) -> "Own | None":
+    """What it takes to count the tokens of the model at *path* here; ``None`` where only the engine can."""
+    from aidx.adapters.counting import own_count as of
+
+    return of(path)
+
+
+def variable(name: str) -> str:
+    """The value of the environment variable that holds a key; ``InputError`` where it is not set."""
+    import os
+
+    value = os.environ.get(name, "")
+    if not value:
+        raise InputError(f"the variable {name} is not set", hint=f"Put the key into it: export {name}=…")
+    return value
+
+
+def _engine(name: str) -> Engine:
+    """The engine called *name*: a module of its own, and no list of them."""
+    from importlib import import_module
+    from importlib.util import find_spec
+
+    from aidx.adapters import cloud, engines
+
+    own = "embedded" if name == "auto" else name.replace("-", "_")
+    for package in (engines, cloud):
+        if find_spec(module := f"{package.__name__}.{own}"):
+            found: Engine = import_module(module).ENGINE
+            return found
+    raise EngineError(
+        f"{name} is planned, and aidx cannot start it yet",
+        hint="Start it yourself with the planned settings, or use --engine embedded.",
+        code="engine_missing",
+    )
+
+
+def _launch(role: RolePlan) -> Launch:
+    if role.beside.projector is not None or role.beside.draft is not None:
+        raise EngineError(
+            "a projector or a draft model is planned, and the embedded engine is not started with one so far",
+            hint="Leave out --mmproj and --model-draft, or start llama-server with the planned settings.",
+        )
+    loras = tuple(adapter.path for adapter in role.beside.loras)
+    path, embeds = role.model.path or "", role.role == EMBEDDER
+    return Launch(path, role.model.name, role.settings, loras=loras, embedding=embeds)
+
+
+def _attach(engine: str, launch: Launch, table: "RoleTable") -> Deployment:
+    """Attach to the engine at the table's address, or to the service that has one of its own."""
+    key = None if table.api_key_env is None else variable(table.api_key_env)
+    urls = () if table.url is None else (table.url,)
+    return _engine(engine).start(replace(launch, urls=urls, key=key))
+
+
+def _context(role: str, table: "RoleTable") -> int:
+    """Tokens of one request there: as configured, or as published."""
+    from aidx.wiring.models import cloud
+
+    if isinstance(table.ctx_size, int):
+        return table.ctx_size
+    known = cloud(table.model or "")
+    if known is None or known.context_length is None:
+        raise InputError(
+            f"roles.{role}: the context of {table.model} is not known",
+            hint=f"Add ctx_size to [roles.{role}]: the tokens of prompt and answer that it takes.",
+        )
+    return known.context_length
