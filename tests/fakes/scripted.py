@@ -17,12 +17,12 @@ def _nothing(request):
 
 @dataclass
 class ScriptedChat(FakeChat):
-    """Answers with what *script* makes of the request, as one piece; where that is ``None``, as the fake does."""
+    """Answers with what *writes* makes of the request, as one piece; where that is ``None``, as the fake does."""
 
-    script: Script = _nothing
+    writes: Script = _nothing
 
     async def answer(self, body, **how):
-        text = None if self.dead or self.closed else self.script(json.loads(body))
+        text = None if self.dead or self.closed else self.writes(json.loads(body))
         if text is None:
             async with aclosing(super().answer(body, **how)) as plain:
                 async for chunk in plain:
@@ -51,7 +51,7 @@ class ScriptedDeployment(FakeDeployment):
         self._script = script
 
     def chat(self):
-        self._chats.append(ScriptedChat(dead=self._end is not None, script=self._script))
+        self._chats.append(ScriptedChat(dead=self._end is not None, writes=self._script))
         return self._chats[-1]
 
 
