@@ -1,0 +1,1 @@
+"""Stores of chunks: one module each, with a class that is an ``Index``."""

@@ -1,0 +1,127 @@
+"""The ports of retrieval: stores of chunks, models that embed, and the values that go through them.
+
+Apart from ``aidx.ports``, which knows nothing of them; every implementation passes ``tests/contract/test_index.py``.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+
+class SourceFile(NamedTuple):
+    """A file that may be indexed: its *path* below the root, ``/`` between its parts, and its bytes."""
+
+    path: str
+    data: bytes
+
+
+class Skipped(NamedTuple):
+    """A file or folder that is not indexed, and why."""
+
+    path: str
+    reason: str
+
+
+class Definition(NamedTuple):
+    """Something that source code defines: its dotted *name*, and lines *first* to *last* (from 1, both in it).
+
+    *kind* is ``function`` for what is one piece, ``class`` for what holds others.
+    """
+
+    name: str
+    kind: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """A part of a file that is found as a whole: lines *first* to *last* (from 1, both in it), and their *text*.
+
+    *symbol* is its dotted name, '' where it has none; *kind* is ``function``, ``class``, ``section``, ``text``, ….
+    """
+
+    path: str
+    symbol: str
+    kind: str
+    first: int
+    last: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A chunk as it is filed: the *terms* that it is found by, and the *vector* that a model made of it, if one did."""
+
+    chunk: Chunk
+    terms: tuple[str, ...]
+    vector: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """All *pieces* of the file at *path*, at least one; *stamp* says what they were made of, and how."""
+
+    path: str
+    stamp: str
+    pieces: tuple[Piece, ...]
+
+
+class Hit(NamedTuple):
+    """A chunk that was found; a higher *score* is better, and means something within one answer only."""
+
+    chunk: Chunk
+    score: float
+
+
+class Index(Protocol):
+    """The chunks of one namespace. Its vectors are of one length: files with others replace all that is in it.
+
+    Every method raises ``EngineError`` where the store is missing, busy or broken.
+    """
+
+    def stamps(self) -> Mapping[str, str]:
+        """The stamp of every file that is in it as a whole."""
+        ...
+
+    def put(self, files: Iterable[Filed], gone: Iterable[str] = ()) -> None:
+        """Take in *files* in place of what was there of them, and drop the paths *gone*.
+
+        Cut off at any point, a file is either in it as a whole or has no stamp.
+        """
+        ...
+
+    def match(self, terms: Iterable[str], limit: int) -> tuple[Hit, ...]:
+        """At most *limit* chunks that have any of *terms*, by BM25, best first; ties in a fixed order."""
+        ...
+
+    def near(self, vector: tuple[float, ...], limit: int) -> tuple[Hit, ...]:
+        """At most *limit* chunks, by the cosine of their vector and *vector*, best first; none where it holds none.
+
+        Raises ``InputError`` for a vector of another length.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the store."""
+        ...
+
+
+class Embedder(Protocol):
+    """A model that turns texts into vectors; *name* tells it from others."""
+
+    @property
+    def name(self) -> str:
+        """What it is called."""
+        ...
+
+    def embed(self, texts: Iterable[str]) -> tuple[tuple[float, ...], ...]:
+        """A vector for each of *texts*, all of one length; blocks until the model has answered.
+
+        Raises ``InputError`` for a text that is too long, ``EngineError`` for a model that fails.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of the model."""
+        ...
