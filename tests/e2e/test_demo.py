@@ -65,8 +65,8 @@ def test_it_ends_well_and_leaves_a_page_and_no_process(ran):
 def test_progress_is_on_stderr_and_the_tour_on_stdout(ran):
     done, _ = ran
 
-    assert [line[:9] for line in done.stderr.splitlines()] == [f"aidx: {station}/4" for station in (1, 2, 3, 4)]
-    for station in ("1. A 12.00 GiB card", "2. aidx-tiny", "3. Real work", "4. A prompt over the gate"):
+    assert [line[:9] for line in done.stderr.splitlines()] == [f"aidx: {station}/5" for station in (1, 2, 3, 4, 5)]
+    for station in ("1. A 12.00 GiB card", "2. aidx-tiny", "3. Real work", "4. A prompt over the gate", "5. aidx run"):
         assert station in done.stdout
     assert "exactly the edit that was asked for" in done.stdout
 
@@ -113,6 +113,20 @@ def test_the_edit_is_the_one_that_was_held_out(found):
 
     assert task["instruction"] == story["edit"]["instruction"]
     assert story["edit"]["diff"]
+
+
+def test_one_plan_is_carried_out_and_the_wrong_edit_of_the_other_is_caught_and_taken_back(found):
+    done, caught = found[0]["pipeline"]
+
+    assert (done["status"], done["tree"], len(done["requests"])) == ("done", "changed", 4)
+    assert "+def tax(amount, rate=19) -> int:" in done["diff"]
+    assert len(done["commit"]) == 40
+    assert (caught["status"], caught["tree"], caught["commit"]) == ("failed", "as_before", None)
+    assert any(line.startswith("+") for line in caught["diff"][2:])
+    assert "status 1" in caught["objection"]
+    for run in (done, caught):
+        assert run["peak_kv_bytes"] == 6 << 20
+        assert all(request["prompt_tokens"] <= request["gate"] == 768 for request in run["requests"])
 
 
 def test_the_refusal_adds_up(found):
@@ -168,7 +182,11 @@ def test_the_readme_shows_what_is_printed(ran):
     card, comparison = shown.index("…"), shown.index("…", shown.index("…") + 1)
     changes = [line for line in shown if line.startswith(("  -def ", "  +def "))]
 
+    begins = next(place for place, line in enumerate(shown) if line.startswith("5. "))
+    pipeline = [line for line in shown[begins:] if line != "…" and not line.startswith(("aidx-demo.html", "$ "))]
+
     printed = ran[0].stdout.splitlines()
-    for line in (*shown[:card], shown[card + 1], *shown[comparison + 1 : comparison + 4], *changes):
+    for line in (*shown[:card], shown[card + 1], *shown[comparison + 1 : comparison + 4], *changes, *pipeline):
         assert line in printed
+    assert len(pipeline) > 8
     assert changes

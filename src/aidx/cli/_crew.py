@@ -51,15 +51,7 @@ def _local(member: "Member", settled: "Settled", machine: "Machine") -> "Seat":
         plan = wiring.held(deploy([member], machine, prober))
     table = settled.config.roles.get(member.role)  # type: ignore[call-overload]
     bounds = {} if table is None else {"max_tokens": table.max_tokens, "gate": table.gate}
-    role = plan.roles[0]
-    return Seat(
-        model=role.model.name,
-        limits=wiring.limits(plan, **bounds),
-        start=partial(wiring.start, plan),
-        cell_bytes=role.growth.bytes_per_token,
-        kv_bytes=sum(e.bytes for account in plan.ledger.accounts for e in account.entries if e.what == "kv_cache"),
-        max_kv=member.max_kv,
-    )
+    return Seat.of(plan, wiring.limits(plan, **bounds), partial(wiring.start, plan), member.max_kv)
 
 
 def _elsewhere(remote: "Remote") -> "Seat":

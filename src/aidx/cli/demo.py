@@ -2,10 +2,18 @@
 
 import json
 import sys
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING
 
 import click
 
+from aidx import wiring
 from aidx.cli._options import common
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from aidx.demo.carry import Place
 
 
 @click.command()
@@ -25,14 +33,12 @@ def command(number: int | None, html: str, *, as_json: bool, quiet: bool, verbos
 
     A 12 GB card is planned at four quantizations beside a published budget table. A small real model is
     planned for this machine, started, and its memory compared with the plan to the byte. It makes an edit of
-    code that it has never seen, and is protected from a prompt over its gate. All of it is written as one
-    HTML page.
+    code that it has never seen, and is protected from a prompt over its gate. Then it is the Editor of two plans
+    in a scratch repository, where tests catch a wrong edit. All of it is written as one HTML page.
     """
     del verbose
     import time
-    from contextlib import closing
 
-    from aidx import wiring
     from aidx.advise import plan
     from aidx.advise.article import article_plans
     from aidx.demo.contract import as_json as contract
@@ -56,6 +62,7 @@ def command(number: int | None, html: str, *, as_json: bool, quiet: bool, verbos
                 article=lambda: article_plans(variant, prober),
                 plan=lambda: plan(tiny.model, Need(), here, prober),
                 start=wiring.start,
+                scratch=_scratch,
                 task=task,
                 say=(lambda _: None) if as_json else click.echo,
                 stream=(lambda _: None) if as_json else _stream,
@@ -71,6 +78,35 @@ def command(number: int | None, html: str, *, as_json: bool, quiet: bool, verbos
     else:
         click.echo(f"{html} shows all of it. {seconds:.1f} s")
     return 0 if story.holds else 5
+
+
+@contextmanager
+def _scratch() -> "Iterator[Place]":
+    """A repository of the demo's own, deleted afterwards."""
+    from aidx.demo.carry import Place, Seats
+    from aidx.demo.scratch import FILES, checks
+    from aidx.pipeline.run import World
+    from aidx.wiring import runs
+
+    commands = checks(sys.executable)
+    with closing(runs.scratch(FILES)) as scratch:
+        root = scratch.root
+
+        @contextmanager
+        def opened(seats: Seats) -> "Iterator[World]":
+            with closing(wiring.workspace(root)) as workspace, closing(runs.records(root)) as records:
+                yield World(
+                    workspace=workspace,
+                    seats=seats,
+                    records=records,
+                    checker=runs.checker(root),
+                    commands=commands,
+                    repository=runs.repository(root),
+                    confirm=lambda _hash, _text: True,  # whoever started the demo agreed to its plans
+                    tell=lambda _: None,
+                )
+
+        yield Place(opened, scratch.tree, commands, scratch.commits)
 
 
 def _stream(piece: str) -> None:

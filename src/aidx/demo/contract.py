@@ -1,6 +1,8 @@
 """The tour as the JSON object ``aidx.demo/1``."""
 
-from aidx.page.story import Story
+from dataclasses import asdict
+
+from aidx.page.story import Carried, Story
 from aidx.plan.contract import as_json as plan_json
 
 Json = dict[str, object]
@@ -53,7 +55,24 @@ def as_json(story: Story, *, html: str, seconds: float) -> Json:
             "refused": edit.refused,
             "as_expected": edit.as_expected,
         },
+        "pipeline": [_carried(run) for run in story.carried],
         "refusal": {"message": story.refusal.message, **story.refusal.numbers},
         "html": html,
         "seconds": round(seconds, 2),
+    }
+
+
+def _carried(run: Carried) -> Json:
+    return {
+        "plan": run.plan,
+        "plan_by": "hand",
+        "status": run.status,
+        "reason": run.reason,
+        "requests": [asdict(request) for request in run.requests],
+        "peak_kv_bytes": run.kv_bytes,
+        "diff": list(run.diff),
+        "checks": list(run.checks),
+        "objection": run.objection,
+        "tree": "as_before" if run.as_before else "changed",
+        "commit": run.commit,
     }

@@ -9,7 +9,8 @@ from aidx.page.bar import balance, bar, legend
 from aidx.page.figures import grouped
 from aidx.page.groups import LABELS
 from aidx.page.picture import extent
-from aidx.page.story import Budget, Edit, Refusal, Running
+from aidx.page.story import Budget, Carried, Edit, Refusal, Running
+from aidx.pipeline.checks import telling
 
 INDENT = "  "
 NAME = 8
@@ -90,6 +91,38 @@ def refusal_lines(refusal: Refusal) -> list[str]:
         f"  refused: {refusal.message}",
         f"  {_numbers(refusal.numbers)}; not a token of it was computed",
     ]
+
+
+def stage_lines() -> list[str]:
+    """What the last scene is about."""
+    return ["5. aidx run: two plans, written by hand, in a scratch repository; aidx-tiny edits, tests judge", ""]
+
+
+def carried_lines(run: Carried) -> list[str]:
+    """A plan's steps, what the Editor was shown of them, the change, and what the checks made of it."""
+    most = max((request.prompt_tokens for request in run.requests), default=0)
+    gate = max((request.gate for request in run.requests), default=0)
+    count = f"{len(run.requests)} request{'s' if len(run.requests) != 1 else ''}"
+    asked = f"{count} of at most {most} prompt tokens (gate {gate})"
+    return [
+        f"  # Plan: {run.title}",
+        *(f"  {number}. {step}" for number, step in enumerate(run.steps, 1)),
+        f"  {asked}; KV cache {grouped(run.kv_bytes)} B",
+        "",
+        *_indented(run.diff),
+        "",
+        *(f"  {line}" for line in _verdict(run)),
+    ]
+
+
+def _verdict(run: Carried) -> list[str]:
+    checks = " and ".join(run.checks)
+    if run.status == "done":
+        commit = "" if run.commit is None else f"; commit {run.commit[:7]}"
+        return [f"checks passed: {checks}{commit}"]
+    said = telling(run.objection).partition(" (")[0]
+    tree = "every file is as it was before" if run.as_before else "THE TREE IS NOT AS BEFORE"
+    return [f"the checks say: {said}", f"that was tried and taken back: {tree}"]
 
 
 def _numbers(numbers: Mapping[str, int]) -> str:

@@ -12,7 +12,7 @@ from aidx.page.markup import Markup, escape, join, tag
 from aidx.page.parts import device, document, figure, foot, table
 from aidx.page.picture import extent
 from aidx.page.report import VERDICTS
-from aidx.page.story import Budget, Edit, Refusal, Running, Story
+from aidx.page.story import Budget, Carried, Edit, Refusal, Running, Story
 
 STATED_LABELS: Mapping[What, str] = {**LABELS, "driver": "OS and framework"}
 _SIGNS = {"+": "plus", "-": "minus"}
@@ -32,6 +32,7 @@ def render(story: Story) -> str:
         *_running(story.running),
         *_edit(story.edit),
         *_refusal(story.refusal, story.running),
+        *_pipeline(story.carried),
         foot(f"Engine {story.running.build}", f"Plan {story.running.plan.plan_hash}"),
     )
 
@@ -166,3 +167,38 @@ def _refusal(refusal: Refusal, running: Running) -> tuple[Markup, ...]:
             numbers=(1,),
         ),
     )
+
+
+def _pipeline(carried: tuple[Carried, ...]) -> tuple[Markup, ...]:
+    """Two plans and what became of them."""
+    return (
+        tag("h2", "5. The pipeline: a plan, edits, tests, and the tree as planned or as before"),
+        tag(
+            "p",
+            "The plans were written by hand; the edits are the small model's, made while this page was made. Each step "
+            "is a request of its own that knows nothing of the others.",
+        ),
+        *(_run(run) for run in carried),
+    )
+
+
+def _run(run: Carried) -> Markup:
+    rows = [
+        (request.phase, grouped(request.prompt_tokens), grouped(request.gate), grouped(request.completion_tokens))
+        for request in run.requests
+    ]
+    done = run.status == "done"
+    parts = [
+        tag("h3", run.title),
+        tag("pre", run.plan),
+        table(("Phase", "Prompt tokens", "Gate", "Written"), rows, caption="Requests to the Editor", numbers=(1, 2, 3)),
+        tag("p", "What that changed:" if done else "What was tried, and taken back:", class_="small soft"),
+        tag("pre", join((_diff_line(line) for line in run.diff), "\n")),
+    ]
+    if done:
+        commit = "" if run.commit is None else f" Commit {run.commit[:7]}."
+        parts.append(tag("p", f"The checks passed: {', '.join(run.checks)}.{commit}"))
+    else:
+        tree = "Every file is as it was before." if run.as_before else "The tree is not as it was before."
+        parts += [tag("pre", run.objection), tag("p", tag("strong", tree))]
+    return tag("section", *parts)

@@ -69,6 +69,43 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Context:
+    """One request of a run: how long its prompt was, and how long it might have been."""
+
+    phase: str
+    prompt_tokens: int
+    gate: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """A plan that was carried out, or tried and taken back.
+
+    *plan* is its text, *diff* what was changed (of a run that failed: what was tried), *objection* what the checks
+    said of that, *as_before* whether every file has the bytes it had.
+    """
+
+    plan: str
+    title: str
+    steps: tuple[str, ...]
+    checks: tuple[str, ...]
+    status: str
+    reason: str | None
+    requests: tuple[Context, ...]
+    kv_bytes: int
+    diff: tuple[str, ...]
+    objection: str
+    as_before: bool
+    commit: str | None
+
+    @property
+    def holds(self) -> bool:
+        """Whether the tree is as planned, or exactly as before."""
+        return self.as_before == (self.status != "done")
+
+
+@dataclass(frozen=True, slots=True)
 class Story:
     """The whole tour."""
 
@@ -76,8 +113,10 @@ class Story:
     running: Running
     edit: Edit
     refusal: Refusal
+    carried: tuple[Carried, ...]
 
     @property
     def holds(self) -> bool:
         """Whether every check of the tour said yes."""
-        return self.running.holds and self.edit.refused is None and self.edit.as_expected
+        edited = self.edit.refused is None and self.edit.as_expected
+        return self.running.holds and edited and all(run.holds for run in self.carried)

@@ -5,14 +5,16 @@ from typing import Any
 
 from aidx.errors import InputError
 from aidx.pipeline.artifact.plan import ChangePlan
-from aidx.pipeline.checks import judge, must_work, said
+from aidx.pipeline.checks import judge, must_work, said, telling
 from aidx.pipeline.context.editor import Format, editor_prompt
+from aidx.pipeline.diff import unified
 from aidx.pipeline.edit.refusal import EditRefusedError
 from aidx.pipeline.editing import apply_answer
-from aidx.pipeline.effects import Ask, Effect, Tree, ask, attempt, count, tell
+from aidx.pipeline.effects import Ask, Effect, Save, Tree, ask, attempt, count, tell
 from aidx.pipeline.ending import ChecksFailedError
 
 Commands = Mapping[str, tuple[str, ...]]
+FAILED_DIFF, FAILED_CHECKS = "failed.diff", "failed.txt"  # files of a run whose checks failed
 
 
 def checked(
@@ -29,11 +31,19 @@ def checked(
     yield from tell(f"check: {_first(findings)}; one repair")
     mended = yield from _repair(plan, {**files, **made}, form, findings)
     if mended is None:
+        yield from _keep(plan, before, made, findings)
         raise _failed(findings, "no repair could be made")
     again = yield from _tried(plan, mended, before, commands)
     if again:
+        yield from _keep(plan, before, mended, again)
         raise _failed(again, "one repair did not help")
     return mended
+
+
+def _keep(plan: ChangePlan, before: Tree, tried: Tree, findings: str) -> Generator[Effect, Any, None]:
+    """What was tried last and what was said of it: the tree no longer shows it."""
+    yield Save(unified(plan.changed, before, tried), FAILED_DIFF)
+    yield Save(f"{findings}\n", FAILED_CHECKS)
 
 
 def _tried(plan: ChangePlan, changes: Tree, before: Tree, commands: Commands) -> Generator[Effect, Any, str]:
@@ -80,12 +90,11 @@ def _suspects(plan: ChangePlan, findings: str) -> tuple[int, ...]:
 
 
 def _first(findings: str) -> str:
-    return findings.split("\n", 1)[0].removesuffix(":")
+    return findings.strip().split("\n", 1)[0].removesuffix(":")
 
 
 def _failed(findings: str, what: str) -> ChecksFailedError:
-    lines = [line for line in findings.splitlines() if line.strip()]
     return ChecksFailedError(
-        f"{lines[0].removesuffix(':')}, and {what}; the tree is as before: {lines[-1].strip()[:200]}",
-        hint="The whole output is with the run; change the plan, or do the step by hand.",
+        f"{_first(findings)}, and {what}; the tree is as before: {telling(findings)[:200]}",
+        hint=f"The run keeps {FAILED_DIFF} and {FAILED_CHECKS}; change the plan, or do the step by hand.",
     )

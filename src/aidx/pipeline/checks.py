@@ -1,5 +1,6 @@
 """What a check's end means, and what of its output is worth a model's tokens."""
 
+import re
 from typing import Literal
 
 from aidx.errors import EngineError
@@ -10,6 +11,7 @@ Judgement = Literal["passed", "findings", "infrastructure"]
 # (docs.pytest.org, reference/exit-codes); pre-commit 3 unexpected error, with 1 for findings (its error_handler.py).
 _TOOLS: dict[str, frozenset[int]] = {"pytest": frozenset({3, 4, 5}), "pre-commit": frozenset({3})}
 _NOT_RUN = frozenset({126, 127})  # POSIX shells and env(1): not executable, not found
+_ERROR = re.compile(r"(?:E +)?[\w.]*(?:Error|Exception)\b")  # as Python and pytest end a traceback
 HEAD, TAIL = 500, 1000  # characters of an output that are fed back
 
 
@@ -42,6 +44,13 @@ def said(name: str, ran: Ran) -> str:
     """The end of a check that was not passed, for a model and for a person."""
     how = "ran out of time" if ran.status is None else f"ended with status {ran.status}"
     return f"Check {name} {how}:\n{clipped(ran.output)}"
+
+
+def telling(findings: str) -> str:
+    """The one line of *findings* that says most: the last that names an error, else the last."""
+    lines = [line.strip() for line in findings.splitlines() if line.strip()]
+    errors = [line for line in lines if _ERROR.match(line)]
+    return [*lines[-1:], *errors[-1:]][-1] if lines else ""
 
 
 def clipped(output: str) -> str:

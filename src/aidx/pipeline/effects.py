@@ -36,9 +36,10 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Save:
-    """Keep the text of a plan with the run."""
+    """Keep *text* with the run, under *name*."""
 
     text: str
+    name: str = "plan.md"
 
 
 @dataclass(frozen=True, slots=True)

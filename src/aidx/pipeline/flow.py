@@ -1,6 +1,5 @@
 """The pipeline as one generator: it decides, and yields what is to be done to the world."""
 
-import difflib
 import hashlib
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
@@ -12,8 +11,7 @@ from aidx.pipeline.artifact.plan import ChangePlan, render
 from aidx.pipeline.checking import checked
 from aidx.pipeline.context.editor import Format
 from aidx.pipeline.context.prompt import Prompt
-from aidx.pipeline.edit.document import read as text_of
-from aidx.pipeline.edit.refusal import EditRefusedError
+from aidx.pipeline.diff import Status, status, unified
 from aidx.pipeline.editing import edit
 from aidx.pipeline.effects import (
     Ask,
@@ -35,7 +33,6 @@ from aidx.pipeline.planning import first_prompt, planned, research
 from aidx.pipeline.preflight import contexts, linted, thought_over
 
 Until = Literal["research", "plan", "preflight", "edit", "check"]
-Status = Literal["edited", "created", "deleted", "unchanged"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,28 +148,8 @@ def _asked(plan: ChangePlan, number: int, attempt: int, prompt: Prompt) -> Gener
 
 
 def _outcome(plan: ChangePlan, tree: Tree, made: Tree, commit: str | None = None) -> Outcome:
-    files = tuple((path, _status(tree.get(path), made.get(path))) for path in plan.changed)
-    diff = "".join(_diff(path, tree.get(path), made.get(path)) for path in plan.changed)
-    return Outcome(plan, files, diff, commit)
-
-
-def _status(before: bytes | None, after: bytes | None) -> Status:
-    if before == after:
-        return "unchanged"
-    return "created" if before is None else "deleted" if after is None else "edited"
-
-
-def _diff(path: str, before: bytes | None, after: bytes | None) -> str:
-    old, new = _lines(before), _lines(after)
-    names = ("/dev/null" if before is None else f"a/{path}", "/dev/null" if after is None else f"b/{path}")
-    return "".join(line if line.endswith("\n") else f"{line}\n" for line in difflib.unified_diff(old, new, *names))
-
-
-def _lines(data: bytes | None) -> list[str]:
-    try:
-        return [] if data is None else text_of(data).text.splitlines(keepends=True)
-    except EditRefusedError:
-        return ["(no text)\n"]
+    files = tuple((path, status(tree.get(path), made.get(path))) for path in plan.changed)
+    return Outcome(plan, files, unified(plan.changed, tree, made), commit)
 
 
 def phases(order: Order) -> tuple[Phase, ...]:

@@ -1,10 +1,12 @@
 """What a run of the pipeline works with, beside its models."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from aidx.ports import Checker, Records, Repository
 
 if TYPE_CHECKING:
+    from aidx.adapters.workspace.scratch import Scratch
     from aidx.config.merge import Settled
 
 
@@ -15,12 +17,21 @@ def records(root: str, run: str | None = None) -> Records:
     return RunRecords(root, run)
 
 
-def checker(root: str, settled: "Settled") -> Checker:
+def scratch(files: Mapping[str, str]) -> "Scratch":
+    """A repository with *files* to try things in, deleted when it is closed."""
+    from aidx.adapters.workspace.scratch import Scratch
+
+    return Scratch(files)
+
+
+def checker(root: str, settled: "Settled | None" = None) -> Checker:
     """Runs checks in *root*; the keys of configured services are kept from them."""
     from aidx.adapters.checks import ProcessChecker
 
-    tables = settled.config.roles.values()
-    withheld = {str(table.api_key_env) for table in tables} | {str(settled.config.serve.api_key_env)}
+    withheld = set()
+    if settled is not None:
+        tables = settled.config.roles.values()
+        withheld = {str(table.api_key_env) for table in tables} | {str(settled.config.serve.api_key_env)}
     return ProcessChecker(root, withheld)
 
 

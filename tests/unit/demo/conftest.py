@@ -1,6 +1,7 @@
 """A tour over a deployment that is a fake at the port: it answers what it is told to answer."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
@@ -105,6 +106,8 @@ def tour(task, evidence, little, told):
         article=lambda: evidence,
         plan=plans.small,
         start=lambda _: little,
+        scratch=nullcontext,
+        plans=(),
         task=task,
         say=told.append,
         stream=told.append,

@@ -70,4 +70,5 @@ def story(gpu):
             prompt_tokens=41,
         ),
         refusal=Refusal("the prompt has 1400 tokens", {"n_prompt_tokens": 1400, "gate": 768, "over_by": 632}),
+        carried=(),
     )

@@ -6,6 +6,7 @@ from tests.fakes.reader import Reader
 
 from aidx.budget.compare import Difference
 from aidx.page.demo import render
+from aidx.page.story import Carried, Context
 
 
 def test_the_page_shows_the_table_the_plans_the_comparison_the_edit_and_the_refusal(story):
@@ -68,3 +69,32 @@ def test_a_refused_or_wrong_edit_is_said(story):
     assert "The answer was refused: it is <empty>" in Reader(render(refused)).words
     assert "Not the edit that was asked for." in Reader(render(other)).words
     assert (story.holds, refused.holds, other.holds) == (True, False, False)
+
+
+def test_plans_that_were_carried_out_or_taken_back_are_shown(story):
+    done = Carried(
+        plan="# Plan: <two>",
+        title="<two>",
+        steps=("a.py: Return two.",),
+        checks=("tests",),
+        status="done",
+        reason=None,
+        requests=(Context("edit", 1234, 2048, 21),),
+        kv_bytes=6 << 20,
+        diff=("-    return 1", "+    return 2"),
+        objection="",
+        as_before=False,
+        commit="0123456789abcdef",
+    )
+    failed = replace(done, status="failed", reason="no", objection="E <x>", as_before=True, commit=None)
+
+    page = Reader(render(replace(story, carried=(done, failed))))
+
+    assert page.open == []
+    for shown in ("# Plan: <two>", "1,234", "The checks passed: tests. Commit 0123456.", "E <x>", "taken back:"):
+        assert shown in page.words
+    assert "Every file is as it was before." in page.words
+    assert replace(story, carried=(done, failed)).holds
+    broken = replace(story, carried=(done, replace(failed, as_before=False)))
+    assert not broken.holds
+    assert "The tree is not as it was before." in Reader(render(broken)).words

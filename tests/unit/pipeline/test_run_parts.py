@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from aidx.pipeline.checks import HEAD, TAIL, clipped, judge
+from aidx.pipeline.checks import HEAD, TAIL, clipped, judge, telling
 from aidx.pipeline.context.architect import named
 from aidx.pipeline.context.prompt import Item, Prompt
 from aidx.pipeline.context.thinking import Verdict, verdict
@@ -40,6 +40,19 @@ def test_a_long_output_keeps_both_ends_and_says_what_is_missing():
 
     assert clipped(text) == "A" * HEAD + "\n[… 777 characters left out …]\n" + "B" * TAIL
     assert clipped(" short \n") == "short"
+
+
+@pytest.mark.parametrize(
+    ("findings", "expected"),
+    [
+        ("Check t ended with status 1:\nTraceback\n  x\nValueError: no\n\nFAILED (errors=1)\n", "ValueError: no"),
+        ("E   assert 1 == 2\nE   AssertionError: no\n1 failed in 0.1s", "E   AssertionError: no"),
+        ("made of glass\n\n", "made of glass"),
+        ("", ""),
+    ],
+)
+def test_the_line_that_says_most(findings, expected):
+    assert telling(findings) == expected
 
 
 def test_a_task_names_files_by_their_paths():

@@ -17,7 +17,7 @@ from aidx.pipeline.run.models import Models, Seat
 from aidx.pipeline.run.trial import Trial
 from aidx.ports import Checker, Ran, Records, Repository, Workspace
 
-ANSWERS, LEDGER, PLAN, FOLDERS = "answers.jsonl", "ledger.jsonl", "plan.md", "folders.json"
+ANSWERS, LEDGER, FOLDERS = "answers.jsonl", "ledger.jsonl", "folders.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,8 +171,8 @@ class _Drive:
 
     def _save(self, effect: Save) -> None:
         records, text = self._world.records, effect.text.encode()
-        if records is not None and records.read(PLAN) != text:
-            records.write(PLAN, text)
+        if records is not None and records.read(effect.name) != text:
+            records.write(effect.name, text)
 
     def _enter(self, effect: Enter) -> None:
         self._leave(None)

@@ -15,6 +15,7 @@ from aidx.gate.reply import Reply
 from aidx.pipeline.context.prompt import Prompt
 from aidx.pipeline.contract import Request
 from aidx.pipeline.effects import Ask, Counted, Phase
+from aidx.plan.result import Plan
 from aidx.ports import Chat, Deployment
 
 
@@ -32,6 +33,13 @@ class Seat:
     cell_bytes: int = 0
     kv_bytes: int = 0
     max_kv: int | None = None
+
+    @classmethod
+    def of(cls, plan: Plan, limits: Limits, start: Callable[[], Deployment], max_kv: int | None = None) -> "Seat":
+        """The seat of the one model of *plan*, which *start* starts within *limits*."""
+        role = plan.roles[0]
+        kv = sum(account.sum("kv_cache") for account in plan.ledger.accounts)
+        return cls(role.model.name, limits, start, role.growth.bytes_per_token, kv, max_kv)
 
 
 @dataclass(slots=True)

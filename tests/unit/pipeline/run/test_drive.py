@@ -106,6 +106,9 @@ def test_a_check_that_fails_puts_every_byte_back(root):
     assert contents(root) == before
     assert "app/a.py is wrong" in editor.asked[-1]
     assert len(editor.asked) == 3
+    kept = root / ".aidx" / "runs" / found.id
+    assert "-    return 1\n+    return 2\n" in (kept / "failed.diff").read_text()
+    assert "app/a.py is wrong" in (kept / "failed.txt").read_text()
 
 
 def test_one_repair_may_help(root):
