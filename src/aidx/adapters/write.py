@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import NamedTemporaryFile
 
@@ -51,3 +52,36 @@ def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
     return mask
+
+
+def write_new(folder: str, files: Sequence[tuple[str, str, bool]], *, force: bool = False) -> None:
+    """Write *files* (name, text, whether it is a program) into *folder*, which is made where its parent is there.
+
+    Files that are there already are left alone without *force*, unless they say the same: then nothing is written
+    at all. Raises ``InputError`` for those, and for what cannot be written.
+    """
+    home = Path(folder)
+    try:
+        home.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write into {folder}: {error.strerror or error}", hint=HINT) from None
+    taken = [name for name, text, _ in files if _differs(home / name, text)]
+    if taken and not force:
+        raise InputError(
+            f"{folder} has {', '.join(taken)} already, and what would be written differs; nothing was written",
+            hint="Name another folder, or replace what is there with --force.",
+        )
+    for name, text, program in files:
+        write_text(str(home / name), text)
+        if program:
+            target = home / name
+            target.chmod(target.stat().st_mode | 0o111)
+
+
+def _differs(path: Path, text: str) -> bool:
+    if not path.is_symlink() and not path.exists():
+        return False
+    try:
+        return path.read_bytes() != text.encode()
+    except OSError:
+        return True
