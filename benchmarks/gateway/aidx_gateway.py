@@ -16,7 +16,7 @@ from aidx.adapters.http import Pool
 from aidx.adapters.stores.shipped import path as shipped
 from aidx.gate.admit import Limits
 from aidx.ports import Allocated
-from aidx.serve.run import Listen, Offer, serve
+from aidx.serve.run import Listen, Offer, Process, serve
 
 SLOTS = 128
 CONTEXT = 32_768
@@ -53,7 +53,8 @@ def main() -> None:
     upstream = Upstream(int(sys.argv[1]))
     model = sys.argv[2] if len(sys.argv) > 2 else shipped()
     limits = Limits(CONTEXT * SLOTS, CONTEXT, SLOTS, CONTEXT - 1024, 1024)
-    offer = Offer("editor", Path(model).name, lambda: upstream, limits, 1, lambda: wiring.own_count(model))
+    process = Process("editor", lambda: upstream, 1, lambda: wiring.own_count(model))
+    offer = Offer("editor", Path(model).name, limits, process)
     serve([offer], Listen(port=0), {}, say=lambda line: print(line, flush=True), tell=lambda _: None)
 
 

@@ -2,32 +2,23 @@
 
 import asyncio
 import json
-from pathlib import Path
 
 import pytest
+from tests.embedder import embedder as make
 
 from aidx.adapters.engines.embedded import ENGINE
 from aidx.adapters.stores import shipped
-from aidx.adapters.stores.file import read_header
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError
-from aidx.model.gguf.render import render
 from aidx.ports import Launch
 
-MEAN = 1  # llama.cpp's LLAMA_POOLING_TYPE_MEAN
 SETTINGS = Settings(ctx_size=1024, parallel=2)
 BODY = json.dumps({"input": ["def f(", "x y z"], "encoding_format": "float"}).encode()
 
 
 @pytest.fixture(scope="module")
 def embedder(tmp_path_factory):
-    path = Path(shipped.path())
-    header = read_header(str(path), keep_tokenizer=True).header
-    key = f"{header.metadata['general.architecture']}.pooling_type"
-    found = tmp_path_factory.mktemp("model") / "embedder.gguf"
-    found.write_bytes(
-        render({**header.metadata, key: MEAN}, header.tensors, kinds=header.kinds) + path.read_bytes()[header.size :]
-    )
+    found = make(tmp_path_factory.mktemp("model"))
     running = ENGINE.start(Launch(str(found), "embedder", SETTINGS, threads=1, embedding=True))
     yield running
     running.stop()

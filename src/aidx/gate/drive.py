@@ -14,6 +14,7 @@ from aidx.gate.admit import Admission, Admitted, Limits, RefusedError, Reserved
 from aidx.gate.count import Counter, Own
 from aidx.gate.fit import Fitted, Fitter, no_tools
 from aidx.gate.forecast import Running, Speed, retry_after
+from aidx.gate.pool import Pool
 from aidx.gate.prompt import Prompt
 from aidx.gate.usage import Usage
 from aidx.ports import Chat, Enforced, Patience
@@ -59,30 +60,43 @@ class Gate:
         patient: Callable[[Prompt, int, int], Patience] = patience,
     ) -> None:
         self.limits = limits
-        self.counter = Counter(own, tell)
-        self.speed = Speed()
-        self.hung = asyncio.Event()
+        self.pool = Pool(Admission(limits), Counter(own, tell))
         self._patient = patient
         self._fitter = Fitter(limits, self.counter)
         self._clock = clock
-        self._admission = Admission(limits)
-        self._chat: Chat | None = None
-        self._tools: bool | None = None
-        self._expected = 0.0
-        self._waiting: dict[object, asyncio.Future[Admitted]] = {}
-        self._running: dict[object, Grant] = {}
         self._leaving: set[asyncio.Task[None]] = set()
-        self._counting = 0
+
+    def beside(self, limits: Limits) -> "Gate":
+        """A gate of another role to the same model: its own bounds, the same cells, slots and queue."""
+        other = Gate(limits, self._clock, patient=self._patient)
+        other.pool = self.pool
+        other._fitter = Fitter(limits, self.counter)
+        return other
+
+    @property
+    def counter(self) -> Counter:
+        """Who counts, and how often that was wrong."""
+        return self.pool.counter
+
+    @property
+    def speed(self) -> Speed:
+        """How fast the model was so far."""
+        return self.pool.speed
+
+    @property
+    def hung(self) -> asyncio.Event:
+        """Set when the engine was silent for longer than one may be."""
+        return self.pool.hung
 
     @property
     def reserved(self) -> Reserved:
-        """What is taken at the moment."""
-        return self._admission.reserved
+        """What is taken at the moment, by all roles that share the model."""
+        return self.pool.admission.reserved
 
     @property
     def open(self) -> bool:
         """Whether a model stands behind the gate."""
-        return self._chat is not None
+        return self.pool.chat is not None
 
     def enforces(self) -> Enforced:
         """How the model behind the gate holds its answers to a schema; ``LoadingError`` where there is none."""
@@ -90,34 +104,34 @@ class Gate:
 
     async def answers(self) -> bool:
         """Whether the engine is there and counts a word in `PROBE_S`: one that hangs is as good as none."""
-        if self._chat is None:
+        if self.pool.chat is None:
             return False
         try:
             async with asyncio.timeout(PROBE_S):
-                return await self._chat.count(PROBE) > 0
+                return await self.pool.chat.count(PROBE) > 0
         except (TimeoutError, EngineError):
             return False
 
     def attach(self, chat: Chat) -> None:
         """Let requests through to *chat*."""
-        self._chat = chat
-        self._tools = None
+        self.pool.chat = chat
+        self.pool.tools = None
         self.hung.clear()
 
     def detach(self) -> None:
         """Drop the connections; those who wait are told to come again, those in flight fail by themselves."""
-        if self._chat is not None:
-            self._chat.close()
-            self._chat = None
-        waiting, self._waiting = self._waiting, {}
+        if self.pool.chat is not None:
+            self.pool.chat.close()
+            self.pool.chat = None
+        waiting, self.pool.waiting = self.pool.waiting, {}
         for ticket, future in waiting.items():
-            self._admission.leave(ticket)
+            self.pool.admission.leave(ticket)
             if not future.done():
                 future.set_exception(self._loading())
 
     def expect(self, seconds: float) -> None:
         """A model is expected in so many *seconds*: those who come before are told so."""
-        self._expected = self._clock() + seconds
+        self.pool.expected = self._clock() + seconds
 
     async def admit(self, prompt: Prompt) -> "Grant":
         """Count, reserve and wait for the turn of *prompt*; the caller closes what it gets.
@@ -135,46 +149,46 @@ class Gate:
         self._model(chat)
         ticket = object()
         body = fitted.prompt.body
-        decision = self._admission.ask(ticket, fitted.tokens + fitted.output, body)
+        decision = self.pool.admission.ask(ticket, fitted.tokens + fitted.output, body)
         if decision is None:
             raise self._exhausted(fitted.tokens + fitted.output)
         if not isinstance(decision, Admitted):
             decision = await self._turn(ticket)
         grant = Grant(self, chat, fitted, body, Booking(ticket, decision, fitted, came, self._clock()))
-        self._running[ticket] = grant
+        self.pool.running[ticket] = grant.left
         return grant
 
     async def _fitted(self, chat: Chat, prompt: Prompt) -> Fitted:
-        if self._counting >= self.limits.queue + self.limits.slots:
+        if self.pool.counting >= self.limits.queue + self.limits.slots:
             raise self._exhausted(1)
-        self._counting += 1
+        self.pool.counting += 1
         try:
             if prompt.tools and not await self._takes_tools(chat):
                 raise no_tools()
             return await self._fitter.fit(chat, prompt)
         finally:
-            self._counting -= 1
+            self.pool.counting -= 1
 
     async def _takes_tools(self, chat: Chat) -> bool:
-        if self._tools is None:
-            self._tools = await chat.takes_tools()
-        return self._tools
+        if self.pool.tools is None:
+            self.pool.tools = await chat.takes_tools()
+        return self.pool.tools
 
     async def _turn(self, ticket: object) -> Admitted:
         future: asyncio.Future[Admitted] = asyncio.get_running_loop().create_future()
-        self._waiting[ticket] = future
+        self.pool.waiting[ticket] = future
         admitted = None
         try:
             admitted = await future
         finally:
             if admitted is None:  # the caller has gone, or the model: its place is given up
-                self._waiting.pop(ticket, None)
+                self.pool.waiting.pop(ticket, None)
                 self._leave(ticket)
         return admitted
 
     def _leave(self, ticket: object) -> None:
-        for following, admitted in self._admission.leave(ticket).items():
-            future = self._waiting.pop(following)
+        for following, admitted in self.pool.admission.leave(ticket).items():
+            future = self.pool.waiting.pop(following)
             if not future.done():
                 future.set_result(admitted)
 
@@ -195,7 +209,7 @@ class Gate:
         if usage.completion is not None and grant.first is not None:
             since = grant.first if grant.streamed else booking.begun
             self.speed.note(usage.completion, self._clock() - since)
-        self._running.pop(booking.ticket, None)
+        self.pool.running.pop(booking.ticket, None)
         self._leave(booking.ticket)
 
     def release_after(self, stream: AsyncGenerator[bytes, None], grant: "Grant") -> None:
@@ -216,18 +230,18 @@ class Gate:
         return self._clock()
 
     def _model(self, still: Chat | None = None) -> Chat:
-        if self._chat is None or (still is not None and self._chat is not still):
+        if self.pool.chat is None or (still is not None and self.pool.chat is not still):
             raise self._loading()
-        return self._chat
+        return self.pool.chat
 
     def _loading(self) -> LoadingError:
-        return LoadingError(max(1, ceil(self._expected - self._clock())))
+        return LoadingError(max(1, ceil(self.pool.expected - self._clock())))
 
     def _exhausted(self, cells: int) -> RefusedError:
         taken = self.reserved
-        first = next(iter(self._admission.waiting.values()), (cells, b""))
+        first = next(iter(self.pool.admission.waiting.values()), (cells, b""))
         wait = retry_after(
-            [Running(grant.booking.admitted.cells, grant.remaining) for grant in self._running.values()],
+            [left() for left in self.pool.running.values()],
             self.limits.n_ctx - taken.cells,
             first[0],
             self.limits.slots - taken.requests,
@@ -289,13 +303,12 @@ class Grant:
         )
         self._started = self._ended = self._closed = False
 
-    @property
-    def remaining(self) -> float:
-        """Tokens that it may still bring forth; of an answer in one piece that is a guess by the clock."""
+    def left(self) -> Running:
+        """What it holds, and what it may still bring forth; of an answer in one piece that is a guess by the clock."""
         done: float = self._pieces
         if not self.streamed:
             done = (self._gate.now() - self.booking.begun) * self._gate.speed.tokens_per_second
-        return max(0.0, self.booking.max_tokens - done)
+        return Running(self.booking.admitted.cells, max(0.0, self.booking.max_tokens - done))
 
     def __aiter__(self) -> Self:
         return self

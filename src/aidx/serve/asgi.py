@@ -18,13 +18,17 @@ STALLED_S = 60.0  # a client that takes nothing for so long does not hold its ce
 
 
 class Reply:
-    """The way back to the client; knows what has begun, and since when the client takes nothing."""
+    """The way back to the client; knows what has begun, and since when the client takes nothing.
+
+    *extra* headers stand in whatever is answered.
+    """
 
     def __init__(self, send: Send, clock: Callable[[], float]) -> None:
         self._send = send
         self._clock = clock
         self.status = 0
         self.stuck_since: float | None = None
+        self.extra: list[tuple[bytes, bytes]] = []
 
     @property
     def started(self) -> bool:
@@ -32,8 +36,10 @@ class Reply:
         return self.status != 0
 
     async def begin(self, status: int, headers: list[tuple[bytes, bytes]]) -> None:
-        """Status and headers."""
+        """Status and headers, *extra* ones with them."""
         self.status = status
+        if self.extra:
+            headers = [*headers, *self.extra]
         await self._send({"type": "http.response.start", "status": status, "headers": headers})
 
     async def write(self, data: bytes, *, more: bool = True) -> None:

@@ -11,30 +11,51 @@ WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not boun
 OPEN = frozenset({"/health", "/ready"})  # without a key: a supervisor has none
 
 
+PREFLIGHT = [
+    (b"access-control-allow-methods", b"GET, POST"),
+    (b"access-control-allow-headers", b"authorization, content-type"),
+    (b"access-control-max-age", b"600"),
+]
+READABLE = (b"access-control-expose-headers", b"*, retry-after")
+Headers = Iterable[tuple[bytes, bytes]]
+
+
 @dataclass(frozen=True, slots=True)
 class Door:
-    """*host* is the address bound to, *key* what clients must send (``None``: nothing)."""
+    """*host* is the address bound to, *key* what clients must send (``None``: nothing).
+
+    *origins* are those of pages elsewhere that may ask; ours may anyway.
+    """
 
     host: str = "127.0.0.1"
     key: str | None = None
+    origins: frozenset[bytes] = frozenset()
 
-    def check(self, path: str, headers: Iterable[tuple[bytes, bytes]]) -> None:
-        """Raise ``InputError`` for a request that stays outside; names of *headers* are in lower case."""
-        host = origin = given = None
+    def check(self, headers: Headers) -> list[tuple[bytes, bytes]]:
+        """Raise ``InputError`` for a request that stays outside; names of *headers* are in lower case.
+
+        Returned are the headers without which the browser keeps the answer from a page that may ask.
+        """
+        host = origin = None
         for name, value in headers:
             if name == b"host":
                 host = value
             elif name == b"origin":
                 origin = value
-            elif name == b"authorization":
-                given = value
         self._check_host(host or b"")
-        if origin is not None and origin != b"http://" + (host or b""):
+        if origin is None or origin == b"http://" + (host or b""):
+            return []
+        if origin not in self.origins:
             raise InputError("pages of this Origin are not allowed", code="origin_not_allowed")
+        return [(b"access-control-allow-origin", origin), (b"vary", b"origin"), READABLE]
+
+    def check_key(self, path: str, headers: Headers) -> None:
+        """Raise ``InputError`` for a request without the key, where one is wanted."""
         if self.key is None or path in OPEN:
             return
+        given = next((value for name, value in headers if name == b"authorization"), b"")
         # Bytes: compare_digest raises for text that is not ASCII, which would say that the key was looked at.
-        if not hmac.compare_digest(given or b"", b"Bearer " + self.key.encode()):
+        if not hmac.compare_digest(given, b"Bearer " + self.key.encode()):
             raise InputError(
                 "the API key is missing or wrong",
                 code="invalid_api_key",

@@ -10,7 +10,7 @@ from aidx.errors import EngineError
 from aidx.gate.admit import Limits
 from aidx.gate.drive import Gate, LoadingError
 from aidx.ports import Launch, Patience
-from aidx.serve.run.keep import Keepers, Offer
+from aidx.serve.run.keep import Keepers, Process
 from tests.fakes.engine import FakeDeployment
 from tests.fakes.requests import prompt
 
@@ -39,7 +39,7 @@ class Host:
 
 
 def offer(role, host, **more):
-    return Offer(role, f"{role}.gguf", host.start, LIMITS, 1, **more)
+    return Process(role, host.start, 1, **more)
 
 
 def keep(scenario, *offers, patient=None):

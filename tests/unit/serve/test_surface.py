@@ -8,8 +8,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from aidx.gate.admit import Limits
 from aidx.gate.drive import Gate
-from aidx.serve.app import App, Service, as_json
+from aidx.serve.app import App, Service
 from aidx.serve.door import Door
+from aidx.serve.exchange import as_json
 from tests.fakes.engine import FakeChat
 from tests.unit.serve.test_app import CHAT, Client, request, run, until
 

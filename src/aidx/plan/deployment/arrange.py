@@ -131,7 +131,8 @@ def _of(member: Member) -> Iterator[None]:
 
 
 def _equal(one: Member, other: Member) -> bool:
-    return one.on_host == other.on_host and _bare(one.need) == _bare(other.need) and one.model == other.model
+    embeds = (one.role == "embedder") is (other.role == "embedder")  # a process that makes vectors answers nothing else
+    return embeds and one.on_host == other.on_host and _bare(one.need) == _bare(other.need) and one.model == other.model
 
 
 def _bare(need: Need) -> Need:

@@ -54,15 +54,22 @@ def deploy(
 def part(whole: Plan, role: str) -> Plan:
     """The plan of *role* alone, at what it gets in *whole*: what one engine is started with and held against."""
     mine = next(each for each in whole.roles if each.role == role)
-    owners = {entry.role for account in whole.ledger.accounts for entry in account.entries}
-    shared = (each.role for each in whole.roles if each.role in owners and _shares(each, mine))
-    owner = role if role in owners else next(shared, role)
+    owned = {owner(whole, role), None}
     accounts = tuple(
-        replace(account, entries=tuple(entry for entry in account.entries if entry.role in {owner, None}))
+        replace(account, entries=tuple(entry for entry in account.entries if entry.role in owned))
         for account in whole.ledger.accounts
     )
     ledger = replace(whole.ledger, accounts=accounts)
     return replace(whole, roles=(mine,), ledger=ledger, plan_hash=promise((mine,), ledger), alternatives=())
+
+
+def owner(whole: Plan, role: str) -> str:
+    """The role under which the process that answers for *role* stands in the ledger of *whole*."""
+    mine = next(each for each in whole.roles if each.role == role)
+    owners = {entry.role for account in whole.ledger.accounts for entry in account.entries}
+    if role in owners:
+        return role
+    return next((each.role for each in whole.roles if each.role in owners and _shares(each, mine)), role) or role
 
 
 def _shares(one: RolePlan, other: RolePlan) -> bool:

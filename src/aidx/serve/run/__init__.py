@@ -11,12 +11,17 @@ from typing import Any
 
 from aidx.errors import InputError
 from aidx.gate.drive import Gate
-from aidx.serve.app import App, Log, Service
+from aidx.serve.app import App, Log
 from aidx.serve.door import LOOPBACK, Door
-from aidx.serve.run.keep import Keepers, Offer, Say
+from aidx.serve.exchange import Offered
+from aidx.serve.run.keep import Keepers, Offer, Process, Say
 from aidx.serve.run.listen import Listen, address, bound, listening
+from aidx.serve.service import Service
 
-__all__ = ["Listen", "Offer", "serve"]
+__all__ = ["Listen", "Offer", "Process", "serve"]
+
+Pattern = Callable[[Mapping[str, Service]], Offered]
+"""Makes something to offer of the roles that are served, by name."""
 
 
 def serve(
@@ -27,9 +32,11 @@ def serve(
     say: Say,
     tell: Say,
     log: Log | None = None,
+    patterns: Sequence[Pattern] = (),
 ) -> None:
-    """Serve *offers* until SIGTERM or Ctrl-C (which raises ``KeyboardInterrupt`` once all is down).
+    """Serve *offers*, and *patterns* over them, until SIGTERM or Ctrl-C.
 
+    Ctrl-C raises ``KeyboardInterrupt`` once all is down.
     *say* is handed the address as soon as requests are answered, *tell* what happens besides, *log* (where there
     is one) every request. Raises ``InputError`` for an address that cannot be had, ``EngineError`` when a model
     cannot be started.
@@ -41,7 +48,10 @@ def serve(
         )
 
     def app(services: Sequence[Service]) -> App:
-        return App(services, plan, Door(listen.host, listen.key), log=log)
+        roles = {service.role: service for service in services}
+        origins = frozenset(origin.encode() for origin in listen.origins)
+        door = Door(listen.host, listen.key, origins)
+        return App(services, plan, door, log=log, patterns=[make(roles) for make in patterns])
 
     with bound(listen) as on, asyncio.Runner(loop_factory=_loop_factory()) as runner:
 
@@ -59,18 +69,14 @@ async def _serve(
     opened: Callable[[], None],
     tell: Say,
 ) -> None:
-    loop = asyncio.get_running_loop()
-    gates = [Gate(offer.limits, loop.time, tell=_warning(offer.role, tell)) for offer in offers]
-    app = make(
-        [
-            Service(offer.role, offer.model, gate, offer.cell_bytes, offer.embeds)
-            for offer, gate in zip(offers, gates, strict=True)
-        ]
-    )
+    services = _services(offers, tell)
+    app = make(services)
     with _signals() as ended:
         async with Keepers(tell, app.restarted) as keepers, listening(app, on):
-            ready = [keepers.keep(offer, gate) for offer, gate in zip(offers, gates, strict=True)]
-            await _first(asyncio.gather(*ready), ended)
+            gates = {offer.process: service.gate for offer, service in zip(offers, services, strict=True)}
+            ready = {process: keepers.keep(process, gate) for process, gate in gates.items()}
+            here = [future for process, future in ready.items() if not process.leaves]
+            await _first(asyncio.gather(*here), ended)
             if not ended.done():
                 gc.collect()
                 gc.freeze()  # what is alive now stays: the collector need not look at it again
@@ -78,6 +84,34 @@ async def _serve(
                 await ended
         if ended.result() == signal.SIGINT:
             raise KeyboardInterrupt
+
+
+def _services(offers: Sequence[Offer], tell: Say) -> list[Service]:
+    """One for each offer; all offers of a process have one pool of cells."""
+    clock = asyncio.get_running_loop().time
+    gates: dict[Process, Gate] = {}
+    services = []
+    for offer in offers:
+        process = offer.process
+        first = gates.get(process)
+        gate = (
+            Gate(offer.limits, clock, tell=_warning(process.role, tell))
+            if first is None
+            else first.beside(offer.limits)
+        )
+        gates.setdefault(process, gate)
+        services.append(
+            Service(
+                offer.role,
+                offer.model,
+                gate,
+                process.cell_bytes,
+                embeds=offer.embeds,
+                owner=process.role,
+                leaves=process.leaves,
+            )
+        )
+    return services
 
 
 def _warning(role: str, tell: Say) -> Say:
@@ -116,11 +150,20 @@ def _signals() -> Iterator[asyncio.Future[int]]:
 
 def _invitation(offers: Sequence[Offer], plan: Mapping[str, Any], on: socket.socket) -> str:
     """One line: what is served within which budget, and how to point a client at it."""
-    models = ", ".join(
-        f"{offer.role} = {offer.model} ({offer.limits.n_ctx:,} tokens, {offer.limits.slots} slots)" for offer in offers
-    )
+    models = ", ".join(_words(roles) for roles in _by_process(offers))
     planned = sum(device["planned_bytes"] for device in plan.get("devices", ()))
     return f"aidx: {models}; {planned / (1 << 30):.2f} GiB planned; OPENAI_BASE_URL={address(on)}/v1"
+
+
+def _by_process(offers: Sequence[Offer]) -> Iterator[list[Offer]]:
+    for process in dict.fromkeys(offer.process for offer in offers):
+        yield [offer for offer in offers if offer.process is process]
+
+
+def _words(offers: Sequence[Offer]) -> str:
+    first = offers[0]
+    roles = " and ".join(offer.role for offer in offers)
+    return f"{roles} = {first.model} ({first.limits.n_ctx:,} tokens, {first.limits.slots} slots)"
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

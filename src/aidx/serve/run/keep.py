@@ -18,20 +18,34 @@ Say = Callable[[str], None]
 Made = TypeVar("Made")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Process:
+    """An engine to keep running: *start* loads its model and blocks until it answers.
+
+    *role* is the one under which it stands in the ledger; others may share it.
+    *own* reads what we need to count the model's tokens, ``None`` where only the engine can; it is called while
+    the model loads. *cell_bytes* is what one cell of its cache takes. One that *leaves* is on another machine: it
+    may be missing when all others are there.
+    """
+
+    role: str
+    start: Callable[[], Deployment]
+    cell_bytes: int = 0
+    own: Callable[[], Own | None] | None = None
+    leaves: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A role to serve: *start* loads its model and blocks until it answers; *limits* are the plan's.
+    """A role to serve: the name of its model, the limits of its requests, and the process that answers for it.
 
-    *own* reads what we need to count the model's tokens, ``None`` where only the engine can; it is called while
-    the model loads. With *embeds* the model makes vectors.
+    Roles with the same process share its cells and its queue. With *embeds* the model makes vectors.
     """
 
     role: str
     model: str
-    start: Callable[[], Deployment]
     limits: Limits
-    cell_bytes: int
-    own: Callable[[], Own | None] | None = None
+    process: Process
     embeds: bool = False
 
 
@@ -51,24 +65,24 @@ class Keepers:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def keep(self, offer: Offer, gate: Gate) -> asyncio.Future[None]:
-        """Start *offer*; the future is done when it answers, or fails as the start did."""
+    def keep(self, process: Process, gate: Gate) -> asyncio.Future[None]:
+        """Start *process*; the future is done when it answers, or fails as the start did."""
         ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._tasks.append(asyncio.get_running_loop().create_task(self._run(offer, gate, ready)))
+        self._tasks.append(asyncio.get_running_loop().create_task(self._run(process, gate, ready)))
         return ready
 
-    async def _run(self, offer: Offer, gate: Gate, ready: asyncio.Future[None]) -> None:
+    async def _run(self, process: Process, gate: Gate, ready: asyncio.Future[None]) -> None:
         loop = asyncio.get_running_loop()
         restarts = Restarts()
-        if offer.own is not None:
-            self._tasks.append(loop.create_task(self._know(offer.role, offer.own, gate)))
+        if process.own is not None:
+            self._tasks.append(loop.create_task(self._know(process.role, process.own, gate)))
         took = 1.0
         while True:
             began = loop.time()
             try:
-                deployment = await in_thread(offer.start)
+                deployment = await in_thread(process.start)
             except AidxError as error:
-                if not ready.done():
+                if not (ready.done() or process.leaves):
                     ready.set_exception(error)
                     return
                 why = str(error)
@@ -79,8 +93,8 @@ class Keepers:
                 why = await _watch(deployment, gate)
             delay = restarts.delay(loop.time())
             gate.expect(delay + took)
-            self._restarted(offer.role)
-            self._tell(f"aidx: {offer.role}: {why}; starting it again in {delay:.1f} s")
+            self._restarted(process.role)
+            self._tell(f"aidx: {process.role}: {why}; starting it again in {delay:.1f} s")
             await asyncio.sleep(delay)
 
     async def _know(self, role: str, read: Callable[[], Own | None], gate: Gate) -> None:

@@ -26,11 +26,15 @@ IDLE_S = 60  # a client may think for a while before it uses its connection agai
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Where to listen; *key* is wanted of clients, and needed on anything but loopback."""
+    """Where to listen; *key* is wanted of clients, and needed on anything but loopback.
+
+    *origins* are those of pages elsewhere that may ask, such as ``https://chat.example``.
+    """
 
     host: str = "127.0.0.1"
     port: int = 8411
     key: str | None = None
+    origins: tuple[str, ...] = ()
 
 
 class BoundedHttp(HttpToolsProtocol):

@@ -1,0 +1,29 @@
+"""What stands behind the gates of all roles that one process answers for."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from aidx.gate.admit import Admission, Admitted
+from aidx.gate.count import Counter
+from aidx.gate.forecast import Running, Speed
+from aidx.ports import Chat
+
+
+@dataclass(slots=True, eq=False)
+class Pool:
+    """One model with its cells and slots: roles that share the process share them, and wait in one queue.
+
+    *expected* is when a model should be there, by the gate's clock; *running* tells of each request what it holds.
+    """
+
+    admission: Admission
+    counter: Counter
+    speed: Speed = field(default_factory=Speed)
+    hung: asyncio.Event = field(default_factory=asyncio.Event)
+    chat: Chat | None = None
+    tools: bool | None = None
+    expected: float = 0.0
+    counting: int = 0
+    waiting: dict[object, asyncio.Future[Admitted]] = field(default_factory=dict)
+    running: dict[object, Callable[[], Running]] = field(default_factory=dict)

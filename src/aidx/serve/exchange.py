@@ -1,0 +1,114 @@
+"""One request on its way through, and what may be said of it afterwards: never what it said."""
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol
+
+from aidx.gate.drive import Grant
+from aidx.serve.asgi import Receive, Reply
+from aidx.serve.metrics import Served
+
+if TYPE_CHECKING:
+    from aidx.ports import Kind
+    from aidx.serve.wire import Parsed
+
+
+class Offered(Protocol):
+    """A model that is offered: a role (``Service``), or a pattern over roles, which is handed theirs."""
+
+    @property
+    def role(self) -> str:
+        """What its requests are counted under."""
+        ...
+
+    @property
+    def model(self) -> str:
+        """The name of the model behind it; a pattern's own name where there are several."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a request may call it."""
+        ...
+
+    @property
+    def embeds(self) -> bool:
+        """Whether it makes vectors, and nothing else."""
+        ...
+
+    @property
+    def bounds(self) -> Mapping[str, int]:
+        """What ``/v1/models`` says of its context and its bounds, in tokens."""
+        ...
+
+    async def answer(self, parsed: "Parsed", exchange: "Exchange") -> None:
+        """Answer *parsed* by way of ``exchange.reply``, exactly once.
+
+        Raises ``AidxError`` where nothing was sent so far: that becomes the answer.
+        """
+        ...
+
+
+class Exchange:
+    """One request on its way through: what is known of it when it has been answered."""
+
+    __slots__ = ("began", "code", "grant", "kind", "offered", "read", "receive", "reply")
+
+    def __init__(self, receive: Receive, reply: Reply, began: float) -> None:
+        self.receive = receive
+        self.reply = reply
+        self.began = began
+        self.kind: Kind = "chat"
+        self.offered: Offered | None = None
+        self.grant: Grant | None = None
+        self.code = ""
+        self.read = False
+
+    def served(self, offered: "Offered", status: int, now: float) -> Served:
+        """It as the metrics see it: *offered* answered with *status* at *now*."""
+        grant, seconds = self.grant, now - self.began
+        if grant is None:
+            return Served(offered.role, offered.model, self.kind, status, self.code, seconds)
+        booking = grant.booking
+        return Served(
+            offered.role,
+            offered.model,
+            self.kind,
+            status,
+            self.code,
+            seconds,
+            booking.begun - booking.came,
+            None if grant.first is None else grant.first - booking.begun,
+            grant.usage.prompt,
+            grant.usage.completion,
+        )
+
+
+def line(served: Served, grant: Grant | None) -> Mapping[str, Any]:
+    """It as a line of the log."""
+    found: dict[str, Any] = {
+        "event": "request",
+        "role": served.role,
+        "kind": served.kind,
+        "status": served.status,
+        "code": served.code or None,
+        "ms": round(served.seconds * 1e3, 3),
+    }
+    if grant is not None:
+        fitted = grant.booking.fitted
+        found |= {
+            "stream": grant.streamed,
+            "counted_tokens": fitted.tokens,
+            "prompt_tokens": served.prompt,
+            "completion_tokens": served.completion,
+            "reserved_tokens": grant.booking.admitted.cells,
+            "evicted_messages": fitted.evicted_messages,
+            "queued_ms": round((served.waited or 0.0) * 1e3, 3),
+            "first_ms": None if served.first is None else round(served.first * 1e3, 3),
+        }
+    return found
+
+
+def as_json(found: Mapping[str, Any]) -> str:
+    """A line of the log as text."""
+    return json.dumps({name: value for name, value in found.items() if value is not None})

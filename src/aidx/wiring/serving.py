@@ -1,0 +1,89 @@
+"""What ``aidx serve`` offers: the roles of a plan, with the processes that answer for them."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from aidx.errors import InputError
+from aidx.plan.result import Plan
+from aidx.wiring.engines import Bounds, Filled, fill, held, variable
+
+if TYPE_CHECKING:
+    from aidx.config.values import RoleTable
+    from aidx.gate.admit import Limits
+    from aidx.serve.run import Offer, Process
+
+Tell = Callable[[str], object]
+
+
+def offers(plan: Plan, tables: "Mapping[str, RoleTable]", typed: Bounds, tell: Tell, *, alone: str) -> "list[Offer]":
+    """The roles of *plan* with the bounds of their *tables*; the plan of one MODEL is the role *alone*.
+
+    What was *typed* counts for each role. They come in the order of their rank: who asks for no model in particular
+    means the first. Roles that share a process in the plan share it here. Raises ``BudgetError`` for a plan that does
+    not hold, ``InputError`` for bounds that a role's context does not hold.
+    """
+    from aidx.plan.deployment.members import ROLES
+    from aidx.plan.deployment.plan import owner, part
+    from aidx.serve.run import Offer
+
+    held(plan)
+    processes: dict[tuple[str, str | None], Process] = {}
+    found: list[Offer] = []
+    lacking: list[str] = []
+    for each in plan.roles:
+        role = each.role or alone
+        table = tables.get(role)
+        if why := _lacking(table):
+            lacking.append(f"{role} is not served: {why}")
+            continue
+        filled = _filled(plan if each.role is None else part(plan, each.role), table, typed, tell, role)
+        of = role if each.role is None else owner(plan, each.role)
+        key = (of, _url(table))
+        if key not in processes:
+            processes[key] = _process(of if key[1] == _url(tables.get(of)) else role, filled)
+        found.append(Offer(role, filled.model, _bounded(filled, typed, table), processes[key], filled.embeds))
+    if not found:
+        raise InputError("; ".join(lacking), hint="Put the key into the variable, or configure a role that runs here.")
+    for line in lacking:
+        tell(f"aidx: {line}")
+    return sorted(found, key=lambda offer: ROLES.index(offer.role))
+
+
+def _url(table: "RoleTable | None") -> str | None:
+    return None if table is None else table.url
+
+
+def _lacking(table: "RoleTable | None") -> str:
+    """Why a role cannot be served, though all others may: its key is not there."""
+    if table is None or table.api_key_env is None:
+        return ""
+    try:
+        variable(table.api_key_env)
+    except InputError as wrong:
+        return str(wrong)
+    return ""
+
+
+def _filled(plan: Plan, table: "RoleTable | None", typed: Bounds, tell: Tell, role: str) -> Filled:
+    """What fills the *role* of *plan*; whose bounds do not fit is said where there are several."""
+    try:
+        return fill(plan, table, tell=tell, role=role, bounds=typed)
+    except InputError as wrong:
+        if plan.roles[0].role is None or str(wrong).startswith("roles."):
+            raise
+        raise InputError(f"roles.{role}: {wrong}", hint=wrong.hint) from None
+
+
+def _process(of: str, filled: Filled) -> "Process":
+    from aidx.serve.run import Process
+
+    return Process(of, filled.start, filled.cell_bytes, filled.own, leaves=filled.leaves)
+
+
+def _bounded(filled: Filled, typed: Bounds, table: "RoleTable | None") -> "Limits":
+    """The limits of its requests; where vectors are made there is no output to leave room for."""
+    limits = filled.limits
+    if not filled.embeds:
+        return limits
+    return replace(limits, gate=typed.over(table).gate or limits.n_ctx_seq, max_tokens=0)
