@@ -78,6 +78,11 @@ class Walk:
         self.ignored = 0
         yield from self._inside(os.dup(self._fd), "", self._rules)
 
+    def below(self, prefix: str) -> Iterator[SourceFile | Skipped]:
+        """The same, with *prefix* before each path."""
+        for each in self:
+            yield each._replace(path=f"{prefix}{each.path}")
+
     def close(self) -> None:
         """Let go of the folder."""
         os.close(self._fd)

@@ -11,7 +11,8 @@ from aidx.pipeline.research.chunk import VERSION, Outline, chunks
 from aidx.pipeline.research.terms import chunk_terms
 from aidx.retrieval import Chunk, Embedder, Filed, Index, Piece, Skipped, SourceFile
 
-BATCH = 64  # chunks that are embedded, and filed, at once: what a cut-off run loses
+BATCH = 64  # chunks that are embedded at once
+FILED = 1024  # chunks that are filed at once where nobody embeds them: what a cut-off run loses
 Tell = Callable[[str], object]
 
 
@@ -53,6 +54,7 @@ def build(
     skipped: list[Skipped] = []
     seen: set[str] = set()
     waiting: list[Filed] = []
+    batch = FILED if embedder is None else BATCH
     for each in found:
         if isinstance(each, Skipped):
             skipped.append(each)
@@ -71,7 +73,7 @@ def build(
         built.added += each.path not in before
         built.changed += each.path in before
         waiting.append(_filed(each.path, mark, chunks(each.path, text, outline)))
-        if sum(len(file.pieces) for file in waiting) >= BATCH:
+        if sum(len(file.pieces) for file in waiting) >= batch:
             built.chunks += _put(index, waiting, embedder)
             tell(f"index: {built.added + built.changed} files, {built.chunks} chunks")
             waiting = []

@@ -4,7 +4,7 @@ import pytest
 from tests.fakes.index import LetterEmbedder, MemoryIndex
 
 from aidx.errors import InputError
-from aidx.pipeline.research.build import BATCH, build, embed_all
+from aidx.pipeline.research.build import FILED, build, embed_all
 from aidx.retrieval import Skipped, SourceFile
 
 
@@ -84,17 +84,17 @@ def test_what_is_no_text_is_skipped_and_dropped():
 
 def test_a_file_is_filed_whole_and_a_cut_off_run_goes_on():
     store, told = Counting(), []
-    many = files(**{f"f{n}": f"x{n} = 1\n" for n in range(BATCH * 2 + 3)})
+    many = files(**{f"f{n}": f"x{n} = 1\n" for n in range(FILED * 2 + 3)})
 
     def cut():
-        yield from many[: BATCH + 10]
+        yield from many[: FILED + 10]
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         build(cut(), store, tell=told.append)
     built = build(many, store)
-    assert (built.unchanged, built.added) == (BATCH, BATCH + 3)
-    assert told == [f"index: {BATCH} files, {BATCH} chunks"]
+    assert (built.unchanged, built.added) == (FILED, FILED + 3)
+    assert told == [f"index: {FILED} files, {FILED} chunks"]
 
 
 def test_each_piece_has_the_vector_of_its_own_text():

@@ -1,0 +1,239 @@
+"""How often the index finds a function by what its docstring says: R@10 and MRR over the standard library.
+
+Every docstring is taken out of the sources first, so that nothing is found by its own words. A query is the first
+sentence of a docstring that no other function has; it counts as found where its function is among the first ten
+proposals. Beside it, in the same run: FTS5 with its own tokenizer over the same chunks, which is what one gets
+without splitting identifiers and words.
+
+    python benchmarks/recall.py                                   lexical
+    python benchmarks/recall.py --embeddings URL --model NAME     dense and hybrid too, with any /v1/embeddings
+    python benchmarks/recall.py --store qdrant                    in another store
+
+Prints one JSON object; the standard library is that of the Python that runs it.
+"""
+
+import argparse
+import ast
+import json
+import os
+import platform
+import random
+import resource
+import sqlite3
+import sys
+import sysconfig
+import tempfile
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median, quantiles
+from typing import NamedTuple
+
+from aidx.adapters.index.fts5 import Fts5Index
+from aidx.pipeline.research.build import build
+from aidx.pipeline.research.chunk import chunks
+from aidx.pipeline.research.rank import Answer, fuse
+from aidx.pipeline.research.terms import query_terms
+from aidx.retrieval import Embedder, Index, SourceFile
+
+SEED = 7
+QUERIES = 1000
+CHUNKS = 20_000
+TOP = 10
+DEEP = 50  # of each ranking that goes into the fusion
+AWAY = ("site-packages", "test", "tests", "idle_test", "lib2to3", "__pycache__")
+Searched = Callable[[str], list[tuple[str, str]]]
+
+
+class Query(NamedTuple):
+    """The first sentence of a docstring, and the function that it stood in."""
+
+    text: str
+    path: str
+    symbol: str
+
+
+class Source(NamedTuple):
+    """A file without docstrings, the functions in it, and what their docstrings said."""
+
+    file: SourceFile
+    functions: int
+    queries: list[Query]
+
+
+def sources(library: Path) -> Iterator[Source]:
+    """The files of the standard library that parse, in a fixed order."""
+    for path in sorted(library.rglob("*.py")):
+        below = path.relative_to(library)
+        if not set(below.parts) & set(AWAY):
+            found = stripped(below.as_posix(), path.read_bytes())
+            if found is not None:
+                yield found
+
+
+def stripped(path: str, data: bytes) -> Source | None:
+    """The file at *path* with each docstring replaced by ``...``."""
+    try:
+        text = data.decode()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
+    except (ValueError, SyntaxError):
+        return None
+    lines = text.split("\n")
+    queries, count = [], 0
+    for node, name in named(tree, ""):
+        count += not isinstance(node, ast.ClassDef)
+        first = node.body[0] if node.body else None
+        if not (
+            isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+        ):
+            continue
+        lines[first.lineno - 1] = f"{' ' * first.col_offset}..."
+        for number in range(first.lineno, first.end_lineno or first.lineno):
+            lines[number] = ""
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            queries.append(Query(sentence(first.value.value), path, name))
+    return Source(SourceFile(path, "\n".join(lines).encode()), count, queries)
+
+
+def named(
+    node: ast.AST, prefix: str
+) -> Iterator[tuple[ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef, str]]:
+    """Every definition that is a chunk of its own, and classes and modules: functions inside functions are not."""
+    if isinstance(node, ast.Module):
+        yield node, ""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield child, f"{prefix}{child.name}"
+            if isinstance(child, ast.ClassDef):
+                yield from named(child, f"{prefix}{child.name}.")
+        elif isinstance(child, ast.If | ast.Try | ast.With):
+            yield from named(child, prefix)
+
+
+def sentence(docstring: str) -> str:
+    """Its first sentence, on one line."""
+    text = " ".join(docstring.split())
+    return text.split(". ")[0]
+
+
+def score(search: Searched, queries: list[Query]) -> dict[str, float]:
+    """R@10, MRR within ten, and how long a query takes."""
+    ranks, took = [], []
+    for query in queries:
+        begun = time.perf_counter()
+        found = search(query.text)
+        took.append(time.perf_counter() - begun)
+        wanted = (query.path, query.symbol)
+        ranks.append(found.index(wanted) + 1 if wanted in found else 0)
+    return {
+        "recall_at_10": round(sum(rank > 0 for rank in ranks) / len(ranks), 3),
+        "mrr": round(sum(1 / rank for rank in ranks if rank) / len(ranks), 3),
+        "query_p50_ms": round(median(took) * 1000, 2),
+        "query_p99_ms": round(quantiles(took, n=100)[-1] * 1000, 2),
+    }
+
+
+def proposed(index: Index, embedder: Embedder | None, hows: set[str]) -> Searched:
+    """The first ten proposals by the searches *hows*."""
+
+    def search(text: str) -> list[tuple[str, str]]:
+        answers = []
+        if "terms" in hows:
+            answers.append(Answer("project", "terms", index.match(query_terms(text), DEEP)))
+        if "meaning" in hows and embedder is not None:
+            answers.append(Answer("project", "meaning", index.near(embedder.embed([text])[0], DEEP)))
+        return [(each.chunk.path, each.chunk.symbol) for each in fuse(answers, text, TOP)]
+
+    return search
+
+
+def plain(sample: list[SourceFile]) -> Searched:
+    """FTS5 as it comes: the same chunks, its own tokenizer, the words of the query."""
+    db = sqlite3.connect(":memory:")
+    db.execute("CREATE VIRTUAL TABLE words USING fts5 (text, path UNINDEXED, symbol UNINDEXED)")
+    for file in sample:
+        rows = [(f"{c.symbol} {c.text}", c.path, c.symbol) for c in chunks(file.path, file.data.decode())]
+        db.executemany("INSERT INTO words VALUES (?, ?, ?)", rows)
+
+    def search(text: str) -> list[tuple[str, str]]:
+        words = " OR ".join(
+            f'"{word}"' for word in dict.fromkeys("".join(c if c.isalnum() else " " for c in text).split())
+        )
+        rows = db.execute(
+            "SELECT path, symbol, -rank FROM words WHERE words MATCH ? ORDER BY rank LIMIT ?", (words, DEEP)
+        )
+        return list(dict.fromkeys((path, symbol) for path, symbol, _ in rows))[:TOP]
+
+    return search
+
+
+def sampled(every: list[Source]) -> tuple[list[SourceFile], list[Query]]:
+    """Files with about ``CHUNKS`` functions, and queries whose sentence stands in one docstring only."""
+    dice = random.Random(SEED)
+    dice.shuffle(every)
+    files, queries, functions = [], [], 0
+    for source in every:
+        if functions >= CHUNKS:
+            break
+        functions += source.functions
+        files.append(source.file)
+        queries += source.queries
+    often = Counter(query.text for query in queries)
+    single = [query for query in queries if often[query.text] == 1 and len(query.text.split()) > 2]
+    return files, dice.sample(single, min(QUERIES, len(single)))
+
+
+def opened(store: str, folder: Path) -> Index:
+    """An empty *store*."""
+    if store == "fts5":
+        return Fts5Index(folder / "index.sqlite")
+    raise SystemExit(f"no store {store}")
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--store", default="fts5")
+    parser.add_argument("--embeddings", help="an engine's address; /v1/embeddings is asked")
+    parser.add_argument("--model", default="embedder")
+    options = parser.parse_args()
+    files, queries = sampled(list(sources(Path(sysconfig.get_path("stdlib")))))
+    embedder: Embedder | None = None
+    with tempfile.TemporaryDirectory() as folder:
+        index = opened(options.store, Path(folder))
+        begun = time.perf_counter()
+        built = build(files, index, embedder=embedder)
+        seconds = time.perf_counter() - begun
+        begun = time.perf_counter()
+        build(files, index, embedder=embedder)
+        again = time.perf_counter() - begun
+        results = {
+            "fts5_as_it_comes": score(plain(files), queries),
+            "lexical": score(proposed(index, embedder, {"terms"}), queries),
+        }
+        disk = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
+        index.close()
+    found = {
+        "python": platform.python_version(),
+        "sqlite": sqlite3.sqlite_version,
+        "cores": os.cpu_count(),
+        "store": options.store,
+        "files": len(files),
+        "chunks": built.chunks,
+        "queries": len(queries),
+        "index_s": round(seconds, 2),
+        "index_again_s": round(again, 2),
+        "disk_mb": round(disk / 1e6, 1),
+        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        **results,
+    }
+    json.dump(found, sys.stdout, indent=1)
+    print()
+
+
+if __name__ == "__main__":
+    main()

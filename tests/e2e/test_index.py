@@ -1,0 +1,149 @@
+"""``aidx index`` as it is typed."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.resources import files
+
+import jsonschema_rs
+import pytest
+
+MONEY = '''\
+class Money:
+    """An amount."""
+
+    def rounded(self, digits):
+        return round(self.amount, digits)
+
+
+def convert(amount, currency):
+    return amount * RATES[currency]
+'''
+
+
+@pytest.fixture
+def root(tmp_path):
+    root = tmp_path / "root"
+    (root / "app").mkdir(parents=True)
+    (root / "app" / "money.py").write_text(MONEY)
+    (root / "notes.md").write_text("# Rounding\nAmounts are rounded to cents.\n# Rates\nFrom the bank.\n")
+    (root / "blob.bin").write_bytes(b"\0\1\2")
+    (root / ".gitignore").write_text("*.log\n")
+    (root / "x.log").write_text("rounded\n")
+    return root
+
+
+def aidx(root, *arguments, **environment):
+    done = subprocess.run(
+        [sys.executable, "-m", "aidx", "index", root, *arguments],
+        env={**os.environ, "XDG_DATA_HOME": f"{root.parent}/data", **environment},
+        cwd=root.parent,
+        capture_output=True,
+        check=False,
+    )
+    return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+
+def valid(text):
+    schema = json.loads((files("aidx") / "data" / "schemas" / "index.json").read_text("utf-8"))
+    found = json.loads(text)
+    jsonschema_rs.validator_for(schema).validate(found)
+    return found
+
+
+def test_a_tree_is_indexed_and_again_only_what_changed(root):
+    told = "blob.bin: not indexed: binary\n3 files in .aidx/index/fts5.sqlite: {}; 1 path ignored\n"
+    first = "3 new, 0 changed, 0 gone, 0 as before"
+
+    assert aidx(root) == (0, told.format(first), "")
+    (root / "app" / "money.py").write_text(MONEY.replace("round(", "floor("))
+    (root / "notes.md").unlink()
+    code, out, _ = aidx(root, "--json")
+    found = valid(out)
+    assert code == 0
+    assert found["files"] == {"files": 2, "added": 0, "changed": 1, "removed": 1, "unchanged": 1, "ignored_paths": 1}
+    assert found["skipped"] == [{"path": "blob.bin", "reason": "binary"}]
+    assert (root / ".aidx" / ".gitignore").read_text() == "*\n"
+
+
+def test_a_query_says_what_is_found_where_and_why(root):
+    code, out, err = aidx(root, "-q", "--query", "how amounts are rounded")
+
+    assert (code, err) == (0, "")
+    assert out.splitlines()[:4] == [
+        "notes.md (Rounding): lines 1-2, ~14 tokens",
+        "  terms, rank 1: amounts, rounded",
+        "app/money.py::Money.rounded: lines 4-5, ~24 tokens",
+        "  terms, rank 2: amounts, rounded",
+    ]
+
+
+def test_json_of_a_query_is_the_contract(root):
+    code, out, _ = aidx(root, "--query", "convert a currency", "--limit", "1", "--json")
+
+    found = valid(out)
+    (proposal,) = found["proposals"]
+    assert (code, proposal["target"], found["tokens_grade"]) == (0, "app/money.py::convert", "assumed")
+    assert (proposal["first_line"], proposal["last_line"]) == (8, 9)
+
+
+def test_what_all_projects_share_is_found_from_each(root, tmp_path):
+    shared = tmp_path / "workflows"
+    shared.mkdir()
+    (shared / "release.md").write_text("# Release\nTag, build, sign, publish.\n")
+
+    assert aidx(shared, "--namespace", "global")[0] == 0
+    assert aidx(shared, "--namespace", "global")[1].split(": ")[1].startswith("0 new, 0 changed, 0 gone, 1 as before")
+    found = valid(aidx(root, "--query", "sign and publish", "--json")[1])
+    assert [(each["namespace"], each["path"]) for each in found["proposals"]] == [("global", f"{shared}/release.md")]
+    assert not (shared / ".aidx").exists()
+
+
+def test_counts_are_exact_where_the_model_is_here(root):
+    (root.parent / "aidx.toml").write_text('[roles.editor]\nmodel = "aidx-tiny"\n')
+
+    found = valid(aidx(root, "--query", "convert", "--json")[1])
+    assert (found["tokens_by"], found["tokens_grade"]) == ("aidx-tiny", "exact")
+
+
+def test_nothing_found_is_no_error(root):
+    assert aidx(root, "-q", "--query", "zebra") == (0, "nothing found\n", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("--query", " "), "the query is empty"),
+        (("--limit", "0"), "Invalid value for '--limit'"),
+        (("x", "y"), "extra"),
+    ],
+)
+def test_wrong_input_is_two_lines(root, arguments, told):
+    code, out, err = aidx(root, *arguments)
+
+    assert (code, out, err.count("\n")) == (2, "", 2)
+    assert told in err
+
+
+@pytest.mark.parametrize("place", [".aidx", ".aidx/index", ".aidx/index/fts5.sqlite"])
+def test_a_link_in_the_tree_does_not_choose_where_we_write(root, tmp_path, place):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    link = root / place
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.symlink_to(elsewhere / "x" if place.endswith("sqlite") else elsewhere)
+
+    code, out, err = aidx(root)
+    assert (code, out) == (2, "")
+    assert "link" in err
+    assert list(elsewhere.iterdir()) == []
+
+
+def test_a_broken_index_is_exit_4_and_says_what_to_do(root):
+    aidx(root)
+    (root / ".aidx" / "index" / "fts5.sqlite").write_bytes(b"no database " * 999)
+
+    code, out, err = aidx(root)
+    assert (code, out) == (4, "")
+    assert "delete the file and index again" in err
