@@ -6,13 +6,13 @@ from typing import Any
 
 from aidx.errors import AidxError, EngineError, InputError
 from aidx.gate.drive import Gate
-from aidx.patterns.prompt import Prompt
+from aidx.gate.schema import grammar_of
+from aidx.patterns.prompt import Prompt, Turn
 from aidx.patterns.schema.shape import Shape
 from aidx.patterns.vocabulary import Answer, Ask, Command, Effect, Pattern, Ran, Result, Said
 from aidx.ports import Enforced
 
 Runner = Callable[[Command], Awaitable[Ran]]
-LLGUIDANCE = "%llguidance {}\nstart: %json "
 
 
 async def drive(pattern: Pattern, gates: Mapping[str, Gate], runner: Runner | None = None) -> Answer:
@@ -57,13 +57,19 @@ async def _asked(ask: Ask, gates: Mapping[str, Gate]) -> Said:
         raise InputError(
             f"no role {ask.role} can be asked here; there is: {', '.join(gates) or 'none'}", code="role_not_configured"
         )
-    fields: dict[str, Any] = {}
+    prompt = ask.prompt
     if ask.shape is not None:
-        fields |= constraint(ask.shape, gate.enforces())
+        enforced = gate.enforces()
+        prompt = prompt.also(**constraint(ask.shape, enforced)) if enforced != "none" else _told(prompt, ask.shape)
     if ask.top:
-        fields |= {"logprobs": True, "top_logprobs": ask.top}
-    prompt = ask.prompt if not fields and not ask.prompt.stream else ask.prompt.also(**fields)
-    return await _through(gate, prompt)
+        prompt = prompt.also(logprobs=True, top_logprobs=ask.top)
+    return await _through(gate, prompt.also() if prompt.stream else prompt)
+
+
+def _told(prompt: Prompt, shape: Shape) -> Prompt:
+    """*prompt* for an engine that can be held to nothing: it is asked for the shape, in words."""
+    schema = json.dumps(shape.schema, ensure_ascii=False)
+    return prompt.then(Turn.of("user", f"Answer with nothing but a JSON value that satisfies this schema:\n{schema}"))
 
 
 async def _through(gate: Gate, prompt: Prompt) -> Said:
@@ -75,7 +81,7 @@ async def _through(gate: Gate, prompt: Prompt) -> Said:
 def constraint(shape: Shape, enforced: Enforced) -> dict[str, Any]:
     """The fields of a request that make an engine which *enforced* so much hold its answer to *shape*."""
     if enforced == "llguidance":
-        return {"grammar": LLGUIDANCE + json.dumps(shape.grammar, ensure_ascii=False)}
+        return {"grammar": grammar_of(shape.grammar)}
     if enforced == "json_schema":
         told = {"name": shape.name, "schema": shape.grammar, "strict": True}
         return {"response_format": {"type": "json_schema", "json_schema": told}}

@@ -95,7 +95,8 @@ class Step:
 class Answer:
     """What the user gets: *said* by *role*, and the *trail* that led to it; *why* says how the role was chosen.
 
-    *weakened* are the keywords of its schema that no engine enforced: it was held against them afterwards.
+    *weakened* are the keywords of its schema that no engine enforced: it was held against them afterwards. *bounded*
+    are the places in it where a bound of ours ended a string or an array, of which there may have been more.
     """
 
     said: Said
@@ -103,6 +104,7 @@ class Answer:
     trail: tuple[Step, ...]
     why: str = ""
     weakened: tuple[str, ...] = ()
+    bounded: tuple[str, ...] = ()
 
     @property
     def text(self) -> str:

@@ -1,0 +1,133 @@
+"""Which schemas are enforced, which are weakened, and which are refused, before anything is generated."""
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from aidx.gate.schema import grammar_of, shape
+from aidx.patterns.schema.inline import inline
+from aidx.patterns.schema.prepare import prepare, tight
+from aidx.patterns.schema.shape import UnenforceableError
+from aidx.patterns.schema.valid import objections
+from tests.fakes.grammars import babble
+
+SCHEMAS = json.loads((Path(__file__).parents[2] / "schemas.json").read_text("utf-8"))
+SEEDS = range(3)
+CPU_S = 0.5  # benchmarks/schemas.py has the figures; what explodes takes minutes
+
+
+def those(*kinds):
+    return pytest.mark.parametrize(
+        "one", [one for one in SCHEMAS if one["expect"].startswith(kinds)], ids=lambda one: one["name"]
+    )
+
+
+def test_there_are_enough_of_them():
+    assert sum(one["expect"] == "native" for one in SCHEMAS) >= 40
+
+
+@those("native")
+def test_whatever_its_grammar_lets_through_is_valid(one):
+    found = shape("x", one["schema"], strict=True)
+
+    assert found.weakened == ()
+    for seed in SEEDS:
+        text, ended = babble(grammar_of(found.grammar), seed)
+        assert ended
+        assert objections(one["schema"], text) == ()
+
+
+@those("native")
+def test_narrow_bounds_are_kept_and_what_they_let_through_is_valid(one):
+    plain = inline(one["schema"])
+    narrow = prepare(plain, tight(plain, 160))
+    for seed in SEEDS:
+        text, ended = babble(grammar_of(narrow), seed)
+        assert ended
+        assert objections(one["schema"], text) == ()
+
+
+@those("weakened")
+def test_a_keyword_that_no_grammar_knows_is_left_out_and_named(one):
+    found = shape("x", one["schema"])
+    assert found.weakened[0].partition(" ")[0] == one["expect"].partition(": ")[2]
+
+    with pytest.raises(UnenforceableError) as refused:
+        shape("x", one["schema"], strict=True)
+    assert refused.value.keyword == found.weakened[0].partition(" ")[0]
+    assert refused.value.keyword in str(refused.value)
+    assert refused.value.code == "schema_not_enforceable"
+
+
+@those("refused")
+def test_what_cannot_be_enforced_is_refused_with_the_keyword(one):
+    with pytest.raises(UnenforceableError) as refused:
+        shape("x", one["schema"])
+    assert refused.value.keyword == one["expect"].partition(": ")[2]
+    assert "\n" not in str(refused.value)
+
+
+def test_the_refusal_says_where_the_keyword_stands():
+    schema = {"type": "object", "properties": {"a": {"$ref": "#/$defs/n"}}, "$defs": {"n": {"not": {"const": 1}}}}
+    with pytest.raises(UnenforceableError, match=r"not cannot be enforced \(#/\$defs/n/not\)"):
+        shape("x", schema, strict=True)
+
+
+def test_settings_of_llguidance_s_in_a_schema_are_remarks():
+    found = shape("x", {"type": "integer", "x-guidance": {"lenient": True, "whitespace_flexible": True}})
+    assert "lenient" not in grammar_of(found.grammar)
+
+
+def deep(levels):
+    schema = {"type": "integer"}
+    for _ in range(levels):
+        schema = {"type": "array", "items": schema}
+    return schema
+
+
+def laughs(levels):
+    """References that stand for two to the power of *levels* schemas."""
+    levels_ = {
+        f"l{number}": {"type": "array", "prefixItems": [{"$ref": f"#/$defs/l{number + 1}"}] * 2}
+        for number in range(levels)
+    }
+    return {"$defs": {**levels_, f"l{levels}": {"type": "integer"}}, "$ref": "#/$defs/l0"}
+
+
+HOSTILE = {
+    "a megabyte": {"enum": ["x" * 1000] * 1000},
+    "a megabyte of names": {"properties": {f"name{number}": {"type": "integer"} for number in range(40_000)}},
+    "deep": deep(40),
+    "very deep": deep(5000),
+    "references that multiply": laughs(30),
+    "a tree": {"$ref": "#/$defs/t", "$defs": {"t": {"properties": {"t": {"$ref": "#/$defs/t"}}}}},
+    "a circle of references": {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}},
+    "not a schema": ["object"],
+    "an address": {"$ref": "http://127.0.0.1:9/schema"},
+    "a scheme of its own": {"$schema": "http://127.0.0.1:9/schema"},
+    "an expression that explodes": {"type": "string", "pattern": "^((((a{1,200}){1,200}){1,200}){1,200})$"},
+    "properties that are none": {"type": "object", "properties": []},
+    "a type of ten thousand": {"type": ["string"] * 10_000},
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_schemas_are_refused_at_once(name):
+    shape("warm", {"type": "integer"})  # imports are not the schema's fault
+    began = time.process_time()
+    with pytest.raises(UnenforceableError) as refused:
+        shape("x", HOSTILE[name])
+    assert time.process_time() - began < CPU_S
+    assert len(str(refused.value)) < 400
+
+
+@pytest.mark.parametrize("pattern", [r"^(a+)+$", r"^(a|a)*b$", r"^(.*a){12}$", r"(x+x+)+y"])
+def test_expressions_that_take_others_for_ever_are_harmless(pattern):
+    schema = {"type": "string", "pattern": pattern}
+    shape("x", schema)
+    began = time.process_time()
+    objections(schema, json.dumps("a" * 5000 + "!"))
+    objections(schema, json.dumps("x" * 5000))
+    assert time.process_time() - began < 1
