@@ -108,6 +108,10 @@ HOSTILE = {
     "an address": {"$ref": "http://127.0.0.1:9/schema"},
     "a scheme of its own": {"$schema": "http://127.0.0.1:9/schema"},
     "an expression that explodes": {"type": "string", "pattern": "^((((a{1,200}){1,200}){1,200}){1,200})$"},
+    "many intersections": {"allOf": [{"type": "string", "pattern": f"a{number}"} for number in range(30)]},
+    "many expressions": {
+        "anyOf": [{"type": "string", "pattern": f"(a{{1,40}}|{number}){{1,40}}"} for number in range(90)]
+    },
     "properties that are none": {"type": "object", "properties": []},
     "a type of ten thousand": {"type": ["string"] * 10_000},
 }

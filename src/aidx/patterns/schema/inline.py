@@ -10,7 +10,10 @@ from typing import Any
 from aidx.patterns.schema.keywords import CONSTRAINTS, Schema, each
 from aidx.patterns.schema.shape import UnenforceableError
 
-MOST = 4096  # schemas after inlining; a few nested references can stand for millions
+# After inlining; a few nested references can stand for millions. What is all of several is what takes time: an
+# intersection of expressions is a product of automata.
+MOST = {"parts": 2048, "expressions": 64, "intersections": 16}
+EXPRESSIONS = frozenset({"format", "pattern", "patternProperties"})
 
 
 def inline(document: Schema) -> Schema:
@@ -24,19 +27,19 @@ def inline(document: Schema) -> Schema:
 class _Inliner:
     def __init__(self, document: Schema) -> None:
         self._document = document
-        self._left = MOST
+        self._taken = dict.fromkeys(MOST, 0)
 
     def schema(self, schema: Schema, active: tuple[str, ...]) -> Schema:
         if not isinstance(schema, Mapping):
             return schema
-        self._left -= 1
-        if self._left < 0:
-            raise UnenforceableError(
-                f"the schema has more than {MOST} parts once its references are followed", keyword="$ref"
-            )
+        self._take("parts", 1, "$ref")
         if "$id" in schema and schema is not self._document:
             raise UnenforceableError("a schema inside the schema has an $id of its own", keyword="$id")
         kept = {word: value for word, value in schema.items() if word in CONSTRAINTS}
+        for word in EXPRESSIONS & kept.keys():
+            self._take("expressions", len(kept[word]) if isinstance(kept[word], Mapping) else 1, word)
+        if isinstance(parts := kept.get("allOf"), list):
+            self._take("intersections", len(parts), "allOf")
         kept = each(kept, lambda inner: self.schema(inner, active))
         if "$ref" not in schema:
             return kept
@@ -44,6 +47,13 @@ class _Inliner:
         if not kept or found is False:
             return found
         return kept if found is True else {"allOf": [found, kept]}
+
+    def _take(self, what: str, count: int, word: str) -> None:
+        self._taken[what] += count
+        if self._taken[what] > MOST[what]:
+            raise UnenforceableError(
+                f"the schema has more than {MOST[what]} {what} once its references are followed", keyword=word
+            )
 
     def _referred(self, reference: object, active: tuple[str, ...]) -> Schema:
         if not isinstance(reference, str) or not reference.startswith("#"):
