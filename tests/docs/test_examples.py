@@ -52,6 +52,8 @@ def test_a_command_in_the_docs_parses(command, output, settings):
         return
     with click.Context(root) as context:
         name, found, rest = root.resolve_command(context, words)
+        if isinstance(found, click.Group):
+            name, found, rest = found.resolve_command(click.Context(found, parent=context), list(rest))
         assert found.params
         found.parse_args(click.Context(found, info_name=name), list(rest))
 

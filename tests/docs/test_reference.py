@@ -5,6 +5,7 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 
+import click
 import pytest
 
 from aidx import cli
@@ -18,7 +19,9 @@ EXIT_CODES = re.compile(r"^## Exit codes\n", re.MULTILINE)
 
 def options_of(name):
     command = import_module(f"aidx.cli.{name}").command
-    return {flag for param in command.params for flag in (*param.opts, *param.secondary_opts) if flag.startswith("-")}
+    commands = command.commands.values() if isinstance(command, click.Group) else (command,)
+    params = [param for each in commands for param in each.params]
+    return {flag for param in params for flag in (*param.opts, *param.secondary_opts) if flag.startswith("-")}
 
 
 def documented(page):

@@ -1,7 +1,6 @@
 """``aidx ask``: one request, from the command line."""
 
 import json
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from aidx.cli._options import common
-from aidx.errors import InputError
+from aidx.cli._prompt import text_of
 
 if TYPE_CHECKING:
     from aidx.gate.admit import RefusedError
@@ -62,7 +61,7 @@ def command(
     from aidx import wiring
     from aidx.gate.admit import RefusedError
 
-    text = _text(prompt)
+    text = text_of(prompt)
     messages = [{"role": "system", "content": system}] if system else []
     request = {
         "messages": [*messages, {"role": "user", "content": text}],
@@ -84,20 +83,6 @@ def command(
     if asked.reply.finish_reason == "length" and not quiet:
         click.echo(f"aidx: the answer was cut after {asked.reply.usage.get('completion_tokens')} tokens", err=True)
     return 0
-
-
-def _text(prompt: str) -> str:
-    text = prompt
-    if prompt == "-":
-        try:
-            text = sys.stdin.buffer.read().decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise InputError(
-                f"the prompt is not UTF-8 (byte {error.start})", hint="Convert it, or leave the binary part out."
-            ) from None
-    if not text.strip():
-        raise InputError("the prompt is empty", hint="Give a PROMPT, or - and text on standard input.")
-    return text
 
 
 def _ask(request: dict[str, object], model: str | None, url: str, key: str | None, write: Write) -> Asked:

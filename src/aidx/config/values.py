@@ -12,6 +12,7 @@ from aidx.errors import InputError
 
 Count = Annotated[int, Meta(ge=1)]
 Natural = Annotated[int, Meta(ge=0)]
+Share = Annotated[float, Meta(ge=0, le=1)]
 Argv = Annotated[tuple[str, ...], Meta(min_length=1)]
 Engine = Literal["auto", "embedded", "llama-server", "ollama", "vllm", "aidx", "openai", "anthropic", "aider", "replay"]
 RoleName = Literal["researcher", "gatekeeper", "embedder", "editor", "drafter", "verifier", "architect", "thinking"]
@@ -83,6 +84,8 @@ class RouteTable(Struct, frozen=True):
     """``[route]``: what routing may do."""
 
     local_only: bool = False
+    threshold: Share | None = None
+    files: Natural = 4
 
 
 class IndexTable(Struct, frozen=True):

@@ -73,8 +73,8 @@ class Shape:
         """As features in 1/`ONE`, in the order of `NAMES`: counts as logarithms, shares as they are."""
         whole = max(1, self.characters)
         return (
-            _log(self.characters),
-            _log(self.prose),
+            _log(self.characters) - _USUAL,
+            _log(self.prose) - _USUAL,
             _log(self.lines),
             _log(self.items),
             _log(self.questions),
@@ -215,3 +215,6 @@ def _log(count: int) -> int:
     power = count.bit_length() - 1
     rest = (count << 4 >> power) - 16
     return (power * 16 + rest) * ONE // 256
+
+
+_USUAL = _log(127)  # characters of a prompt: shorter ones have negative lengths, so that length explains no constant

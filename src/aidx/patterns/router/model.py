@@ -48,6 +48,16 @@ class Reason(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Gatekept:
+    """What makes verdicts of the gatekeeper *model* probabilities, and what they were worth."""
+
+    model: str
+    calibration: Calibration
+    threshold: float
+    measured: Measured
+
+
+@dataclass(frozen=True, slots=True)
 class Router:
     """A trained classifier. *weights* are in 1/`UNIT`, by place; *about* says in words what it was trained on."""
 
@@ -57,6 +67,7 @@ class Router:
     threshold: float
     about: str
     measured: Measured | None = None
+    gatekeeper: Gatekept | None = None
 
     def score(self, prompt: str) -> float:
         """The logit before calibration; the same on every machine."""

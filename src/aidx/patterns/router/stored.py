@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from aidx.errors import InputError
 from aidx.patterns.router.features import PLACES
-from aidx.patterns.router.model import Calibration, Measured, Router
+from aidx.patterns.router.model import Calibration, Gatekept, Measured, Router
 
 LARGEST = 1 << 20  # bytes of such a file
 FEATURES = 1  # changes whenever a prompt has other features: weights of another one mean nothing
@@ -33,6 +33,13 @@ class _Measured(Struct, forbid_unknown_fields=True):
     escalation_rate: Share
 
 
+class _Gatekeeper(Struct, forbid_unknown_fields=True):
+    model: str
+    threshold: Share
+    calibration: _Calibration
+    measured: _Measured
+
+
 class _File(Struct, forbid_unknown_fields=True):
     schema: Literal["aidx.router/1"]
     features: int
@@ -40,37 +47,48 @@ class _File(Struct, forbid_unknown_fields=True):
     threshold: Share
     calibration: _Calibration
     measured: _Measured | None
+    gatekeeper: _Gatekeeper | None
     bias: Weight
     weights: dict[Annotated[int, Meta(ge=0, lt=PLACES)], Weight]
 
 
 def dumps(router: Router) -> str:
     """*router* as JSON; the same one gives the same text."""
-    one = router.measured
-    measured = (
-        None
-        if one is None
-        else _Measured(
-            one.prompts,
-            _short(one.auc),
-            (_short(one.auc_low), _short(one.auc_high)),
-            _short(one.auc_prompt_length),
-            _short(one.brier),
-            _short(one.ece),
-            _short(one.missed_complex_rate),
-            _short(one.escalation_rate),
-        )
-    )
-    calibration = _Calibration(round(router.calibration.slope, 6), round(router.calibration.offset, 6))
+    kept = router.gatekeeper
     weights = {place: weight for place, weight in enumerate(router.weights) if weight}
-    file = _File("aidx.router/1", FEATURES, router.about, router.threshold, calibration, measured, router.bias, weights)
+    file = _File(
+        schema="aidx.router/1",
+        features=FEATURES,
+        about=router.about,
+        threshold=router.threshold,
+        calibration=_calibration(router.calibration),
+        measured=None if router.measured is None else _figures(router.measured),
+        gatekeeper=None
+        if kept is None
+        else _Gatekeeper(kept.model, kept.threshold, _calibration(kept.calibration), _figures(kept.measured)),
+        bias=router.bias,
+        weights=weights,
+    )
     raw = msgspec.json.format(msgspec.json.encode(file), indent=1).decode()
     head, _, tail = raw.partition('"weights": {')
     return f'{head}"weights": {{{" ".join(tail.split())}\n'.replace("} }\n", "}\n}\n")
 
 
-def _short(share: float) -> float:
-    return round(share, 4)
+def _calibration(one: Calibration) -> _Calibration:
+    return _Calibration(round(one.slope, 6), round(one.offset, 6))
+
+
+def _figures(one: Measured) -> _Measured:
+    return _Measured(
+        one.prompts,
+        round(one.auc, 4),
+        (round(one.auc_low, 4), round(one.auc_high, 4)),
+        round(one.auc_prompt_length, 4),
+        round(one.brier, 4),
+        round(one.ece, 4),
+        round(one.missed_complex_rate, 4),
+        round(one.escalation_rate, 4),
+    )
 
 
 def loads(data: bytes, name: str) -> Router:
@@ -84,25 +102,37 @@ def loads(data: bytes, name: str) -> Router:
         raise InputError(f"{name} is no router: it is not JSON", hint=hint) from None
     if file.features != FEATURES:
         raise InputError(f"{name} was trained for features {file.features}, and these are {FEATURES}", hint=hint)
-    if not (isfinite(file.calibration.slope) and isfinite(file.calibration.offset)):
-        raise InputError(f"{name} is no router: its calibration is not finite", hint=hint)
+    kept = file.gatekeeper
+    for one in (file.calibration, *(() if kept is None else (kept.calibration,))):
+        if not (isfinite(one.slope) and isfinite(one.offset)):
+            raise InputError(f"{name} is no router: its calibration is not finite", hint=hint)
     weights = [0] * PLACES
     for place, weight in file.weights.items():
         weights[place] = weight
-    one = file.measured
-    measured = (
-        None
-        if one is None
-        else Measured(
-            one.prompts,
-            one.auc,
-            *one.auc_ci95,
-            one.auc_prompt_length,
-            one.brier,
-            one.ece,
-            one.missed_complex_rate,
-            one.escalation_rate,
-        )
+    return Router(
+        tuple(weights),
+        file.bias,
+        Calibration(file.calibration.slope, file.calibration.offset),
+        file.threshold,
+        file.about,
+        None if file.measured is None else _measured(file.measured),
+        None if kept is None else _gatekept(kept),
     )
-    calibration = Calibration(file.calibration.slope, file.calibration.offset)
-    return Router(tuple(weights), file.bias, calibration, file.threshold, file.about, measured)
+
+
+def _gatekept(one: _Gatekeeper) -> Gatekept:
+    calibration = Calibration(one.calibration.slope, one.calibration.offset)
+    return Gatekept(one.model, calibration, one.threshold, _measured(one.measured))
+
+
+def _measured(one: _Measured) -> Measured:
+    return Measured(
+        one.prompts,
+        one.auc,
+        *one.auc_ci95,
+        one.auc_prompt_length,
+        one.brier,
+        one.ece,
+        one.missed_complex_rate,
+        one.escalation_rate,
+    )

@@ -1,0 +1,67 @@
+"""Where routers lie: the shipped one in the package, a trained one in ``.aidx`` of the project."""
+
+import sys
+from pathlib import Path
+
+import aidx
+from aidx.adapters.write import write_text
+from aidx.errors import InputError
+from aidx.patterns.router.model import Router
+from aidx.patterns.router.stored import LARGEST, dumps, loads
+
+FOLDER, NAME = ".aidx", "router.json"
+TRAINED = f"{FOLDER}/{NAME}"
+SHIPPED = "shipped with aidx"
+MOST_BYTES = 256 << 20  # of labelled prompts
+
+
+def shipped() -> Router:
+    """The router that was trained on the project's own prompts."""
+    return loads((Path(aidx.__file__).parent / "data" / NAME).read_bytes(), NAME)
+
+
+def current(file: str | None = None) -> tuple[Router, str]:
+    """The router at *file*, else the project's trained one, else the shipped one; and where it came from."""
+    if file is None and not Path(TRAINED).exists():
+        return shipped(), SHIPPED
+    path = file or TRAINED
+    return loads(contents(path, LARGEST), path), path
+
+
+def keep(router: Router, file: str | None = None) -> str:
+    """Write *router* to *file*, else to the project's place, whole or not at all; where it went."""
+    path = file or TRAINED
+    if file is None:
+        own_folder()
+    write_text(path, dumps(router))
+    return path
+
+
+def own_folder() -> Path:
+    """``.aidx`` of the project, made where it is missing, and kept out of version control."""
+    folder = Path(FOLDER)
+    try:
+        folder.mkdir(exist_ok=True)
+        ignored = folder / ".gitignore"
+        if not ignored.exists():
+            ignored.write_bytes(b"*\n")
+    except OSError as wrong:
+        raise InputError(f"cannot write {FOLDER}: {wrong.strerror or wrong}", hint="Give --out FILE.") from None
+    return folder
+
+
+def contents(path: str, most: int = MOST_BYTES) -> bytes:
+    """The bytes of the file at *path* (``-``: standard input); ``InputError`` for what cannot be read or is larger."""
+    try:
+        if path == "-":
+            data = sys.stdin.buffer.read(most + 1)
+        else:
+            with Path(path).open("rb") as file:
+                data = file.read(most + 1)
+    except OSError as wrong:
+        raise InputError(f"cannot read {path}: {wrong.strerror or wrong}", hint="Name a file, or -.") from None
+    except ValueError:
+        raise InputError(f"cannot read {path!r}: no name of a file", hint="Name a file, or -.") from None
+    if len(data) > most:
+        raise InputError(f"{path} is larger than {most:,} bytes", hint="Give a part of it.")
+    return data

@@ -1,0 +1,135 @@
+"""Judges and trains routers on labelled prompts, as ``aidx route`` and scripts do."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from aidx.errors import CheckError, EngineError
+from aidx.patterns.prompt import Prompt, Turn
+from aidx.patterns.route import Choice, Judge, choose
+from aidx.patterns.route_rules import task
+from aidx.patterns.router import measure
+from aidx.patterns.router.labelled import Labelled, contradictions
+from aidx.patterns.router.model import Measured, Reason, Router
+from aidx.patterns.router.train import MOST_MISSED, measured
+from aidx.patterns.router.train import train as fitted
+from aidx.patterns.terms import Terms
+
+BYTES_A_TOKEN = 4  # assumed where a file has no counts: English prose; code and other scripts have fewer
+ANSWER = 400  # tokens of an answer, assumed likewise
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What both models cost, and how many tokens an answer is taken to have where a file does not say."""
+
+    editor: measure.Price
+    architect: measure.Price
+    answer_tokens: int = ANSWER
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A router on labelled prompts; *cost* is ``None`` without prices, *assumed* are the prompts of unknown size."""
+
+    prompts: int
+    of_complex: int
+    auc: measure.Auc
+    auc_prompt_length: measure.Auc
+    brier: float
+    ece: float
+    at: measure.Point
+    curve: tuple[measure.Point, ...]
+    cost: measure.Cost | None = None
+    assumed: int = 0
+    contradictions: tuple[tuple[int, int], ...] = ()
+
+    def check(self, most_missed: float) -> None:
+        """Raise ``CheckError`` where more than *most_missed* of the complex prompts stay with the smaller model."""
+        missed = self.at.missed_complex_rate
+        if missed > most_missed:
+            raise CheckError(
+                f"{missed:.1%} of the complex prompts are missed at threshold {self.at.threshold:g}, "
+                f"at most {most_missed:.1%} may be",
+                hint=self._way_out(most_missed),
+                code="too_many_missed",
+            )
+
+    def _way_out(self, most_missed: float) -> str:
+        """The highest threshold of the curve that would do."""
+        enough = [point for point in self.curve if point.missed_complex_rate <= most_missed]
+        best = max(enough, key=lambda point: point.threshold)
+        return (
+            f"Set threshold = {best.threshold:g} in [route] (then {best.escalation_rate:.0%} escalate), "
+            "or train on your own prompts."
+        )
+
+
+def judge(rows: Sequence[Labelled], router: Router, prices: Prices | None = None) -> Judged:
+    """How good *router* is on *rows*, of which both labels must be there."""
+    complexes = [row.is_complex for row in rows]
+    chances = [router.probability(row.prompt) for row in rows]
+    found = Judged(
+        prompts=len(rows),
+        of_complex=sum(complexes),
+        auc=measure.auc(chances, complexes),
+        auc_prompt_length=measure.auc([len(row.prompt) for row in rows], complexes),
+        brier=measure.brier(chances, complexes),
+        ece=measure.ece(chances, complexes),
+        at=measure.point(chances, complexes, router.threshold),
+        curve=measure.curve(chances, complexes),
+        contradictions=tuple(contradictions(rows)),
+    )
+    if prices is None:
+        return found
+    sizes = [_size(row, prices.answer_tokens) for row in rows]
+    escalated = [router.escalates(chance) for chance in chances]
+    assumed = sum(row.prompt_tokens is None or row.completion_tokens is None for row in rows)
+    return replace(found, cost=measure.cost(sizes, escalated, prices.editor, prices.architect), assumed=assumed)
+
+
+def _size(row: Labelled, answer: int) -> measure.Size:
+    read = row.prompt_tokens
+    if read is None:
+        read = -(-len(row.prompt.encode("utf-8", "surrogatepass")) // BYTES_A_TOKEN)
+    return measure.Size(read, answer if row.completion_tokens is None else row.completion_tokens)
+
+
+def train(
+    rows: Sequence[Labelled],
+    prior: Router | None = None,
+    *,
+    about: str,
+    seed: int = 1,
+    most_missed: float = MOST_MISSED,
+) -> Router:
+    """A router of *rows*, from *prior* on: see ``patterns.router.train``."""
+    return fitted(rows, prior, about=about, seed=seed, most_missed=most_missed)
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """A decision, and what it was made of; *reasons* are the classifier's, whoever judged.
+
+    *not_asked* is set where a gatekeeper is configured, whom an explanation does not ask.
+    """
+
+    choice: Choice
+    reasons: tuple[Reason, ...]
+    not_asked: bool
+
+
+def explain(text: str, terms: Terms, judge: Judge) -> Explained:
+    """Why a request that says *text* goes where it goes; no model is asked."""
+    prompt = Prompt((Turn.of("user", text),))
+    steps = choose(prompt, terms, judge)
+    not_asked = False
+    try:
+        next(steps)
+        not_asked = True
+        steps.throw(EngineError("a gatekeeper is not asked for an explanation", code="not_asked"))
+    except StopIteration as stop:
+        choice: Choice = stop.value
+    return Explained(choice, tuple(judge.router.reasons(task(prompt))), not_asked)
+
+
+__all__ = ["Explained", "Judged", "Labelled", "Measured", "Prices", "Router", "explain", "judge", "measured", "train"]

@@ -1,0 +1,138 @@
+"""Hybrid Routing: hard rules, then a judgement of how hard the request is, then the Editor or the Architect.
+
+A request that names its model never comes here. Size against the gate and tools are decided by those who know: a role
+that cannot take the request refuses it before anything is generated, and the other one is asked, where it may be.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+from aidx.errors import AidxError, EngineError
+from aidx.patterns import direct
+from aidx.patterns.prompt import Prompt
+from aidx.patterns.route_rules import ARCHITECT, EDITOR, FILES, Fired, Private, rule, secret, task
+from aidx.patterns.router import gatekeeper
+from aidx.patterns.router.model import Calibration, Router
+from aidx.patterns.terms import Served, Terms
+from aidx.patterns.vocabulary import Answer, Outcome, Pattern, Step, Steps, ask, step
+
+NAME: Final = "auto"
+NEEDS: Final = (EDITOR, ARCHITECT)
+TOO_LARGE = frozenset({"context_length_exceeded", "history_over_gate"})
+NO_TOOLS = "tools_not_supported"
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """Who judges how hard a request is, after the rules.
+
+    *router* always can; a gatekeeper is asked first where that role is configured. *origin* says where the router came
+    from. *files* and *private* are bounds of the rules.
+    """
+
+    router: Router
+    origin: str = ""
+    files: int = FILES
+    private: Private = secret
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Who is to answer, and *why* in words fit for a header; *instead* may be asked where that role cannot.
+
+    *score* is before calibration, *probability* that of being complex; ``None`` where a rule decided.
+    """
+
+    role: str
+    why: str
+    rules: tuple[Fired, ...]
+    instead: str | None = None
+    judge: str = "rule"
+    score: float | None = None
+    probability: float | None = None
+    threshold: float | None = None
+    trail: tuple[Step, ...] = ()
+
+    def turn_to(self, error: AidxError) -> str | None:
+        """The role to ask after *error*: where the first cannot take the request, or its local engine failed."""
+        if error.code in TOO_LARGE or error.code == NO_TOOLS:
+            return self.instead
+        if isinstance(error, EngineError) and self.role == EDITOR:
+            return self.instead
+        return None
+
+
+def choose(prompt: Prompt, terms: Terms, judge: Judge) -> Steps[Choice]:
+    """Decide who answers *prompt*; asks the gatekeeper at most once, and nobody else."""
+    ruling = rule(prompt, terms, files=judge.files, private=judge.private)
+    if ruling.role is not None:
+        others = ruling.allowed - {ruling.role}
+        instead = next(iter(others), None)
+        return Choice(ruling.role, f"{ruling.role}: {ruling.says}", ruling.fired, instead)
+    text = task(prompt)
+    trail: tuple[Step, ...] = ()
+    if gatekeeper.ROLE in terms.allowed:
+        judged, trail = yield from _gatekeeper(text, judge)
+        if judged is not None:
+            return replace(judged, rules=ruling.fired, trail=trail)
+    return replace(classified(text, judge), rules=ruling.fired, trail=trail)
+
+
+def classified(text: str, judge: Judge) -> Choice:
+    """What the classifier says of *text*."""
+    score = judge.router.score(text)
+    probability = judge.router.calibration.probability(score)
+    return _judged("classifier", score, probability, judge.router.threshold)
+
+
+def _gatekeeper(text: str, judge: Judge) -> Steps[tuple[Choice | None, tuple[Step, ...]]]:
+    """What the gatekeeper says of *text*; nothing where it fails or says neither 0 nor 1: then another judges."""
+    asked = gatekeeper.question(text)
+    try:
+        said = yield from ask(asked)
+    except AidxError as error:
+        return None, (Step(asked.role, asked.purpose, "failed", (error.code,)),)
+    score = gatekeeper.score(said)
+    if score is None:
+        return None, (step(asked, said, "failed", "neither 0 nor 1"),)
+    known = judge.router.gatekeeper
+    calibration, threshold = (Calibration(), 0.5) if known is None else (known.calibration, known.threshold)
+    name = "gatekeeper, not calibrated" if known is None else "gatekeeper"
+    return _judged(name, score, calibration.probability(score), threshold), (step(asked, said, "accepted"),)
+
+
+def _judged(name: str, score: float, probability: float, threshold: float) -> Choice:
+    up = probability >= threshold
+    role, instead = (ARCHITECT, EDITOR) if up else (EDITOR, ARCHITECT)
+    sign = ">=" if up else "<"
+    why = f"{role}: {name} {probability:.3f} {sign} {threshold:g}"
+    return Choice(role, why, (), instead, name, score, probability, threshold)
+
+
+def answer(prompt: Prompt, terms: Terms, judge: Judge) -> Pattern:
+    """Let the role answer that *judge* chooses, or the other one where that cannot.
+
+    Raises what the last of them raises.
+    """
+    choice = yield from choose(prompt, terms, judge)
+    try:
+        found = yield from direct.answer(prompt, replace(terms, role=choice.role))
+    except AidxError as error:
+        other = choice.turn_to(error)
+        if other is None:
+            raise
+        outcome: Outcome = "failed" if isinstance(error, EngineError) else "refused"
+        gave_up = Step(choice.role, "answer", outcome, (error.code,))
+        why = f"{other}: {choice.role} {outcome} ({error.code}); {choice.why}"
+        found = yield from direct.answer(prompt, replace(terms, role=other))
+        return _told(found, why, (*choice.trail, gave_up))
+    return _told(found, choice.why, choice.trail)
+
+
+def _told(found: Answer, why: str, before: tuple[Step, ...]) -> Answer:
+    return replace(found, why=why, trail=(*before, *found.trail))
+
+
+def served(judge: Judge) -> Served:
+    """The pattern with its judge, under the name that a request gives."""
+    return Served(NAME, NEEDS, lambda prompt, terms: answer(prompt, terms, judge))

@@ -1,0 +1,104 @@
+"""The hard rules of Hybrid Routing: what decides before anybody judges how hard a request is."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from aidx.errors import InputError
+from aidx.patterns.prompt import Prompt
+from aidx.patterns.router.features import files_named
+from aidx.patterns.terms import Terms
+
+EDITOR: Final = "editor"
+ARCHITECT: Final = "architect"
+FILES = 4  # named in a request: from so many on it is planned
+BARE = 3  # words of a message without a task of its own, such as "yes, do it"
+
+Private = Callable[[str], str | None]
+"""The name of the private thing in a text; ``None`` where there is none."""
+
+# What no prompt should carry to another machine, whatever the settings; each is matched in linear time.
+_SECRETS = {
+    "a private key": re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----"),
+    "an API key": re.compile(
+        r"\b(?:sk-|sk_|gsk_|hf_|gh[opsu]_|github_pat_|glpat-|xox[abps]-|npm_|AIza|AKIA|nvapi-)[A-Za-z0-9_-]{16}"
+    ),
+    "a password in an address": re.compile(r"\b[a-z][a-z0-9+]{1,15}://[^\s/:@]{1,64}:[^\s/:@]{1,64}@"),
+}
+
+
+class Fired(NamedTuple):
+    """One rule and what it says; *role* is ``None`` where it leaves the choice to the next one."""
+
+    rule: str
+    role: str | None
+    says: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What the rules say: *role* where one has decided, *allowed* who may be asked at all, *fired* all in order."""
+
+    role: str | None
+    allowed: frozenset[str]
+    fired: tuple[Fired, ...]
+
+    @property
+    def says(self) -> str:
+        """The words of the rule that decided."""
+        return self.fired[-1].says
+
+
+def secret(text: str) -> str | None:
+    """The name of the first secret in *text*."""
+    return next((name for name, pattern in _SECRETS.items() if pattern.search(text)), None)
+
+
+def rule(prompt: Prompt, terms: Terms, *, files: int = FILES, private: Private = secret) -> Ruling:
+    """Go through the rules in their order, up to the one that decides.
+
+    Raises ``InputError`` where nobody is left that may be asked.
+    """
+    fired = [_confined(prompt, terms, private)]
+    allowed = (terms.roles - terms.remote if fired[0].role else terms.roles) & {EDITOR, ARCHITECT}
+    if not allowed:
+        raise InputError(
+            f"no model may be asked: {fired[0].says}",
+            hint="Configure [roles.editor] with a model of this machine.",
+            code="local_only",
+        )
+    fired = [Fired(fired[0].rule, None, fired[0].says)]
+    for one in (EDITOR, ARCHITECT):
+        if allowed == {one}:
+            rest = fired[0].says if terms.roles >= {EDITOR, ARCHITECT} else f"there is only the {one}"
+            fired[0] = Fired(fired[0].rule, one, rest)
+            return Ruling(one, allowed, tuple(fired))
+    named = files_named(task(prompt))
+    if files and len(named) >= files:
+        fired.append(Fired("files", ARCHITECT, f"{len(named)} files named, from {files} on it is planned"))
+        return Ruling(ARCHITECT, allowed, tuple(fired))
+    fired.append(Fired("files", None, f"{len(named)} files named" + (f", fewer than {files}" if files else "")))
+    return Ruling(None, allowed, tuple(fired))
+
+
+def _confined(prompt: Prompt, terms: Terms, private: Private) -> Fired:
+    """Whether the request must stay here; *role* is then the Editor, for the moment."""
+    if terms.local_only:
+        return Fired("local_only", EDITOR, "local_only")
+    for text in (*(turn.raw.decode("utf-8", "replace") for turn in prompt.turns), *prompt.texts):
+        if found := private(text):
+            return Fired("private", EDITOR, f"private: {found}")
+    return Fired("private", None, "nothing private")
+
+
+def task(prompt: Prompt) -> str:
+    """What is judged: the last thing that the user said, with the one before it where it is no task of its own."""
+    if prompt.kind != "chat":
+        return "\n".join(prompt.texts)
+    said = [turn.text for turn in prompt.turns if turn.role == "user"]
+    if not said:
+        return prompt.turns[-1].text if prompt.turns else ""
+    if len(said) > 1 and len(said[-1].split()) <= BARE:
+        return f"{said[-2]}\n{said[-1]}"
+    return said[-1]
