@@ -72,7 +72,8 @@ class Allocated:
 
     Entries are graded ``measured`` and true to *resolution* bytes each; several of one kind (two buffer
     types, two caches of a sliding-window model) stand beside each other. *resident* is the memory of the
-    engine's process when it was asked (0: not ours to see); *build* names the engine.
+    engine's process when it was asked (0: not ours to see); *build* names the engine. *assumed* are settings that it
+    does not tell: they are taken to be as planned.
     """
 
     devices: Mapping[str, tuple[Entry, ...]]
@@ -80,6 +81,7 @@ class Allocated:
     build: str
     resolution: int
     resident: int
+    assumed: tuple[str, ...] = ()
 
 
 class Tokenizer(Protocol):

@@ -1,22 +1,30 @@
-"""HTTP/1.1 to engines on loopback: a small pool of keep-alive connections, answers whole or as they come.
+"""HTTP/1.1 to engines: a small pool of keep-alive connections, answers whole or as they come.
 
-Written because a general client costs ten times the request that it carries. No TLS, no redirects, no
-proxies: not for the open network.
+Written because a general client costs ten times the request that it carries, and because how long silence is borne
+is the request's to say. No redirects: a request goes where it was told to or nowhere.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import httptools
 
 from aidx.errors import EngineError
 from aidx.ports import PATIENCE, Patience
 
+if TYPE_CHECKING:
+    import ssl
+
 CONNECT_S = 4.0
+HTTPS = 443
 HIGH_WATER = 1 << 18  # bytes waiting for a slow reader before the engine is made to wait as well
+
+
+class UnreachableError(EngineError):
+    """Nobody took the request: it can be sent again, to whom one likes."""
 
 
 class Reply(NamedTuple):
@@ -39,6 +47,7 @@ class _Connection(asyncio.Protocol):
         self.parser = httptools.HttpResponseParser(self)
         self.status = 0
         self.done = False
+        self.headers: dict[str, str] = {}
         self.touched = False
         self.keep = False
         self.failure = ""
@@ -165,13 +174,24 @@ class _Connection(asyncio.Protocol):
         self._notify()
 
 
+class _Listening(_Connection):
+    """One that keeps the headers: they cost as much as the rest, and few want them."""
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+
+
 class Streamed:
-    """An answer as it comes: ``status``, then the bytes of the body in whatever pieces arrive."""
+    """An answer as it comes: ``status``, then the bytes of the body in whatever pieces arrive.
+
+    *headers* by names in lower case, of a pool that listens to them.
+    """
 
     def __init__(self, connection: _Connection, status: int, between_s: float) -> None:
         self._connection = connection
         self._between_s = between_s
         self.status = status
+        self.headers = connection.headers
 
     async def chunks(self) -> AsyncIterator[bytes]:
         """The body; raises ``EngineError`` where it ends too early."""
@@ -186,14 +206,29 @@ class Streamed:
 class Pool:
     """Keep-alive connections to one address; belongs to one event loop.
 
-    *headers* go with every request. Raises ``EngineError`` when nobody listens, when the connection breaks and
+    *headers* go with every request, *prefix* stands before every path, *tls* encrypts; one that *listens* hands over
+    the headers of answers. Raises ``EngineError`` when nobody listens, when the connection breaks and
     when the other side is silent for longer than a request's patience (code ``engine_silent``).
     """
 
-    def __init__(self, host: str, port: int, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        headers: Mapping[str, str] | None = None,
+        *,
+        prefix: str = "",
+        tls: "ssl.SSLContext | None" = None,
+        listens: bool = False,
+    ) -> None:
         self._host = host
         self._port = port
-        fixed = {"Host": f"{host}:{port}", "Content-Type": "application/json", **(headers or {})}
+        self._prefix = prefix
+        self._tls = tls
+        self._kind = _Listening if listens else _Connection
+        named = f"[{host}]" if ":" in host else host
+        at = named if tls is not None and port == HTTPS else f"{named}:{port}"
+        fixed = {"Host": at, "Content-Type": "application/json", **(headers or {})}
         self._fixed = "".join(f"{name}: {value}\r\n" for name, value in fixed.items())
         self._idle: list[_Connection] = []
         self._busy: set[_Connection] = set()
@@ -203,7 +238,7 @@ class Pool:
         self, method: str, path: str, body: bytes = b"", *, patience: Patience = PATIENCE
     ) -> AsyncIterator[Streamed]:
         """Send a request and hand over the answer from its header on; leaving early resets the connection."""
-        head = f"{method} {path} HTTP/1.1\r\n{self._fixed}Content-Length: {len(body)}\r\n\r\n"
+        head = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._fixed}Content-Length: {len(body)}\r\n\r\n"
         data = head.encode("ascii") + body
         connection, status = await self._exchange(data, patience.first_s)
         try:
@@ -251,10 +286,20 @@ class Pool:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_S):
-                _, connection = await loop.create_connection(_Connection, self._host, self._port)
-        except (OSError, TimeoutError):
-            raise EngineError(f"nothing answers at {self._host}:{self._port}", code="engine_failed") from None
+                _, connection = await loop.create_connection(self._kind, self._host, self._port, ssl=self._tls)
+        except (OSError, TimeoutError) as error:
+            raise self._unreachable(error) from None
         return connection
+
+    def _unreachable(self, error: Exception) -> EngineError:
+        at = f"{self._host}:{self._port}"
+        if "CERTIFICATE_VERIFY_FAILED" in str(error):
+            return EngineError(
+                f"the certificate of {at} is not trusted",
+                hint="Check the address and the clock; SSL_CERT_FILE names the certificates of a company's proxy.",
+                code="bad_certificate",
+            )
+        return UnreachableError(f"nothing answers at {at}")
 
     def _put_back(self, connection: _Connection) -> None:
         self._busy.discard(connection)

@@ -33,6 +33,7 @@ STATUS = {
     "engine_silent": 502,
     "internal_error": 500,
     "engine_loading": 503,
+    "rate_limited": 503,
 }
 DRAINING_S = 5  # Retry-After of a server that stops: another one may be here then
 

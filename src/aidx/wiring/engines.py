@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from aidx.budget.settings import Settings
 from aidx.errors import BudgetError, CheckError, EngineError, InputError
 from aidx.plan.result import Plan, RolePlan
-from aidx.ports import Deployment, Engine, Launch
+from aidx.ports import Allocated, Deployment, Engine, Launch
 
 if TYPE_CHECKING:
     from aidx.config.values import RoleTable
@@ -98,7 +98,7 @@ def fill(
     if mine.model.source == "cloud":
         if table is None:
             raise InputError(f"{name} is not configured", hint=f"Configure [roles.{name}].")
-        return elsewhere(name, table, bounds=bounds)
+        return elsewhere(name, table, bounds=bounds, tell=tell)
     held(plan)
     found = (bounds or Bounds()).over(table).of(mine.settings, mine.model.context_length)
     cache = sum(account.sum("kv_cache") for account in plan.ledger.accounts)
@@ -123,7 +123,7 @@ def fill_all(whole: Plan, tables: "Mapping[str, RoleTable]", *, tell: Tell | Non
     return tuple(fill(part(whole, name), tables.get(name), tell=tell) for name in names)
 
 
-def elsewhere(role: str, table: "RoleTable", *, bounds: "Bounds | None" = None) -> Filled:
+def elsewhere(role: str, table: "RoleTable", *, bounds: "Bounds | None" = None, tell: Tell | None = None) -> Filled:
     """What fills *role* on another machine, as its *table* says; nothing is asked before ``start``.
 
     Raises ``InputError`` for a table that does not say enough.
@@ -142,7 +142,7 @@ def elsewhere(role: str, table: "RoleTable", *, bounds: "Bounds | None" = None) 
         model=table.model,
         engine=table.engine,
         limits=asked.of(settings, context),
-        start=partial(_attach, table.engine, launch, table),
+        start=partial(_attach, table.engine, launch, table, tell),
         embeds=role == EMBEDDER,
         leaves=True,
     )
@@ -162,7 +162,7 @@ def start(plan: Plan, tell: Tell | None = None, *, table: "RoleTable | None" = N
     role = plan.roles[0]
     launch = _launch(role)
     if table is not None and table.url is not None:
-        return _attach(role.engine, launch, table)
+        return _attach(role.engine, launch, table, tell)
     if role.model.path is None:
         raise EngineError(
             f"{role.model.name} is known and not on this machine",
@@ -252,11 +252,21 @@ def _launch(role: RolePlan) -> Launch:
     return Launch(path, role.model.name, role.settings, loras=loras, embedding=embeds)
 
 
-def _attach(engine: str, launch: Launch, table: "RoleTable") -> Deployment:
+def _attach(engine: str, launch: Launch, table: "RoleTable", tell: Tell | None) -> Deployment:
     """Attach to the engine at the table's address, or to the service that has one of its own."""
     key = None if table.api_key_env is None else variable(table.api_key_env)
     urls = () if table.url is None else (table.url,)
-    return _engine(engine).start(replace(launch, urls=urls, key=key))
+    name = table.model or launch.name
+    found = _engine(engine).start(replace(launch, name=name, urls=urls, key=key))
+    if tell is not None:
+        tell(f"aidx: {name}: {_read_back(found.allocated())}")
+    return found
+
+
+def _read_back(said: Allocated) -> str:
+    """What an engine that runs already says of itself, and what it does not say."""
+    told = f"attached to {said.build}, a context of {said.n_ctx:,} tokens"
+    return f"{told}; assumed to be as planned, for it does not say: {', '.join(said.assumed)}" if said.assumed else told
 
 
 def _context(role: str, table: "RoleTable") -> int:

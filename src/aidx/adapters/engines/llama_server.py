@@ -1,0 +1,194 @@
+"""llama.cpp's own llama-server: started with exactly the planned flags, or attached to where it runs."""
+
+import asyncio
+import re
+import secrets
+import shutil
+import sys
+from contextlib import ExitStack
+from typing import Any
+from urllib.parse import urlsplit
+
+from aidx.adapters.child import Child
+from aidx.adapters.enginelog import RESOLUTION, Account
+from aidx.adapters.host import engine_environment, physical_cores, program_output, resident
+from aidx.adapters.http import Pool
+from aidx.adapters.llamaflags import arguments, known
+from aidx.adapters.talk.address import Address, address, bearer, pool
+from aidx.adapters.talk.attached import AttachedDeployment
+from aidx.adapters.talk.readback import enough, told
+from aidx.adapters.talk.served import ServedChat, probe
+from aidx.errors import BudgetError, EngineError
+from aidx.ports import Allocated, Deployment, Enforced, Launch
+
+NAME = "llama-server"
+PROGRAM = "llama-server"
+KEY_VARIABLE = "LLAMA_API_KEY"  # of a child's environment, which its own user reads and nobody else
+TETHER = (sys.executable, "-P", "-m", "aidx.adapters.tethered")
+LISTENING = re.compile(r"listening on (http://\S+)")
+NOT_TOLD = ("cache_type_k", "cache_type_v", "ubatch_size", "kv_unified")
+MISSING_HINT = "Install llama.cpp (https://github.com/ggml-org/llama.cpp), or name its url in aidx.toml."
+
+
+class LlamaServer:
+    """The engine as a port."""
+
+    def start(self, launch: Launch) -> Deployment:
+        """Start it, or attach to the one that runs; see ``ports.Engine``."""
+        if launch.urls:
+            return asyncio.run(_attach(launch))
+        program = shutil.which(PROGRAM)
+        if program is None:
+            raise EngineError(f"there is no {PROGRAM} on PATH", hint=MISSING_HINT, code="engine_missing")
+        return _started(launch, program)
+
+
+class StartedDeployment:
+    """A llama-server of ours and its account of itself; *enforced* is what it was seen to hold an answer to."""
+
+    enforced: Enforced = "none"
+
+    def __init__(self, child: Child, account: Account, url: str, key: str, build: str) -> None:
+        self._child = child
+        self._account = account
+        self._url = urlsplit(url)
+        self._key = key
+        self._build = build
+
+    @property
+    def pid(self) -> int | None:
+        """The child."""
+        return self._child.pid
+
+    def chat(self) -> ServedChat:
+        """Connections to the child, for the running event loop."""
+        connections = Pool("127.0.0.1", self._url.port or 0, bearer(self._key))
+        longest = self._account.longest_token
+        return ServedChat(connections, self._child, longest_token=longest, enforced=self.enforced)
+
+    def allocated(self) -> Allocated:
+        """Buffers from its log, memory of the process from the system."""
+        devices = {name: tuple(entries) for name, entries in self._account.devices.items()}
+        return Allocated(devices, self._account.n_ctx, self._build, RESOLUTION, resident(self._child.pid))
+
+    async def ended(self) -> str:
+        """Wait for the child to end."""
+        return await asyncio.wrap_future(self._child.ending())
+
+    def stop(self) -> None:
+        """End the child."""
+        self._child.stop()
+
+
+class _Reader:
+    """Reads the log until it has said what was allocated and where it listens."""
+
+    def __init__(self) -> None:
+        self.account = Account()
+        self.url = ""
+
+    def read(self, line: str) -> bool:
+        """Take in one line; true when nothing more is wanted."""
+        if found := LISTENING.search(line):
+            self.url = found[1]
+        return bool(self.account.read(line) and self.url)
+
+
+def _started(launch: Launch, program: str) -> StartedDeployment:
+    key, reader = secrets.token_urlsafe(24), _Reader()
+    knows = known(program_output([program, "--help"]))
+    argv = [*TETHER, program, *arguments(launch, knows, threads=launch.threads or physical_cores())]
+    environment = {**engine_environment(), KEY_VARIABLE: key}
+    child = Child(argv, env=environment, order=b"", read=reader.read)
+    with ExitStack() as undo:  # whatever happens before the end of this block, nothing stays behind
+        undo.callback(child.stop)
+        child.settled.wait()
+        if not reader.url or child.end:
+            raise _not_loaded(child, launch)
+        _check_placement(launch, reader.account)
+        deployment = StartedDeployment(child, reader.account, reader.url, key, _build(program))
+        deployment.enforced = asyncio.run(probe(deployment.chat(), embedding=launch.embedding))
+        undo.pop_all()
+    return deployment
+
+
+def _not_loaded(child: Child, launch: Launch) -> EngineError:
+    child.ending().result()
+    return EngineError(
+        f"llama-server cannot load {launch.path}: {child.complaint()}", hint="Check the file with: aidx plan FILE"
+    )
+
+
+def _check_placement(launch: Launch, account: Account) -> None:
+    """A build without a GPU takes ``-ngl`` without a word and computes on the CPU."""
+    if launch.settings.n_gpu_layers and not any(name.startswith("gpu") for name in account.devices):
+        raise EngineError(
+            f"{launch.settings.n_gpu_layers} layers are planned on a GPU and llama-server sees none",
+            hint="Install a build of llama.cpp for your GPU, or plan for the CPU with -ngl 0.",
+            code="no_gpu",
+        )
+
+
+def _build(program: str) -> str:
+    found = re.search(r"version: (\d+)(?: \(([^)]+)\))?", program_output([program, "--version"]))
+    return "llama-server" if found is None else f"llama-server b{found[1]}"
+
+
+async def _attach(launch: Launch) -> AttachedDeployment:
+    at = address(launch.urls[0])
+    connections = pool(at, bearer(launch.key))
+    who = f"llama-server at {at.shown}"
+    try:
+        props = await told(connections, "/props", who=who)
+        allocated = _read_back(launch, props, await _slots(connections), who)
+        chat = ServedChat(connections)
+        enforced = await probe(chat, embedding=launch.embedding)
+    finally:
+        connections.close()
+
+    def talk() -> ServedChat:
+        return ServedChat(pool(at, bearer(launch.key)), enforced=enforced)
+
+    return AttachedDeployment(at.shown, allocated, talk, lambda: _look(at, launch.key))
+
+
+async def _slots(connections: Pool) -> list[dict[str, Any]]:
+    """Its slots; none where it was started with ``--no-slots``."""
+    try:
+        found = await told(connections, "/slots", who="llama-server")
+    except EngineError as error:
+        if error.code in {"key_refused", "engine_silent"}:
+            raise
+        return []
+    return found if isinstance(found, list) else []
+
+
+def _read_back(launch: Launch, props: Any, slots: list[dict[str, Any]], who: str) -> Allocated:  # noqa: ANN401 - JSON
+    """Hold what it says of itself against the plan; raises ``BudgetError`` where it has less."""
+    try:
+        count = int(props["total_slots"])
+        each = int(props["default_generation_settings"]["n_ctx"])
+        build = str(props.get("build_info") or "a build that it does not name")
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise EngineError(f"{who} does not say what it runs with", hint="Check the url.") from None
+    each = min([each, *(int(slot["n_ctx"]) for slot in slots if isinstance(slot.get("n_ctx"), int))])
+    settings = launch.settings
+    enough(min(settings.ctx_size, settings.n_ctx_seq), each, who=who, what="a context in each slot")
+    if count < settings.parallel:
+        raise BudgetError(
+            f"{who} has {count} slots, and {settings.parallel} are planned",
+            hint=f"Start it with -np {settings.parallel}, or plan with -np {count}.",
+            code="too_few_slots",
+        )
+    return Allocated({}, each, f"llama-server {build}", 1, 0, assumed=NOT_TOLD)
+
+
+async def _look(at: Address, key: str | None) -> None:
+    connections = pool(at, bearer(key))
+    try:
+        await told(connections, "/health", who=at.shown)
+    finally:
+        connections.close()
+
+
+ENGINE = LlamaServer()

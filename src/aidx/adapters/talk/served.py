@@ -1,0 +1,154 @@
+"""llama.cpp's server over its own interface, whoever started it."""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from typing import Any
+
+from aidx.adapters.child import Child
+from aidx.adapters.http import Pool
+from aidx.adapters.talk.estimate import texts_of
+from aidx.adapters.talk.refusal import refused
+from aidx.errors import EngineError, InputError
+from aidx.ports import PATIENCE, Enforced, Kind, Patience
+
+WHO = "the engine"
+IDLE_POLL_S = 0.02
+ANSWER = {"chat": "/v1/chat/completions", "text": "/v1/completions", "embedding": "/v1/embeddings"}
+COUNT = "/v1/chat/completions/input_tokens"
+COUNTED = Patience(60.0, 60.0)  # a batch of another request on a slow CPU comes first
+CANARY = "aidx_canary"
+WITH_TOOL = {
+    "messages": [{"role": "user", "content": "."}],
+    "tools": [{"type": "function", "function": {"name": CANARY, "parameters": {"type": "object", "properties": {}}}}],
+}
+FORCED_TEXT = "1"
+FORCED = f'%llguidance {{}}\nstart: "{FORCED_TEXT}"'
+
+
+class ServedChat:
+    """Chat completions by llama.cpp's server; it counts, too, with the model's own template.
+
+    *child* is the process where it is ours, *longest_token* in bytes where it is known, *enforced* what a probe saw.
+    """
+
+    exact = True
+
+    def __init__(
+        self, pool: Pool, child: Child | None = None, *, longest_token: int = 0, enforced: Enforced = "none"
+    ) -> None:
+        self._pool = pool
+        self._child = child
+        self._longest_token = longest_token
+        self._enforced = enforced
+        self._counts = True
+
+    async def count(self, body: bytes, *, kind: Kind = "chat") -> int:
+        """Ask the engine, which renders and tokenizes exactly as for an answer."""
+        if kind != "chat":
+            return sum([await self._tokens(text) for text in texts_of(json.loads(body))])
+        if not self._counts:
+            return await self._rendered(body)
+        try:
+            return int(json.loads(await self._ask(COUNT, body))["input_tokens"])
+        except EngineError as error:
+            if error.code != "model_not_there":  # an older build, without that path
+                raise
+        self._counts = False
+        return await self._rendered(body)
+
+    async def takes_tools(self) -> bool:
+        """Render a request with a tool of a name that stands nowhere else, and look for it."""
+        try:
+            return CANARY in (await self._ask("/apply-template", json.dumps(WITH_TOOL).encode())).decode()
+        except InputError:  # the template refuses them
+            return False
+
+    def enforces(self) -> Enforced:
+        """What the probe saw."""
+        return self._enforced
+
+    async def _rendered(self, body: bytes) -> int:
+        """Have the template put around the messages, and count that."""
+        return await self._tokens(json.loads(await self._ask("/apply-template", body))["prompt"])
+
+    async def _tokens(self, text: str) -> int:
+        order = {"content": text, "add_special": True, "parse_special": True}
+        return len(json.loads(await self._ask("/tokenize", json.dumps(order).encode()))["tokens"])
+
+    async def _ask(self, path: str, body: bytes) -> bytes:
+        try:
+            status, found = await self._pool.request("POST", path, body, patience=COUNTED)
+        except EngineError as error:
+            raise await self._explained(error) from None
+        if status != 200:
+            raise refused(status, found, who=WHO)
+        return found
+
+    def least(self, size: int) -> int:
+        """No token is longer than the longest of the vocabulary."""
+        return -(-size // self._longest_token) if self._longest_token else 0
+
+    async def answer(
+        self, body: bytes, *, slot: int, kind: Kind = "chat", patience: Patience = PATIENCE
+    ) -> AsyncGenerator[bytes, None]:
+        """Pass the engine's bytes on; left early, wait until the engine has let go of *slot*."""
+        held = True
+        sent = body if kind == "embedding" else b'{"id_slot":%d,' % slot + body[1:]
+        try:
+            async with self._pool.stream("POST", ANSWER[kind], sent, patience=patience) as reply:
+                if reply.status != 200:
+                    raise refused(reply.status, await reply.whole(), who=WHO)
+                async for chunk in reply.chunks():
+                    yield chunk
+            held = False
+        except EngineError as error:
+            held = error.code != "engine_silent"  # it would not tell that it has let go, either
+            raise await self._explained(error) from None
+        finally:
+            if held:
+                await self._let_go(slot)
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._pool.close()
+
+    async def _explained(self, error: EngineError) -> EngineError:
+        """*error*, and how the engine ended if it did: the broken connection is seen a moment earlier."""
+        if self._child is None:
+            return error
+        with suppress(TimeoutError):
+            async with asyncio.timeout(IDLE_POLL_S):
+                await asyncio.wrap_future(self._child.ending())
+        return EngineError(f"{self._child.end or error}", code=error.code, hint=error.hint)
+
+    async def _let_go(self, slot: int) -> None:
+        """Wait until *slot* is idle; an engine that cannot say is dead and holds nothing."""
+        with suppress(EngineError):
+            while True:
+                status, found = await self._pool.request("GET", "/slots")
+                if status != 200 or not json.loads(found)[slot]["is_processing"]:
+                    return
+                await asyncio.sleep(IDLE_POLL_S)
+
+
+async def probe(chat: ServedChat, *, embedding: bool) -> Enforced:
+    """One token, end to end, and whether a grammar decides which: a build without llguidance takes it for GBNF."""
+    if embedding:
+        order: dict[str, Any] = {"input": "."}
+        kind: Kind = "embedding"
+    else:
+        order = {"messages": [{"role": "user", "content": "."}], "max_tokens": 1, "grammar": FORCED}
+        kind = "chat"
+    try:
+        whole = b"".join([chunk async for chunk in chat.answer(json.dumps(order).encode(), slot=0, kind=kind)])
+    except InputError as error:
+        raise EngineError(f"the engine does not answer: {error}") from None
+    finally:
+        chat.close()
+    return "llguidance" if kind == "chat" and _text(whole) == FORCED_TEXT else "none"
+
+
+def _text(whole: bytes) -> str:
+    return str(json.loads(whole)["choices"][0]["message"].get("content"))
