@@ -1,6 +1,8 @@
 """Every command has a page that names each of its options, and names none that is not there."""
 
 import re
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -60,3 +62,14 @@ def test_there_is_no_page_without_a_command():
     others = {"README", "api", "architectures", "config", "engines", "python"}
 
     assert {path.stem for path in REFERENCE.glob("*.md")} - others <= set(COMMANDS)
+
+
+def test_help_says_what_each_command_does_without_importing_any():
+    command = [sys.executable, "-X", "importtime", "-m", "aidx", "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    listed = dict(re.findall(r"^  ([a-z]+)  +(\S.*)$", done.stdout.split("Commands:")[1], re.MULTILINE))
+    imported = set(re.findall(r"\| +(aidx[.\w]*)$", done.stderr, re.MULTILINE))
+
+    assert sorted(listed) == COMMANDS
+    assert all(listed.values())
+    assert imported == {"aidx", "aidx.cli", "aidx.cli._text", "aidx.cli.main", "aidx.errors"}

@@ -5,7 +5,6 @@ import json
 from aidx.export.given import Exported, File, Given, Offered
 from aidx.export.text import Yaml, yaml
 
-NAME = "aider"
 SETTINGS, METADATA = ".aider.model.settings.yml", ".aider.model.metadata.json"
 MAP_SHARE, MOST_MAP = 8, 1024  # of the gate that aider's map of the repository may take, and its own default
 NO_KEY = "none"  # aider wants one

@@ -4,7 +4,6 @@ from aidx.export.given import Exported, File, Given
 from aidx.export.llama_server import arguments
 from aidx.plan.result import RolePlan
 
-NAME = "llama-preset"
 FILE = "models.ini"
 _ROUTER = frozenset({"--fit"})  # said once, for all of them
 

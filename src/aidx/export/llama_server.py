@@ -5,7 +5,6 @@ from aidx.export.given import Argv, Exported, File, Given
 from aidx.export.text import shell
 from aidx.plan.result import RolePlan
 
-NAME = "llama-server"
 PORT = 8080
 MIB = 1 << 20
 
@@ -34,7 +33,7 @@ def file_of(role: RolePlan) -> str:
     """The model's file on this machine."""
     if role.model.path is None:
         raise EngineError(
-            f"{role.model.name} is known and not on this machine, and {NAME} is started with a file",
+            f"{role.model.name} is known and not on this machine, and llama-server is started with a file",
             hint=f"Fetch it with aidx pull {role.model.name}.",
             code="model_not_here",
         )

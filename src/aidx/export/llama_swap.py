@@ -6,8 +6,6 @@ from aidx.export.given import Exported, File, Given
 from aidx.export.llama_server import arguments
 from aidx.export.text import Yaml, yaml
 
-NAME = "llama-swap"
-
 
 def export(given: Given) -> Exported:
     """One file; ``${PORT}`` is llama-swap's."""

@@ -4,8 +4,6 @@ from aidx.errors import InputError
 from aidx.export.given import Exported, File, Given
 from aidx.plan.result import RolePlan
 
-NAME = "ollama"
-
 
 def export(given: Given) -> Exported:
     """A Modelfile a model; the notes say what the server must be started with."""

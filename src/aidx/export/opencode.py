@@ -4,7 +4,6 @@ import json
 
 from aidx.export.given import Exported, File, Given
 
-NAME = "opencode"
 ITS_OWN_PROMPT = 10_000  # tokens of instructions and tools that it sends before the user says anything
 
 

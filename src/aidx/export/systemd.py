@@ -2,7 +2,6 @@
 
 from aidx.export.given import Exported, File, Given
 
-NAME = "systemd"
 ENDPOINT = 256 << 20  # bytes for the endpoint itself, which DESIGN bounds by 100 MB, and its own start
 _QUOTED = str.maketrans({"\\": "\\\\", '"': '\\"', "%": "%%", "$": "$$"})
 

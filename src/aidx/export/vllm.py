@@ -4,13 +4,13 @@ from aidx.errors import InputError
 from aidx.export.given import Exported, File, Given
 from aidx.export.text import shell
 
-NAME = "vllm"
+ENGINE = "vllm"
 
 
 def export(given: Given) -> Exported:
     """One script; the plan must have been made for vLLM."""
     role, *more = given.local
-    if more or role.engine != NAME:
+    if more or role.engine != ENGINE:
         raise InputError(
             f"this plan is for {role.engine if not more else 'several processes'}, and vLLM allocates otherwise",
             hint="Plan one model with --engine vllm.",

@@ -3,7 +3,6 @@
 from aidx.export.given import Exported, File, Given, Offered
 from aidx.export.text import Yaml, yaml
 
-NAME = "continue"
 _ROLES = {"embedder": ["embed"], "editor": ["chat", "edit", "apply"]}
 
 
