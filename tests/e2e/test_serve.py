@@ -76,7 +76,7 @@ def test_the_openai_client_maps_our_errors_to_its_own(client):
         client.chat.completions.create(model="editor", messages=messages(), n=2)
 
 
-SCHEMA = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}}
+SCHEMA = {"type": "json_schema", "json_schema": {"name": "a", "schema": {"not": {"type": "null"}}, "strict": True}}
 TOOLS = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
 
 

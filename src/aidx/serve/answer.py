@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aidx.errors import AidxError, EngineError
 from aidx.gate.admit import RefusedError
 from aidx.gate.drive import Booking, LoadingError
+
+if TYPE_CHECKING:
+    from aidx.patterns.vocabulary import Answer as Found
 
 Headers = list[tuple[bytes, bytes]]
 JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
@@ -16,6 +19,8 @@ STATUS = {
     "context_length_exceeded": 400,
     "history_over_gate": 400,
     "schema_not_enforceable": 422,
+    "schema_not_satisfied": 422,
+    "not_verified": 422,
     "model_not_found": 404,
     "not_found": 404,
     "method_not_allowed": 405,
@@ -35,6 +40,7 @@ STATUS = {
     "engine_loading": 503,
     "rate_limited": 503,
 }
+DETAILS = ("keyword", "reasons", "trail")  # of errors that have them
 DRAINING_S = 5  # Retry-After of a server that stops: another one may be here then
 
 
@@ -73,6 +79,7 @@ def error(wrong: AidxError, *, close: bool = False) -> Answer:
         "code": wrong.code,
         **({"hint": wrong.hint} if wrong.hint else {}),
         **numbers,
+        **{name: value for name in DETAILS if (value := getattr(wrong, name, None))},
     }
     return whole({"error": body}, status, headers)
 
@@ -94,6 +101,30 @@ def granted(role: str, route: str, booking: Booking, ignored: tuple[str, ...]) -
     if ignored:
         headers.append((b"x-aidx-ignored", ", ".join(ignored).encode()[:LONGEST_HEADER]))
     return headers
+
+
+def patterned(found: "Found", route: str, ignored: tuple[str, ...]) -> Headers:
+    """The same headers of an answer that a pattern made, and its trail in short."""
+    said = found.said
+    trail = "; ".join(f"{step.purpose} {step.role} {step.outcome}" for step in found.trail)
+    named: dict[str, str] = {
+        "role": found.role,
+        "route": route,
+        "attempts": str(found.attempts),
+        "prompt-tokens": str(said.prompt_tokens),
+        "kv-reserved": str(said.cells),
+        "max-tokens": str(max(0, said.cells - said.prompt_tokens)),
+        "trail": trail,
+        "weakened": ", ".join(found.weakened),
+        "bounded": ", ".join(found.bounded),
+        "ignored": ", ".join(ignored),
+    }
+    return [(b"x-aidx-%b" % name.encode(), _header(value)) for name, value in named.items() if value]
+
+
+def _header(value: str) -> bytes:
+    """Text that may stand in a header, whatever a model or a schema named."""
+    return "".join(char if " " <= char <= "~" else "?" for char in value[:LONGEST_HEADER]).encode()
 
 
 def stopping() -> EngineError:

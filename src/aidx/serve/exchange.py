@@ -52,7 +52,7 @@ class Offered(Protocol):
 class Exchange:
     """One request on its way through: what is known of it when it has been answered."""
 
-    __slots__ = ("began", "code", "grant", "kind", "offered", "read", "receive", "reply")
+    __slots__ = ("began", "code", "grant", "kind", "offered", "read", "receive", "reply", "tokens")
 
     def __init__(self, receive: Receive, reply: Reply, began: float) -> None:
         self.receive = receive
@@ -63,12 +63,23 @@ class Exchange:
         self.grant: Grant | None = None
         self.code = ""
         self.read = False
+        self.tokens: tuple[int, int] | None = None  # of a pattern's prompts and answers, all together
 
     def served(self, offered: "Offered", status: int, now: float) -> Served:
         """It as the metrics see it: *offered* answered with *status* at *now*."""
         grant, seconds = self.grant, now - self.began
         if grant is None:
-            return Served(offered.role, offered.model, self.kind, status, self.code, seconds)
+            read, written = self.tokens or (None, None)
+            return Served(
+                offered.role,
+                offered.model,
+                self.kind,
+                status,
+                self.code,
+                seconds,
+                prompt=read,
+                completion=written,
+            )
         booking = grant.booking
         return Served(
             offered.role,

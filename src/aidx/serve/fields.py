@@ -78,10 +78,21 @@ class StreamOptions(msgspec.Struct, omit_defaults=True):
     include_usage: bool = False
 
 
+class Schema(msgspec.Struct):
+    """What an answer is held to; *strict* wants all of it enforced while the answer is written."""
+
+    schema: Any
+    name: Name = "answer"
+    strict: bool | None = None
+    description: str | None = None
+
+
 class Format(msgspec.Struct):
-    """How the answer is to look; anything but text needs a grammar, which is not enforced here."""
+    """How the answer is to look; ``schema`` beside ``json_object`` is how llama.cpp's clients say it."""
 
     type: Literal["text", "json_object", "json_schema"]
+    json_schema: Schema | None = None
+    schema: Any = None
 
 
 class Sampling(msgspec.Struct, omit_defaults=True, kw_only=True):

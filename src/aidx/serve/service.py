@@ -7,9 +7,12 @@ from typing import Any
 
 from aidx.errors import AidxError, EngineError, InputError
 from aidx.gate.drive import Gate, Grant
+from aidx.patterns import direct
+from aidx.patterns.terms import Terms
 from aidx.serve import answer, sse, wire
 from aidx.serve.asgi import UntilGone
 from aidx.serve.exchange import Exchange, Offered
+from aidx.serve.patterned import Patterned
 
 EVENTS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
 BROKEN_OFF = EngineError("the engine's answer broke off", code="engine_failed")
@@ -53,10 +56,14 @@ class Service:
 
     async def answer(self, parsed: wire.Parsed, exchange: Exchange, *, route: str = "") -> None:
         """Bring the request through the gate and the model's bytes back; *route* says who chose this role."""
+        why = route or ("named by role" if parsed.model == self.role else "named by model")
+        if parsed.shape is not None:
+            one = Patterned(direct.PATTERN, Terms(self.role, frozenset({self.role})), {self.role: self.gate})
+            await one.answer(parsed, exchange, route=why)
+            return
         client = UntilGone(exchange.receive, exchange.reply)
         async with client, await self.gate.admit(parsed.prompt) as grant:
             exchange.grant = grant
-            why = route or ("named by role" if parsed.model == self.role else "named by model")
             headers = answer.granted(self.role, why, grant.booking, parsed.ignored)
             if parsed.stream:
                 await _stream(grant, [*EVENTS, *headers], exchange, usage=parsed.usage)

@@ -4,21 +4,34 @@ Nothing of the user's JSON reaches the engine unparsed: it is decoded, bounded, 
 from the fields that are known here. An engine that was sent 200 KB of nested tools took 6.4 GiB.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
 
 from aidx.errors import InputError
 from aidx.gate.prompt import Prompt, Turn
-from aidx.serve.fields import ChatRequest, Choice, EmbeddingRequest, Message, Sampling, StreamOptions, TextRequest, Tool
+from aidx.gate.schema import shape as shape_of
+from aidx.patterns.schema.shape import MAX_BYTES, Shape, UnenforceableError
+from aidx.patterns.schema.shape import MAX_DEPTH as MAX_SCHEMA_DEPTH
+from aidx.serve.fields import (
+    ChatRequest,
+    Choice,
+    EmbeddingRequest,
+    Format,
+    Message,
+    Sampling,
+    StreamOptions,
+    TextRequest,
+    Tool,
+)
 from aidx.serve.strict import MAX_BODY, MAX_DEPTH, decode, deeper, shown
 
 __all__ = ["MAX_BODY", "MAX_DEPTH", "Parsed", "parse", "parse_embedding", "parse_text"]
 
-MAX_SCHEMA = 64 << 10  # bytes of the schemas of all tools
-MAX_SCHEMA_DEPTH = 16
 KNOWN_OF_MESSAGE = frozenset(Message.__struct_fields__)
 KNOWN: Mapping[type, frozenset[str]] = {
     kind: frozenset(kind.__struct_fields__) for kind in (ChatRequest, TextRequest, EmbeddingRequest)
@@ -32,12 +45,16 @@ Asked = TypeVar("Asked")
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """A request that may be admitted: for which model, how its stream ends, and what was left out of it."""
+    """A request that may be admitted: for which model, how its stream ends, and what was left out of it.
+
+    *shape* is what its answer is held to.
+    """
 
     model: str
     prompt: Prompt
     ignored: tuple[str, ...]
     usage: bool = False
+    shape: Shape | None = None
 
     @property
     def stream(self) -> bool:
@@ -66,7 +83,34 @@ def parse(body: bytes) -> Parsed:
         tools=bool(tools) or any(message.role == "tool" or message.tool_calls for message in request.messages),
         stream=bool(request.stream),
     )
-    return Parsed(request.model, prompt, _ignored(raw, ChatRequest) + left_out, _wants_usage(request))
+    shape = _shape(request.response_format)
+    if shape is not None and prompt.tools:
+        raise UnenforceableError("an answer is held to a schema, or calls tools, not both", keyword="tools")
+    return Parsed(request.model, prompt, _ignored(raw, ChatRequest) + left_out, _wants_usage(request), shape)
+
+
+def _shape(wanted: Format | None) -> Shape | None:
+    """What an answer is held to; raises ``UnenforceableError`` where it cannot be."""
+    if wanted is None or wanted.type == "text":
+        return None
+    if wanted.type == "json_schema":
+        if wanted.json_schema is None:
+            raise InputError("response_format has no json_schema")
+        told = wanted.json_schema
+        return _shape_of(told.name, told.schema, strict=bool(told.strict))
+    return _shape_of("answer", {"type": "object"} if wanted.schema is None else wanted.schema)
+
+
+def _shape_of(name: str, schema: Any, *, strict: bool = False) -> Shape:  # noqa: ANN401 - JSON
+    encoded = _encoded(schema)
+    if len(encoded) > MAX_BYTES:
+        raise UnenforceableError(f"the schema has {len(encoded)} bytes (most: {MAX_BYTES})", keyword="schema")
+    return _shaped(name, encoded, strict=strict)
+
+
+@lru_cache(maxsize=64)
+def _shaped(name: str, schema: bytes, *, strict: bool = False) -> Shape:
+    return shape_of(name, json.loads(schema), strict=strict)
 
 
 def parse_text(body: bytes) -> Parsed:
@@ -107,20 +151,14 @@ def _check(request: Sampling) -> None:
         raise InputError(f"n is {request.n}: one answer a request is what there is", hint="Leave n out, or send 1.")
     if not isinstance(request, ChatRequest):
         return
-    if request.response_format is not None and request.response_format.type != "text":
-        raise InputError(
-            f"response_format {request.response_format.type} is not enforced by this endpoint",
-            hint="Leave it out, and check the answer.",
-            code="schema_not_enforceable",
-        )
     if request.tools:
         _check_tools(request.tools)
 
 
 def _check_tools(tools: list[Tool]) -> None:
     schemas = _encoded([tool.function.parameters for tool in tools]).decode()
-    if len(schemas) > MAX_SCHEMA:
-        raise InputError(f"the schemas of the tools have {len(schemas)} bytes (most: {MAX_SCHEMA})")
+    if len(schemas) > MAX_BYTES:
+        raise InputError(f"the schemas of the tools have {len(schemas)} bytes (most: {MAX_BYTES})")
     if deeper(schemas, MAX_SCHEMA_DEPTH + 1):
         raise InputError(f"a schema of a tool is nested more than {MAX_SCHEMA_DEPTH} deep")
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aidx.errors import InputError
+from aidx.patterns.schema.shape import UnenforceableError
 from aidx.serve.strict import MAX_DEPTH, decode
 from aidx.serve.wire import MAX_SCHEMA_DEPTH, parse
 
@@ -176,12 +177,35 @@ def test_schemas_of_tools_are_bounded():
         parse(request(tools=[{"type": "function", "function": {"name": "f", "parameters": {"x": "y" * 70_000}}}]))
 
 
-@pytest.mark.parametrize("kind", ["json_object", "json_schema"])
-def test_a_format_that_nothing_would_enforce_is_refused(kind):
-    with pytest.raises(InputError, match="not enforced") as refused:
-        parse(request(response_format={"type": kind}))
+def schema(of, **fields):
+    return {"type": "json_schema", "json_schema": {"name": "thing", "schema": of, **fields}}
 
-    assert refused.value.code == "schema_not_enforceable"
+
+def test_a_format_becomes_the_shape_of_the_answer():
+    assert parse(request()).shape is None
+    assert parse(request(response_format={"type": "text"})).shape is None
+    assert parse(request(response_format={"type": "json_object"})).shape.schema == {"type": "object"}
+    assert parse(request(response_format={"type": "json_object", "schema": {"type": "null"}})).shape.schema == {
+        "type": "null"
+    }
+    found = parse(request(response_format=schema({"type": "boolean"}), stream=True))
+    assert (found.shape.name, found.shape.schema, found.stream) == ("thing", {"type": "boolean"}, True)
+    assert b"response_format" not in found.prompt.fields
+
+
+def test_a_schema_that_cannot_be_enforced_names_the_keyword():
+    unique = {"type": "array", "items": {"type": "integer"}, "uniqueItems": True}
+    assert parse(request(response_format=schema(unique))).shape.weakened == ("uniqueItems",)
+    with pytest.raises(UnenforceableError, match="uniqueItems cannot be enforced"):
+        parse(request(response_format=schema(unique, strict=True)))
+    with pytest.raises(UnenforceableError, match="refers to itself"):
+        parse(request(response_format=schema({"properties": {"a": {"$ref": "#"}}})))
+    with pytest.raises(UnenforceableError, match="1048600 bytes"):
+        parse(request(response_format=schema({"const": "x" * 1_048_588})))
+    with pytest.raises(UnenforceableError, match="not both"):
+        parse(request(response_format=schema({"type": "null"}), tools=tool(3)))
+    with pytest.raises(InputError, match="has no json_schema"):
+        parse(request(response_format={"type": "json_schema"}))
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from aidx.patterns.schema.shape import UnenforceableError
 
 # After inlining; a few nested references can stand for millions. What is all of several is what takes time: an
 # intersection of expressions is a product of automata.
-MOST = {"parts": 2048, "expressions": 64, "intersections": 16}
+MOST = {"parts": 2048, "expressions": 64, "intersections": 12}
 EXPRESSIONS = frozenset({"format", "pattern", "patternProperties"})
 
 
