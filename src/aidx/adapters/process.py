@@ -30,13 +30,14 @@ def spawn(
     stdin: Stream = None,
     stdout: Stream = None,
     stderr: Stream = None,
+    pass_fds: Sequence[int] = (),
 ) -> subprocess.Popen[bytes]:
     """Start *argv* in a process group of its own and tell it who its parent is.
 
     *env* replaces the environment (``None``: ours), streams are those of ``subprocess.Popen``; ``None``
-    inherits ours. Start long-lived children from a thread that lives as long, the main one: a child that
-    called ``die_with_parent`` dies with the thread that started it. Raises ``OSError`` when the program
-    cannot be started.
+    inherits ours; *pass_fds* are open files that it inherits too. Start long-lived children from a thread that
+    lives as long, the main one: a child that called ``die_with_parent`` dies with the thread that started it.
+    Raises ``OSError`` when the program cannot be started.
     """
     return subprocess.Popen(
         list(argv),
@@ -44,6 +45,7 @@ def spawn(
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
+        pass_fds=pass_fds,
         process_group=None if WINDOWS else 0,
         creationflags=NEW_PROCESS_GROUP if WINDOWS else 0,
     )

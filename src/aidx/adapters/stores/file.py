@@ -32,11 +32,15 @@ for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):
 
 @dataclass(frozen=True, slots=True)
 class FileHeader:
-    """A header and where it stood: *file_bytes* over all parts, *paths* of the parts in order."""
+    """A header and where it stood: *file_bytes* over all parts, *paths* of the parts in order.
+
+    *parts* are the headers of the parts themselves, where they were read just now.
+    """
 
     header: Header
     file_bytes: int
     paths: tuple[str, ...]
+    parts: tuple[Header, ...] = ()
 
 
 def read_header(path: str, *, keep_tokenizer: bool = False) -> FileHeader:
@@ -49,7 +53,7 @@ def read_header(path: str, *, keep_tokenizer: bool = False) -> FileHeader:
     with _naming(path):
         part = part_of(header)
         if part is None:
-            return FileHeader(header, size, (path,))
+            return FileHeader(header, size, (path,), (header,))
         paths = part_names(path, part)
     headers, sizes = [], []
     for number, name in enumerate(paths):
@@ -61,7 +65,7 @@ def read_header(path: str, *, keep_tokenizer: bool = False) -> FileHeader:
         headers.append(found)
         sizes.append(found_size)
     with _naming(path):
-        return FileHeader(join(headers), sum(sizes), paths)
+        return FileHeader(join(headers), sum(sizes), paths, tuple(headers))
 
 
 @contextmanager

@@ -51,12 +51,17 @@ def assign(
     return lay_out(typed, alignment)
 
 
-def _type(spot: Spot, of: FileType, *, legacy: bool) -> str:
+def wanted(spot: Spot, of: FileType, *, legacy: bool = False) -> str | None:
+    """The type of the tensor at *spot* in a file of type *of*; ``None`` for one that stays as it is."""
     if not places.quantizable(spot.blank, spot.traits.architecture):
-        return _SOURCE[spot.blank.kind]
+        return None
     if of.default in _PLAIN:
         return of.default
     return _fitting(spot.blank, rules.choose(spot, of, legacy=legacy))
+
+
+def _type(spot: Spot, of: FileType, *, legacy: bool) -> str:
+    return wanted(spot, of, legacy=legacy) or _SOURCE[spot.blank.kind]
 
 
 def _fitting(blank: Blank, kind: str) -> str:
