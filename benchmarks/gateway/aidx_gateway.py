@@ -8,12 +8,11 @@ Tokens are counted with the vocabulary and the template of MODEL (aidx-tiny).
 import asyncio
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 from aidx import wiring
-from aidx.adapters.engines.embedded import EmbeddedChat
 from aidx.adapters.http import Pool
 from aidx.adapters.stores.shipped import path as shipped
+from aidx.adapters.talk.served import ServedChat
 from aidx.gate.admit import Limits
 from aidx.ports import Allocated
 from aidx.serve.run import Listen, Offer, Process, serve
@@ -30,10 +29,9 @@ class Upstream:
     def __init__(self, port: int) -> None:
         self._port = port
 
-    def chat(self) -> EmbeddedChat:
-        """The embedded engine's way of talking, to another port."""
-        child = SimpleNamespace(end="", ending=SimpleNamespace)
-        return EmbeddedChat(Pool("127.0.0.1", self._port), child, longest_token=64)  # type: ignore[arg-type]
+    def chat(self) -> ServedChat:
+        """The way of talking to llama.cpp's server, to another port."""
+        return ServedChat(Pool("127.0.0.1", self._port), longest_token=64)
 
     def allocated(self) -> Allocated:
         """Nothing."""

@@ -5,13 +5,12 @@ The endpoint as it is, our connection to the engine as it is, over loopback to a
 
 import asyncio
 import json
-from types import SimpleNamespace
 
 import pytest
 from tests.unit.serve.test_app import Client, request
 
-from aidx.adapters.engines.embedded import EmbeddedChat
 from aidx.adapters.http import Pool
+from aidx.adapters.talk.served import ServedChat
 from aidx.gate.admit import Limits
 from aidx.gate.drive import Gate
 from aidx.ports import Patience
@@ -102,9 +101,7 @@ def _whole(writer, body):
 def ask(fault, at, **fields):
     async def run():
         async with Upstream(fault, at) as upstream:
-            child = SimpleNamespace(end="")
-            chat = EmbeddedChat(Pool("127.0.0.1", upstream.port), child, 8)
-            chat._explained = _same
+            chat = ServedChat(Pool("127.0.0.1", upstream.port), longest_token=8)
             limits = Limits(n_ctx=128, n_ctx_seq=128, slots=1, gate=100, max_tokens=16)
             patient = Patience(0.2, 0.2)
             gate = Gate(limits, asyncio.get_running_loop().time, patient=lambda *_: patient)
@@ -120,10 +117,6 @@ def ask(fault, at, **fields):
         return client
 
     return asyncio.run(run())
-
-
-async def _same(error):
-    return error
 
 
 @pytest.mark.parametrize("fault", FAULTS)
