@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from importlib.resources import files
@@ -203,3 +204,24 @@ def test_a_configured_editor_is_started_as_planned(root):
     found = valid(done.stdout)
     assert found["requests"][0]["gate"] == 412
     assert found["peak_kv_bytes"]["editor"] == 512 * 6144
+
+
+def test_research_finds_what_the_task_is_about_and_says_why(root):
+    done = aidx(root, "let the first of the rows take a limit", "--until", "research")
+
+    assert done.returncode == 0, done.stderr
+    told = r"aidx: research: rows\.py::first \(lines 4-6\), about \d+ tokens: terms, rank \d: first, rows\n"
+    assert re.search(told, done.stderr), done.stderr
+
+
+def test_a_researcher_can_only_choose_what_was_proposed(root):
+    """The small model knows nothing of JSON: it is the grammar that makes its answer a choice."""
+    settings = (root / "aidx.toml").read_text()
+    (root / "aidx.toml").write_text(f'{settings}\n[roles.researcher]\nmodel = "aidx-tiny"\n')
+    done = aidx(root, "let first take a limit", "--until", "research", "--json")
+
+    found = valid(done.stdout)
+    assert done.returncode == 0, done.stderr
+    (request,) = found["requests"]
+    assert (request["phase"], request["role"], request["model"]) == ("research", "researcher", "aidx-tiny")
+    assert request["prompt_tokens"] <= request["gate"]

@@ -133,6 +133,7 @@ def _order(given: Mapping[str, Any], until: str | None, settled: "Settled", *, d
         form="lines" if edits_lines(settled) else "blocks",
         checks=dict(settled.config.checks),
         thinking="thinking" in settled.config.roles,
+        researcher="researcher" in settled.config.roles,
     )
 
 
@@ -149,7 +150,7 @@ def _drive(
     from aidx.cli._crew import EDITOR, seats
     from aidx.pipeline.flow import pipeline
     from aidx.pipeline.run import World, drive
-    from aidx.wiring import runs
+    from aidx.wiring import retrieval, runs
 
     settled = settings()
     tell: Callable[[str], object] = _silent if quiet else _progress
@@ -166,6 +167,7 @@ def _drive(
         repository=runs.repository(root),
         confirm=_agreed if yes else _asked_person(as_json=as_json),
         tell=tell,
+        find=retrieval.finder(settled, root, tell),
     )
     return drive(pipeline(order), world)
 

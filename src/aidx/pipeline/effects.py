@@ -35,6 +35,14 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Find:
+    """What the index proposes for *query*, at most *limit*; answered with ``Candidate``s, the best first."""
+
+    query: str
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class Save:
     """Keep *text* with the run, under *name*."""
 
@@ -108,7 +116,7 @@ class Commit:
     paths: tuple[str, ...]
 
 
-Effect = Enter | Tell | Read | Save | Ask | Count | Confirm | Try | Keep | Commit
+Effect = Enter | Tell | Read | Find | Save | Ask | Count | Confirm | Try | Keep | Commit
 Flow = Generator[Effect, Any, Any]
 
 

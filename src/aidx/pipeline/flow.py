@@ -29,8 +29,9 @@ from aidx.pipeline.effects import (
     read_planned,
 )
 from aidx.pipeline.ending import BlockedError, LintError, TooLongError
-from aidx.pipeline.planning import first_prompt, planned, research
+from aidx.pipeline.planning import first_prompt, planned
 from aidx.pipeline.preflight import contexts, linted, thought_over
+from aidx.pipeline.research.phase import research
 
 Until = Literal["research", "plan", "preflight", "edit", "check"]
 
@@ -39,7 +40,8 @@ Until = Literal["research", "plan", "preflight", "edit", "check"]
 class Order:
     """What a run is to do: *plan* is the text of a person's plan; *checks* are the configured commands.
 
-    *until* is the last phase, *form* the Editor's edit format, *thinking* whether that role is there.
+    *until* is the last phase, *form* the Editor's edit format; *thinking* and *researcher* say whether these roles
+    are there.
     """
 
     task: str
@@ -50,6 +52,7 @@ class Order:
     form: Format = "blocks"
     checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     thinking: bool = False
+    researcher: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +78,7 @@ def pipeline(order: Order) -> Generator[Effect, Any, Outcome]:
         plan = parse(order.plan)
     else:
         yield Enter("research")
-        files = yield from research(order.task)
+        files = yield from research(order.task, researcher=order.researcher)
         if order.until == "research":
             return Outcome(found=tuple(files))
         yield Enter("plan")

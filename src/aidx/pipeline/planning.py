@@ -1,31 +1,17 @@
-"""Research and plan: what the Architect is shown, and a plan or questions from its answers."""
+"""The Architect's phase: as much as its gate has room for, and a plan or questions from its answers."""
 
 from collections.abc import Collection, Generator, Mapping
 from typing import Any
 
 from aidx.pipeline.artifact.parse import PlanError, found_in, parse
 from aidx.pipeline.artifact.plan import ChangePlan
-from aidx.pipeline.context.architect import architect_prompt, named, readable
+from aidx.pipeline.context.architect import architect_prompt
 from aidx.pipeline.context.prompt import Prompt
-from aidx.pipeline.effects import Ask, Effect, ask, count, read, read_planned, tell
+from aidx.pipeline.effects import Ask, Effect, ask, count, read_planned, tell
 from aidx.pipeline.ending import BlockedError, LintError, TooLongError
 from aidx.pipeline.lint import lint
-from aidx.ports import RefusedPathError
 
 ATTEMPTS = 3  # the answer, and two repairs with what is wrong
-
-
-def research(task: str) -> Generator[Effect, Any, dict[str, str]]:
-    """The files that *task* names and the tree has."""
-    files: dict[str, str] = {}
-    for path in named(task):
-        try:
-            files |= readable((yield from read(path)))
-        except RefusedPathError:
-            yield from tell(f"research: {path} is not read: it is no regular file below the root")
-    names = ", ".join(files) or "none: the task names no file of the tree"
-    yield from tell(f"research: files named in the task: {names}")
-    return files
 
 
 def within_gate(

@@ -8,9 +8,11 @@ import json
 from base64 import b64decode, b64encode
 from collections import defaultdict, deque
 from collections.abc import Iterable
+from dataclasses import asdict
 from typing import Any
 
-from aidx.pipeline.effects import Ask, Commit, Confirm, Effect, Read, Tree, Try
+from aidx.pipeline.effects import Ask, Commit, Confirm, Effect, Find, Read, Tree, Try
+from aidx.pipeline.research.choose import Candidate
 from aidx.ports import Ran
 
 Json = dict[str, Any]
@@ -28,6 +30,8 @@ def _asked(effect: Effect) -> object:
     match effect:
         case Read(paths):
             return paths
+        case Find(query, limit):
+            return [query, limit]
         case Ask(phase, role, prompt, attempt, schema):
             return [phase, role, prompt.messages, attempt, schema]
         case Confirm(plan_hash):
@@ -53,6 +57,8 @@ def line(effect: Effect, answer: Any, request: Json | None = None) -> bytes | No
 def _plain(effect: Effect, answer: Any) -> object:  # noqa: ANN401
     if isinstance(effect, Read):
         return _files(answer)
+    if isinstance(effect, Find):
+        return [asdict(each) for each in answer]
     if isinstance(effect, Try):
         return [[ran.status, ran.output] for ran in answer]
     plain: object = answer
@@ -94,6 +100,8 @@ def record(text: bytes) -> Json | None:
 def _value(effect: Effect, found: Any) -> Any:  # noqa: ANN401
     if isinstance(effect, Read):
         return {path: None if data is None else b64decode(data) for path, data in found.items()}
+    if isinstance(effect, Find):
+        return tuple(Candidate(**{**each, "why": tuple(each["why"])}) for each in found)
     if isinstance(effect, Try):
         return tuple(Ran(status, output) for status, output in found)
     return found

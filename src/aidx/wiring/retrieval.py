@@ -11,7 +11,9 @@ from aidx.retrieval import Embedder, Index
 if TYPE_CHECKING:
     from aidx.adapters.walk import Walk
     from aidx.config.merge import Settled
+    from aidx.pipeline.research.choose import Candidate
     from aidx.pipeline.research.chunk import Outline
+    from aidx.pipeline.research.rank import Proposal
 
 Namespace = Literal["project", "global"]
 ASSUMED_BYTES = 3  # a token, of code: real ones have 3.2 to 4.5, so the figure is on the high side
@@ -106,3 +108,34 @@ def token_cost(settled: "Settled") -> TokenCost:
             if model is not None and own is not None:
                 return TokenCost(own.tokens.count, model.name, "exact")
     return TokenCost(lambda text: -(-len(text.encode()) // ASSUMED_BYTES), f"{ASSUMED_BYTES} bytes a token", "assumed")
+
+
+def finder(
+    settled: "Settled", root: str, tell: Callable[[str], object]
+) -> "Callable[[str, int], tuple[Candidate, ...]]":
+    """What proposes parts of the files below *root*: its index, brought up to date when it is first asked."""
+
+    def find(query: str, limit: int) -> "tuple[Candidate, ...]":
+        from contextlib import closing
+
+        from aidx.pipeline.research.build import build
+        from aidx.pipeline.research.search import search
+
+        with closing(walk(root)) as files, embedder(settled) as model, stock(settled, root) as indexes:
+            built = build(files, indexes.indexes["project"], embedder=model, outline=outline())
+            for each in built.skipped:
+                tell(f"research: {each.path} is not indexed: {each.reason}")
+            tell(f"research: {built.files} files indexed, {built.added + built.changed + built.removed} of them anew")
+            found = search(query, indexes.indexes, limit, model)
+        cost = token_cost(settled)
+        return tuple(_candidate(each, cost) for each in found)
+
+    return find
+
+
+def _candidate(found: "Proposal", cost: TokenCost) -> "Candidate":
+    from aidx.pipeline.research.choose import Candidate
+
+    chunk = found.chunk
+    tokens, exact = cost.count(chunk.text), cost.grade == "exact"
+    return Candidate(found.namespace, found.target, chunk.first, chunk.last, chunk.text, tokens, exact, found.why)

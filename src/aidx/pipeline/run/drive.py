@@ -9,10 +9,26 @@ from typing import Any
 from aidx.errors import AidxError
 from aidx.pipeline.checks import judge
 from aidx.pipeline.contract import Finished, Json, PhaseRun, ending
-from aidx.pipeline.effects import Ask, Commit, Confirm, Count, Effect, Enter, Flow, Keep, Phase, Read, Save, Tell, Try
+from aidx.pipeline.effects import (
+    Ask,
+    Commit,
+    Confirm,
+    Count,
+    Effect,
+    Enter,
+    Find,
+    Flow,
+    Keep,
+    Phase,
+    Read,
+    Save,
+    Tell,
+    Try,
+)
 from aidx.pipeline.ending import NotConfirmedError
 from aidx.pipeline.flow import Outcome
 from aidx.pipeline.replay import Replay, line, record
+from aidx.pipeline.research.choose import Candidate
 from aidx.pipeline.run.models import Models, Seat
 from aidx.pipeline.run.trial import Trial
 from aidx.ports import Checker, Ran, Records, Repository, Workspace
@@ -25,7 +41,7 @@ class World:
     """What a run works with; without *records* (a dry run) nothing is kept.
 
     *commands* are the configured checks. *confirm* asks a person about a plan and its hash, and says ``None``
-    where nobody can be asked.
+    where nobody can be asked. *find* is the index: it proposes for a query so many parts of files.
     """
 
     workspace: Workspace
@@ -36,6 +52,7 @@ class World:
     repository: Repository
     confirm: Callable[[str, str], bool | None]
     tell: Callable[[str], object]
+    find: Callable[[str, int], tuple[Candidate, ...]] = lambda query, limit: ()  # noqa: ARG005 - no index
 
 
 def drive(flow: Flow, world: World) -> Finished:
@@ -107,6 +124,7 @@ class _Drive:
             Enter: self._enter,
             Tell: lambda effect: self._world.tell(effect.line),
             Read: lambda effect: {path: self._world.workspace.read(path) for path in effect.paths},
+            Find: lambda effect: self._world.find(effect.query, effect.limit),
             Save: self._save,
             Count: self._count,
             Ask: self._ask,

@@ -1,0 +1,81 @@
+"""The first phase of a run: the files that the task names, and what the index proposes beside them."""
+
+from collections.abc import Generator, Sequence
+from typing import Any
+
+from aidx.errors import InputError
+from aidx.pipeline.context.architect import named, readable
+from aidx.pipeline.effects import Ask, Effect, Find, ask, count, read, tell
+from aidx.pipeline.research.choose import (
+    PROPOSED,
+    TAKEN,
+    Candidate,
+    Choice,
+    choice_prompt,
+    choice_schema,
+    chosen,
+)
+from aidx.ports import RefusedPathError
+
+ATTEMPTS = 3  # the answer, and two repairs with what is wrong
+ROLE = "researcher"
+
+
+def research(task: str, *, researcher: bool = False) -> Generator[Effect, Any, dict[str, str]]:
+    """What the Architect is shown, by name: files that *task* names, then parts of others, the best first.
+
+    With *researcher* a model chooses among the proposals of the index, otherwise the best ones are taken.
+    """
+    files = yield from _named(task)
+    candidates: tuple[Candidate, ...] = yield Find(task, PROPOSED)
+    candidates = tuple(each for each in candidates if each.target.partition("::")[0] not in files)
+    choices = (yield from _asked(task, candidates)) if researcher and candidates else None
+    if choices is None:
+        choices = tuple(Choice(number, "; ".join(each.why)) for number, each in enumerate(candidates[:TAKEN], 1))
+    for number, reason in choices:
+        each = candidates[number - 1]
+        files[each.title] = each.text
+        yield from tell(f"research: {each.title}, {'' if each.exact else 'about '}{each.tokens} tokens: {reason}")
+    return files
+
+
+def _named(task: str) -> Generator[Effect, Any, dict[str, str]]:
+    files: dict[str, str] = {}
+    for path in named(task):
+        try:
+            files |= readable((yield from read(path)))
+        except RefusedPathError:
+            yield from tell(f"research: {path} is not read: it is no regular file below the root")
+    names = ", ".join(files) or "none: the task names no file of the tree"
+    yield from tell(f"research: files named in the task: {names}")
+    return files
+
+
+def _asked(task: str, candidates: Sequence[Candidate]) -> Generator[Effect, Any, tuple[Choice, ...] | None]:
+    """What the researcher chooses; ``None`` where it cannot: that is said, and the ranking decides."""
+    shown = yield from _fitting(task, candidates)
+    objection = ""
+    for number in range(1, ATTEMPTS + 1 if shown else 1):
+        prompt = choice_prompt(task, shown, objection)
+        answer = yield from ask(Ask("research", ROLE, prompt, number, choice_schema(len(shown))))
+        try:
+            return chosen(answer, len(shown))
+        except InputError as wrong:
+            objection = str(wrong)
+            yield from tell(f"research: answer {number} is not taken: {objection}")
+    yield from tell(f"research: the researcher chose nothing; the first {TAKEN} proposals of the index are taken")
+    return None
+
+
+def _fitting(task: str, candidates: Sequence[Candidate]) -> Generator[Effect, Any, Sequence[Candidate]]:
+    """As many of the first *candidates* as the researcher's gate has room for; those left out are named."""
+    kept = candidates
+    while kept:
+        (counted,) = yield from count("research", ROLE, choice_prompt(task, kept))
+        if counted.fits:
+            break
+        kept = kept[: len(kept) * counted.gate // max(counted.tokens, counted.gate + 1)]
+    if left := candidates[len(kept) :]:
+        names = ", ".join(each.target for each in left)
+        yield from tell(f"research: not shown to the researcher, over its gate: {names}")
+    return kept
