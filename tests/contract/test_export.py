@@ -86,6 +86,13 @@ def test_llama_server_is_given_the_settings_of_the_plan_and_nothing_is_left_to_i
     assert (chosen["--fit"], chosen["--cache-ram"], chosen["--ctx-checkpoints"]) == ("off", "0", "0")
 
 
+def test_a_plan_for_the_cpu_alone_starts_no_gpu():
+    found = replace(given(), plan=plan(replace(model(), path=PATH), Need(ctx_size=4096, fast=True), machine()))
+
+    assert "--device none" in export.find("llama-server").export(found).files[0].text
+    assert "--device none" not in only("llama-server")
+
+
 def test_a_changed_plan_changes_what_is_written():
     other = replace(given(), plan=given(cache_type_k="q8_0", cache_type_v="q8_0").plan)
 
@@ -100,7 +107,7 @@ def test_a_preset_has_the_same_settings_as_the_command():
     parser.read_string(only("llama-preset").split("version = 1\n")[1])
     section = parser["editor"]
 
-    assert parser["*"]["fit"] == "off"
+    assert section["fit"] == "off"
     assert section["model"] == PATH
     assert (section["ctx-size"], section["parallel"], section["kv-unified"]) == ("4096", "2", "1")
     text = export.find("llama-preset").export(given(kv_unified=False)).files[0].text

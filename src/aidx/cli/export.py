@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from aidx import export
-from aidx.cli._options import FILE, common, machine_typed, planning, settings
+from aidx.budget.split import parts_text
+from aidx.cli._options import FILE, MIB, common, machine_typed, planning, settings
 from aidx.plan.devices import Machine
 from aidx.plan.need import Need
 
 if TYPE_CHECKING:
     from aidx.export.given import Given
-    from aidx.plan.result import Plan
+    from aidx.plan.result import Plan, RolePlan
     from aidx.wiring.engines import Filled
 
 SCHEMA = "aidx.export/1"
@@ -107,17 +108,34 @@ def _given(
 
 def _serve(plan: "Plan", model: str | None, key: str | None) -> tuple[str, ...]:
     """The command that serves exactly this plan."""
-    from aidx.export import llama_server
-
     words = [str(Path(sys.argv[0]).absolute()), "serve"]
     if model is None:
         named = click.get_current_context().meta.get(FILE) or "aidx.toml"
         words += ["--config", str(Path(named).resolve())]
     else:
         here = Path(model)
-        words += [str(here.resolve()) if here.exists() else model, *llama_server.settings(plan.roles[0])]
+        words += [str(here.resolve()) if here.exists() else model, *_flags(plan.roles[0])]
         words += shlex.split(machine_typed())
     return (*words, *([] if key is None else ["--api-key-env", key]))
+
+
+def _flags(role: "RolePlan") -> list[str]:
+    """The settings of *role*, as our own options have them."""
+    chosen, beside = role.settings, role.beside
+    words = [
+        *("--ctx-size", str(chosen.ctx_size), "--parallel", str(chosen.parallel)),
+        *("--cache-type-k", chosen.cache_type_k, "--cache-type-v", chosen.cache_type_v),
+        *("--batch-size", str(chosen.batch_size), "--ubatch-size", str(chosen.ubatch_size)),
+        *("--n-gpu-layers", str(chosen.n_gpu_layers), "--n-cpu-moe", str(chosen.n_cpu_moe)),
+        *("--flash-attn", "on" if chosen.flash_attn else "off"),
+        "--kv-unified" if chosen.kv_unified else "--no-kv-unified",
+        "--swa-full" if chosen.swa_full else "--no-swa-full",
+        *("--cache-ram", str(chosen.cache_ram // MIB), "--ctx-checkpoints", str(chosen.ctx_checkpoints)),
+        *("--split-mode", chosen.split_mode, "--main-gpu", str(chosen.main_gpu), "--engine", role.engine),
+    ]
+    if chosen.tensor_split:
+        words += ["--tensor-split", parts_text(chosen.tensor_split)]
+    return [*words, *(word for adapter in beside.loras for word in ("--lora", adapter.path))]
 
 
 def _repositories(plan: "Plan") -> tuple[tuple[str | None, str], ...]:

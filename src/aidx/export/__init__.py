@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Target", "find", "targets"]
 
-_SHARED = frozenset({"given", "text"})
+_SHARED = frozenset({"given", "llamaflags", "text"})
 
 
 class Target(Protocol):

@@ -3,7 +3,7 @@
 import shlex
 
 from aidx.export.given import Exported, File, Given
-from aidx.export.llama_server import arguments
+from aidx.export.llama_server import NOTE, arguments
 from aidx.export.text import Yaml, yaml
 
 
@@ -18,4 +18,4 @@ def export(given: Given) -> Exported:
     if len(models) > 1:
         # All of them were planned together: none has to leave for another.
         whole["groups"] = {"aidx": {"swap": False, "exclusive": True, "members": list(models)}}
-    return Exported((File("config.yaml", f"# aidx plan {given.plan.plan_hash}\n{yaml(whole)}"),))
+    return Exported((File("config.yaml", f"# aidx plan {given.plan.plan_hash}\n{yaml(whole)}"),), (NOTE,))
