@@ -36,3 +36,8 @@ def gib(size: int) -> str:
     while places < 9 and not round(abs(value) * 10 ** (places - 1)):
         places += 1
     return f"{value:.{places}f} GiB"
+
+
+def amount(size: int) -> str:
+    """*size* bytes for people, to a thousandth or so: ``58.2 MiB`` below a GiB, else as ``gib``."""
+    return gib(size) if abs(size) >= GIB else f"{size / MIB:.1f} MiB"

@@ -9,7 +9,7 @@ from typing import Any
 from aidx.plan.devices import ASSUMED_DRIVER, Device, Found
 
 NAME = "nvidia"
-_NODES = (Path("/dev/nvidiactl"), Path("/dev/dxg"))  # the driver's control node; Windows' GPU inside WSL
+NODES = (Path("/dev/nvidiactl"), Path("/dev/dxg"))  # the driver's control node; Windows' GPU inside WSL
 _INSTEAD = "give --gpu or --vram to plan for one"
 _ORDER = (
     "several kinds of NVIDIA GPU are numbered here as on the bus; "
@@ -19,7 +19,7 @@ _ORDER = (
 
 def find() -> Found:
     """The NVIDIA GPUs of this machine; none where there is no driver."""
-    if sys.platform == "linux" and not any(node.exists() for node in _NODES):
+    if sys.platform == "linux" and not any(node.exists() for node in NODES):
         return Found()  # saves the 15 ms that importing the binding takes
     import pynvml
 
@@ -43,7 +43,7 @@ def read(nvml: Any, visible: str | None = None, order: str | None = None) -> Fou
 def _listed(nvml: Any, visible: str | None, order: str | None) -> Found:  # noqa: ANN401 - a module
     gpus: list[Device] = []
     notes: list[str] = []
-    for index in _indices(nvml, visible):
+    for index in indices(nvml, visible):
         try:
             handle = nvml.nvmlDeviceGetHandleByIndex(index)
             label = _label(nvml, handle)
@@ -60,7 +60,7 @@ def _listed(nvml: Any, visible: str | None, order: str | None) -> Found:  # noqa
     return Found(tuple(gpus), tuple(notes))
 
 
-def _indices(nvml: Any, visible: str | None) -> Iterator[int]:  # noqa: ANN401 - a module
+def indices(nvml: Any, visible: str | None) -> Iterator[int]:  # noqa: ANN401 - a module
     """The GPUs that CUDA shows a process: all, or those named by number or UUID, up to the first unknown name."""
     count = nvml.nvmlDeviceGetCount()
     if visible is None:

@@ -1,0 +1,1 @@
+"""What an engine's processes hold, seen from outside: the kernel's account for RAM, the drivers' for GPUs."""

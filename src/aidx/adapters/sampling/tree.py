@@ -1,0 +1,109 @@
+"""The memory of a process and of all that come from it, as Linux tells it; elsewhere through psutil."""
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from aidx.adapters.sampling.nvidia import NoUse
+from aidx.budget.witness import Sample
+
+GpuUse = Callable[[frozenset[int]], Mapping[str, int]]
+_FIELDS = ("VmRSS", "VmHWM", "RssAnon", "RssShmem")
+
+
+class _Held(NamedTuple):
+    resident: int
+    peak: int
+    anonymous: int
+
+
+@dataclass(slots=True)
+class TreeSampler:
+    """Looks at the processes that *roots* names when it is asked, and at their descendants.
+
+    A process that left the tree (a daemon) is still seen where *roots* lists a control group. *gpus* says what
+    processes hold on each GPU.
+    """
+
+    roots: Callable[[], Iterable[int]]
+    gpus: GpuUse = field(default_factory=NoUse)
+    _peak: int = field(default=0, init=False)
+
+    def read(self) -> Sample | None:
+        """One look; ``None`` where none of them can be seen."""
+        pids = _tree(self.roots())
+        held = [found for pid in pids if (found := _look(pid)) is not None]
+        if not held:
+            return None
+        self._peak = max(self._peak, sum(each.peak for each in held))
+        return Sample(
+            resident=sum(each.resident for each in held),
+            anonymous=sum(each.anonymous for each in held),
+            peak=self._peak,
+            processes=len(held),
+            gpus=self.gpus(frozenset(pids)),
+        )
+
+
+def _tree(roots: Iterable[int]) -> dict[int, None]:
+    found: dict[int, None] = {}
+    waiting = list(roots)
+    while waiting:
+        pid = waiting.pop()
+        if pid not in found:
+            found[pid] = None
+            waiting += _children(pid)
+    return found
+
+
+def _children(pid: int) -> list[int]:
+    if not sys.platform.startswith("linux"):
+        return _library_children(pid)
+    try:
+        threads = [thread.name for thread in Path(f"/proc/{pid}/task").iterdir()]
+    except OSError:
+        return []
+    found: list[int] = []
+    for thread in threads:
+        try:
+            found += map(int, Path(f"/proc/{pid}/task/{thread}/children").read_text("ascii").split())
+        except OSError:  # the thread has ended
+            continue
+    return found
+
+
+def _look(pid: int) -> _Held | None:
+    if not sys.platform.startswith("linux"):
+        return _library_look(pid)
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return None
+    pairs = (line.partition(":") for line in lines)
+    said = {name: int(rest.split()[0]) << 10 for name, _, rest in pairs if name in _FIELDS}
+    if "VmRSS" not in said:  # a zombie holds nothing
+        return None
+    anonymous = said.get("RssAnon", 0) + said.get("RssShmem", 0)
+    return _Held(said["VmRSS"], said.get("VmHWM", said["VmRSS"]), anonymous)
+
+
+def _library_children(pid: int) -> list[int]:
+    import psutil
+
+    try:
+        return [child.pid for child in psutil.Process(pid).children()]
+    except psutil.Error:
+        return []
+
+
+def _library_look(pid: int) -> _Held | None:
+    """Windows keeps a mark of its own; on macOS only the moment can be seen."""
+    import psutil
+
+    try:
+        memory = psutil.Process(pid).memory_info()
+    except psutil.Error:
+        return None
+    return _Held(memory.rss, getattr(memory, "peak_wset", memory.rss), getattr(memory, "private", memory.rss))
