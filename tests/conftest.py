@@ -22,5 +22,6 @@ os.environ.update(
     HOME=HOME,
     XDG_CACHE_HOME=f"{HOME}/.cache",
     XDG_CONFIG_HOME=f"{HOME}/.config",
+    XDG_STATE_HOME=f"{HOME}/.state",
     HF_ENDPOINT="http://127.0.0.1:9",  # nobody listens at the discard port
 )

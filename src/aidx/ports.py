@@ -38,6 +38,7 @@ class Launch:
     *threads* ``None`` takes the physical cores that this process may use; *loras* are files of adapters. With
     *embedding* it turns texts into vectors and answers nothing else. With *urls* the engine runs already, there:
     it is attached to, with *key* where it wants one, and *path* is empty unless the model is a file here as well.
+    *under* is a command that the engine's own is appended to: it sets a ceiling and then becomes the engine.
     """
 
     path: str
@@ -48,6 +49,7 @@ class Launch:
     embedding: bool = False
     urls: tuple[str, ...] = ()
     key: str | None = field(default=None, repr=False)
+    under: tuple[str, ...] = ()
 
 
 Kind = prompt.Kind

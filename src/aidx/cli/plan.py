@@ -83,9 +83,11 @@ def planned(model: str | None, need: Need, machine: Machine, model_options: dict
             plan = deploy(roles.members, machine, prober, roles.remotes)
             return replace(plan, notes=(*plan.notes, *roles.notes))
         from aidx.advise import plan as make
+        from aidx.wiring.proof import calibrated
 
         assert model is not None
         found = wiring.resolve_for(need.engine, model, **options)
         beside = wiring.beside(files, found.model)
+        machine = calibrated(machine, found.model, need)
         plan = make(found.model, need, machine, prober, found.variant, beside=beside)
         return replace(plan, notes=(*plan.notes, *found.notes))

@@ -152,9 +152,10 @@ class Gate:
         decision = self.pool.admission.ask(ticket, fitted.tokens + fitted.output, body)
         if decision is None:
             raise self._exhausted(fitted.tokens + fitted.output)
+        waited = not isinstance(decision, Admitted)
         if not isinstance(decision, Admitted):
             decision = await self._turn(ticket)
-        grant = Grant(self, chat, fitted, body, Booking(ticket, decision, fitted, came, self._clock()))
+        grant = Grant(self, chat, fitted, body, Booking(ticket, decision, fitted, came, self._clock(), waited))
         self.pool.running[ticket] = grant.left
         return grant
 
@@ -259,13 +260,14 @@ class Gate:
 
 
 class Booking(NamedTuple):
-    """What was reserved for what, when the request *came*, and when its turn had *begun*."""
+    """What was reserved for what, when the request *came*, when its turn had *begun*, and whether it *waited*."""
 
     ticket: object
     admitted: Admitted
     fitted: Fitted
     came: float
     begun: float
+    waited: bool = False
 
     @property
     def prompt_tokens(self) -> int:

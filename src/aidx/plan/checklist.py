@@ -6,8 +6,10 @@ from types import MappingProxyType
 from typing import Literal
 
 from aidx.budget.ledger import Account, Ledger, What
+from aidx.budget.proof import Verdict
 from aidx.budget.sizes import gib
 from aidx.plan.article import Claim
+from aidx.plan.proven import Proven
 from aidx.plan.result import Plan, RolePlan
 
 EDITOR = (6_500_000_000, 15_000_000_000)  # the role map's 7B-14B: models sold as such have 6.7B to 14.8B
@@ -21,6 +23,11 @@ COMPONENTS: tuple[tuple[str, frozenset[What], bool], ...] = (  # the last: shown
     ("LoRA adapters", frozenset({"lora"}), False),
     ("Projector", frozenset({"projector"}), False),
     ("Draft model", frozenset({"draft"}), False),
+)
+
+
+PROVED: Mapping[Verdict, str] = MappingProxyType(
+    {"HOLDS": "held", "DOES_NOT_HOLD": "did not hold", "NOT_PROVEN": "not proven"}
 )
 
 
@@ -53,12 +60,16 @@ class Checklist:
 
 
 def checklist(
-    plan: Plan, typed: str, article: Sequence[Claim] = (), gates: Mapping[str, int] = MappingProxyType({})
+    plan: Plan,
+    typed: str,
+    article: Sequence[Claim] = (),
+    gates: Mapping[str, int] = MappingProxyType({}),
+    proven: Proven | None = None,
 ) -> Checklist:
     """The six steps for *plan*; later commands prove steps 5 and 6, which stay ``open`` until then.
 
     *typed* is the model and the options that the plan was asked with, so that each command proves this plan.
-    *gates* are the most prompt tokens of roles that name them.
+    *gates* are the most prompt tokens of roles that name them, *proven* is the last stress proof of just this plan.
     """
     return Checklist(
         steps=(
@@ -73,13 +84,7 @@ def checklist(
                 "nothing enforces a schema for this plan yet",
                 _command("serve", typed),
             ),
-            Step(
-                6,
-                "Stress test at peak KV",
-                "open",
-                f"no stress proof for plan {plan.plan_hash}",
-                _command("stress", typed),
-            ),
+            _stress(plan, typed, proven),
         ),
         budget=components(plan.ledger),
         article=tuple(article),
@@ -187,6 +192,16 @@ def _verify(plan: Plan, typed: str) -> Step:
     return Step(
         4, "Verify the total", "ok" if plan.holds else "failed", plan.binding, _command("plan", typed, "--explain")
     )
+
+
+def _stress(plan: Plan, typed: str, proven: Proven | None) -> Step:
+    """Open until just this plan was proved, and until the proof was one."""
+    title, command = "Stress test at peak KV", _command("stress", typed)
+    if proven is None:
+        return Step(6, title, "open", f"no stress proof for plan {plan.plan_hash}", command)
+    proof = f"{PROVED[proven.verdict]} on {proven.day}: {proven.reason}"
+    status: dict[Verdict, Literal["ok", "open", "failed"]] = {"HOLDS": "ok", "DOES_NOT_HOLD": "failed"}
+    return Step(6, title, status.get(proven.verdict, "open"), proof, command)
 
 
 def as_json(found: Checklist) -> dict[str, object]:

@@ -163,12 +163,7 @@ def start(plan: Plan, tell: Tell | None = None, *, table: "RoleTable | None" = N
     launch = _launch(role)
     if table is not None and table.url is not None:
         return _attach(role.engine, launch, table, tell)
-    if role.model.path is None:
-        raise EngineError(
-            f"{role.model.name} is known and not on this machine",
-            hint=f"Fetch it with aidx pull {role.model.name}, or try aidx-tiny, which is always here.",
-            code="model_not_here",
-        )
+    _here(role)
     deployment = _engine(role.engine).start(launch)
     allocated = deployment.allocated()
     rows = compare(plan.ledger, allocated.devices, resolution=allocated.resolution)
@@ -179,6 +174,24 @@ def start(plan: Plan, tell: Tell | None = None, *, table: "RoleTable | None" = N
     if tell is not None:
         tell(f"aidx: {role.model.name}: {sentence(rows)}")
     return deployment
+
+
+def launchable(plan: Plan) -> tuple[Engine, Launch]:
+    """The engine that *plan* decided on, and what it is started with; raises as ``start`` does, and starts nothing."""
+    held(plan)
+    role = plan.roles[0]
+    launch = _launch(role)
+    _here(role)
+    return _engine(role.engine), launch
+
+
+def _here(role: RolePlan) -> None:
+    if role.model.path is None:
+        raise EngineError(
+            f"{role.model.name} is known and not on this machine",
+            hint=f"Fetch it with aidx pull {role.model.name}, or try aidx-tiny, which is always here.",
+            code="model_not_here",
+        )
 
 
 def held(plan: Plan) -> Plan:

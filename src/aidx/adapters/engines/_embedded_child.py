@@ -86,7 +86,7 @@ def _memory(xllamacpp: Any, found: Any, order: dict[str, Any]) -> None:  # noqa:
     )
     found.swa_full = order["swa_full"]
     found.cache_ram_mib = order["cache_ram_mib"]
-    found.cache_idle_slots = False
+    found.cache_idle_slots = order["cache_ram_mib"] > 0  # as the engine does by itself where it keeps prompts
     found.n_ctx_checkpoints = order["n_ctx_checkpoints"]
     found.n_gpu_layers = order["n_gpu_layers"]
     found.split_mode = getattr(xllamacpp.llama_split_mode, SPLIT_MODES[order["split_mode"]])

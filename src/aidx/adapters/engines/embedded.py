@@ -29,14 +29,18 @@ NO_GPU_HINT = "Plan for the CPU with -ngl 0 (or --vram 0), or install a build of
 
 
 class Embedded:
-    """The engine as a port: ``start`` gives a deployment."""
+    """The engine as a port: ``start`` gives a deployment; *child* is the module that runs as its process."""
+
+    def __init__(self, child: str = CHILD) -> None:
+        self._child = child
 
     def start(self, launch: Launch) -> "EmbeddedDeployment":
         """Load the model in a child and prove it with one token; see ``ports.Engine``."""
         key = secrets.token_urlsafe(24)
         account = Account()
         order = json.dumps(_order(launch, key)).encode() + b"\n"
-        child = Child([sys.executable, "-P", "-m", CHILD], env=engine_environment(), order=order, read=account.read)
+        argv = [*launch.under, sys.executable, "-P", "-m", self._child]
+        child = Child(argv, env=engine_environment(), order=order, read=account.read)
         with ExitStack() as undo:  # whatever happens before the end of this block, nothing stays behind
             undo.callback(child.stop)
             url, build = _listening(child, launch)

@@ -97,7 +97,7 @@ class _Reader:
 def _started(launch: Launch, program: str) -> StartedDeployment:
     key, reader = secrets.token_urlsafe(24), _Reader()
     knows = known(program_output([program, "--help"]))
-    argv = [*TETHER, program, *arguments(launch, knows, threads=launch.threads or physical_cores())]
+    argv = [*launch.under, *TETHER, program, *arguments(launch, knows, threads=launch.threads or physical_cores())]
     environment = {**engine_environment(), KEY_VARIABLE: key}
     child = Child(argv, env=environment, order=b"", read=reader.read)
     with ExitStack() as undo:  # whatever happens before the end of this block, nothing stays behind

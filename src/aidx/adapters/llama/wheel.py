@@ -44,6 +44,14 @@ def find_wheel(pinned: str = PINNED) -> Wheel:
     return Wheel(library, f"{PACKAGE} {version}")
 
 
+def version() -> str:
+    """The build that is installed, on any system: ``xllamacpp 2026.10.11549``."""
+    found = find_spec(PACKAGE)
+    if found is None or not found.submodule_search_locations:
+        return f"no {PACKAGE}"
+    return f"{PACKAGE} {_version(Path(found.submodule_search_locations[0]).parent)}"
+
+
 def _version(site: Path) -> str:
     """The version of the package in *site*."""
     for folder in site.glob(f"{PACKAGE}-*.dist-info"):

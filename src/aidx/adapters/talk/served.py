@@ -73,6 +73,14 @@ class ServedChat:
         """Have the template put around the messages, and count that."""
         return await self._tokens(json.loads(await self._ask("/apply-template", body))["prompt"])
 
+    async def cells(self) -> int:
+        """What the slots keep, by the engine's own account."""
+        status, found = await self._pool.request("GET", "/slots")
+        try:
+            return sum(int(slot["n_prompt_tokens"]) for slot in json.loads(found))
+        except (ValueError, KeyError, TypeError):  # started without it, or a build that says something else
+            raise EngineError(f"the engine does not say what its slots hold: status {status}") from None
+
     async def _tokens(self, text: str) -> int:
         order = {"content": text, "add_special": True, "parse_special": True}
         return len(json.loads(await self._ask("/tokenize", json.dumps(order).encode()))["tokens"])

@@ -1,0 +1,168 @@
+"""``aidx stress``: a plan at its peak, under a ceiling that the system enforces."""
+
+import json
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from aidx.cli._options import common, planning, settings
+from aidx.cli._types import Size
+from aidx.errors import InputError
+from aidx.plan.devices import Machine
+from aidx.plan.need import Need
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from aidx.budget.proof import Proof
+    from aidx.plan.result import Plan
+    from aidx.stress.run import Bench
+
+SHIPPED: Final = "aidx-tiny"
+EXIT: Final = {"HOLDS": 0, "DOES_NOT_HOLD": 5, "NOT_PROVEN": 4}
+MOST_INPUT: Final = 8 << 20  # bytes: what the endpoint takes, too
+
+
+@click.command()
+@click.argument("model", required=False)
+@planning
+@click.option("--ceiling", type=Size(), help="Hard limit on the engine's RAM [default: the RAM that is planned].")
+@click.option("--twin", is_flag=True, help="Show the same model unplanned (engine defaults) under the same ceiling.")
+@click.option(
+    "--input",
+    "text",
+    type=click.Path(exists=True, dir_okay=False),
+    help="The longest input that is expected, as a text file [default: generated code].",
+)
+@click.option("--turns", type=click.IntRange(6, 10_000), default=48, show_default=True, help="Turns of conversation.")
+@click.option("--html", type=click.Path(dir_okay=False, writable=True), help="Write the report as one HTML file.")
+@common
+def command(
+    model: str | None,
+    need: Need,
+    machine: Machine,
+    model_options: dict[str, Any],
+    *,
+    ceiling: int | None,
+    twin: bool,
+    text: str | None,
+    turns: int,
+    html: str | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Prove that the plan of MODEL holds: at its peak, under a hard ceiling equal to it.
+
+    The engine is started as planned inside a control group that kills it for one page more than was planned. Its KV
+    pool is filled on all slots, a conversation goes on for many turns, more clients come than there are slots, and
+    one asks for one token too many. Without MODEL, aidx-tiny is proved, which takes a few seconds. HOLDS is exit 0,
+    DOES NOT HOLD 5, NOT PROVEN 4.
+    """
+    del verbose
+    from dataclasses import replace
+
+    from aidx import wiring
+    from aidx.stress.load import Load
+    from aidx.stress.run import prove
+    from aidx.wiring import proof as proving
+
+    if html is not None:
+        wiring.check_page(html)
+    named = _named(model)
+    make = partial(_plan, named, need, machine, model_options)
+    plan = make()
+    if as_json and not plan.holds:
+        from aidx.plan.contract import as_json as refused
+
+        click.echo(json.dumps(refused(plan)))
+        return 3
+    tell = _silent if quiet or as_json else _progress
+    load = Load(turns, _read(text))
+    plan, bench = _ready(plan, make, need, machine, partial(proving.bench, load=load, tell=tell))
+    proof = prove(bench, plan, ceiling)
+    if twin and proof.evidence.kind != "none":
+        from aidx.stress.run.twin import unplanned
+
+        proof = replace(proof, twin=unplanned(bench, plan, proof.evidence.ceiling))
+    proving.keep_proof(proof)
+    _show(proof, plan, html, as_json=as_json)
+    return EXIT[proof.verdict]
+
+
+def _named(model: str | None) -> str:
+    """What is proved: the model that was given, or the shipped one."""
+    if model is not None:
+        return model
+    roles = settings().config.roles
+    if roles:
+        raise InputError(
+            f"aidx.toml configures {', '.join(roles)}, and one model is proved at a time",
+            hint="Give the MODEL of one of them, with its settings as options.",
+        )
+    return SHIPPED
+
+
+def _plan(model: str, need: Need, machine: Machine, model_options: dict[str, Any]) -> "Plan":
+    from aidx.cli.plan import planned
+
+    return planned(model, need, machine, model_options)
+
+
+def _ready(
+    plan: "Plan", again: "Callable[[], Plan]", need: Need, machine: Machine, bench: "Callable[[Plan], Bench]"
+) -> "tuple[Plan, Bench]":
+    """A plan in which nothing about the engine's process is assumed: where it is, that is measured first."""
+    from dataclasses import replace
+
+    from aidx.plan.calibration import assumed
+    from aidx.stress.run import look
+    from aidx.wiring import proof as proving
+
+    made = bench(plan)
+    if not assumed(plan):
+        return plan, made
+    made.tell("measuring what the engine's process takes, once for this model and machine")
+    short = replace(made, load=replace(made.load, turns=min(made.load.turns, 16)))
+    if not proving.calibrate(plan, machine, need, look(short, plan, None)):
+        return plan, made
+    measured = again()
+    return measured, bench(measured)
+
+
+def _read(path: str | None) -> str:
+    """The expected input; ``InputError`` for what is no text."""
+    if path is None:
+        return ""
+    from aidx.wiring.proof import text_of
+
+    found = text_of(path, MOST_INPUT)
+    if not found.strip():
+        raise InputError(f"{path} is empty", hint="Name a file with the longest input that you expect.")
+    return found
+
+
+def _show(proof: "Proof", plan: "Plan", html: str | None, *, as_json: bool) -> None:
+    from aidx import wiring
+    from aidx.cli._text import safe
+    from aidx.stress.contract import as_json as contract
+    from aidx.stress.words import lines
+
+    name = plan.roles[0].model.name
+    if html is not None:
+        from aidx.page.proof import render
+
+        wiring.write_page(html, render(proof, name))
+    if as_json:
+        click.echo(json.dumps(contract(proof)))
+    else:
+        click.echo("\n".join(map(safe, lines(proof, name))))
+
+
+def _progress(line: str) -> None:
+    click.echo(f"aidx: {line}", err=True)
+
+
+def _silent(_: str) -> None:
+    """Say nothing."""

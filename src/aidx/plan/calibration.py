@@ -1,0 +1,104 @@
+"""What was measured on this machine and stands in later plans for what was assumed.
+
+An engine's process takes memory beside its buffers: interpreter, libraries, vocabulary, work buffers, the cells' own
+bookkeeping. No formula knows it; a run at full load does. It holds for the same model, batches, cache types, slots
+and engine build on the same machine, and for shorter contexts; each cell more is taken for `CELL` bytes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from aidx.budget.proof import Evidence
+from aidx.budget.sizes import amount
+from aidx.model.spec import ModelSpec
+from aidx.plan.devices import Device, Machine
+from aidx.plan.need import Need
+from aidx.plan.result import Plan
+
+# src/llama-kv-cells.h: a position, a shift, 256 bits of sequences, a node in a set and one in a map; about 140 bytes.
+CELL = 256
+SPREAD = 8  # one run differs from the next: an eighth of what was measured is added, and at least this much:
+LEAST_SPREAD = 4 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What one run measured: bytes of the engine's *process* beside its buffers, and of each GPU's driver by label.
+
+    *n_ctx* is the context it ran with, *day* the date as ``2026-11-28``.
+    """
+
+    process: int
+    n_ctx: int
+    day: str
+    build: str
+    drivers: Mapping[str, int] = field(default_factory=dict)
+
+
+def here(machine: Machine) -> bool:
+    """Whether *machine* is the one that this runs on, and not one that was wished for."""
+    return bool(machine.host.used) and all(gpu.label for gpu in machine.gpus)
+
+
+def key(model: ModelSpec, need: Need, machine: Machine, *, cores: int, build: str) -> str:
+    """Names what a measurement holds for."""
+    return " | ".join(
+        (
+            f"{cores} cores, {machine.host.total} B",
+            ", ".join(gpu.label for gpu in machine.gpus) or "no GPU",
+            build,
+            f"{model.architecture} {model.quantization} {model.parameters} {model.vocab_size}",
+            f"np {need.parallel} b {need.batch_size} ub {need.ubatch_size}",
+            f"kv {need.cache_type_k}/{need.cache_type_v} unified {need.kv_unified} swa {need.swa_full}",
+            f"fa {need.flash_attn} ngl {need.n_gpu_layers}",
+        )
+    )
+
+
+def applied(machine: Machine, found: Calibration, context: int) -> Machine:
+    """*machine* with what was *found* in place of what is assumed, for a context of at most so many tokens."""
+    more = CELL * max(0, context - found.n_ctx)
+    room = max(LEAST_SPREAD, found.process // SPREAD)
+    cells = f" and {amount(more)} for a longer context" if more else ""
+    why = (
+        f"measured here on {found.day} with {found.build}: {amount(found.process)} beside the buffers, "
+        f"{amount(room)} more for the spread between runs{cells}"
+    )
+    host = replace(machine.host, overhead=found.process + room + more, overhead_why=why, overhead_grade="measured")
+    return replace(machine, host=host, gpus=tuple(_driver(gpu, found) for gpu in machine.gpus))
+
+
+def _driver(gpu: Device, found: Calibration) -> Device:
+    size = found.drivers.get(gpu.label)
+    if size is None or gpu.overhead_grade == "measured":
+        return gpu
+    why = f"driver context, measured here on {found.day} with {found.build}"
+    return replace(gpu, overhead=size, overhead_why=why, overhead_grade="measured")
+
+
+def bound(model: ModelSpec, need: Need) -> int:
+    """The longest context that a plan of *need* can come to."""
+    return need.ctx_size if isinstance(need.ctx_size, int) else model.context_length
+
+
+def found(plan: Plan, machine: Machine, seen: Evidence, day: str) -> Calibration | None:
+    """What *seen* says of the engine of *plan*; ``None`` for a run that did not come to its end, or was not seen."""
+    whole = not (seen.ended or seen.problem or seen.unfit or seen.requests.lost or seen.kills)
+    rest = {peak.device: peak.measured for peak in seen.peaks if peak.measured is not None}
+    host = seen.host.name
+    if not whole or host not in rest:
+        return None
+    beside = {name: size - sum(each.bytes for each in seen.allocated.get(name, ())) for name, size in rest.items()}
+    drivers = {gpu.label: beside[gpu.name] for gpu in machine.gpus if beside.get(gpu.name, 0) > 0}
+    if beside[host] <= 0:
+        return None
+    return Calibration(beside[host], plan.roles[0].settings.n_ctx, day, seen.build, drivers)
+
+
+def assumed(plan: Plan) -> bool:
+    """Whether the engine's process stands in *plan* as a default of ours."""
+    return any(
+        entry.what == "engine_process" and entry.grade == "assumed"
+        for account in plan.ledger.accounts
+        for entry in account.entries
+    )

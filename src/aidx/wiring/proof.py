@@ -1,0 +1,118 @@
+"""What it takes to prove a plan, and what was measured on this machine before."""
+
+from typing import TYPE_CHECKING
+
+from aidx.budget.settings import Settings
+from aidx.plan.devices import Machine
+from aidx.plan.need import Need
+from aidx.plan.result import Plan
+from aidx.ports import Deployment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from aidx.budget.proof import Evidence, Proof
+    from aidx.budget.witness import Sampler
+    from aidx.model.spec import ModelSpec
+    from aidx.plan.proven import Proven
+    from aidx.stress.load import Load
+    from aidx.stress.run import Bench
+
+
+def bench(plan: Plan, load: "Load", tell: "Callable[[str], object]" = lambda _: None) -> "Bench":
+    """What ``stress.run.prove`` needs to prove *plan* with *load*; raises as ``wiring.start`` does."""
+    from dataclasses import replace
+
+    from aidx.adapters.ceiling.find import find
+    from aidx.stress.run import Bench
+    from aidx.wiring.engines import launchable
+
+    engine, launch = launchable(plan)
+
+    def start(settings: Settings, under: tuple[str, ...]) -> Deployment:
+        return engine.start(replace(launch, settings=settings, under=under))
+
+    return Bench(start=start, see=sampler, ceiling=find, tell=tell, load=load)
+
+
+def sampler(roots: "Callable[[], Iterable[int]]") -> "Sampler":
+    """Who sees the memory of the processes that *roots* names: RAM always, GPUs where their driver tells."""
+    from aidx.adapters.sampling import nvidia
+    from aidx.adapters.sampling.tree import TreeSampler
+
+    return TreeSampler(roots, nvidia.use())
+
+
+def calibrated(machine: Machine, model: "ModelSpec", need: Need) -> Machine:
+    """*machine* with what was measured here of *model* with the settings of *need*, in place of what is assumed."""
+    from aidx.adapters import measured
+    from aidx.plan.calibration import applied, bound, here
+
+    if not here(machine) or need.engine != "embedded":
+        return machine
+    found = measured.calibrations()
+    known = found.get(_key(machine, model, need)) if found else None
+    return machine if known is None else applied(machine, known, bound(model, need))
+
+
+def calibrate(plan: Plan, machine: Machine, need: Need, seen: "Evidence") -> bool:
+    """Keep what *seen* measured, for later plans; false where it measured nothing, or where nothing can be kept."""
+    from aidx.adapters import measured, speeds
+    from aidx.plan.calibration import found, here
+    from aidx.plan.speed import Timing
+
+    known = found(plan, machine, seen, today())
+    if known is None or not here(machine):
+        return False
+    if seen.tokens_per_second > 0:
+        speeds.keep_for(plan.roles[0], machine, Timing(speeds.LEAST_TOKENS, seen.tokens_per_second))
+    return measured.calibrate(_key(machine, plan.roles[0].model, need), known)
+
+
+def keep_proof(proof: "Proof") -> bool:
+    """Keep the verdict, for ``aidx checklist``; false where nothing can be written."""
+    from aidx.adapters import measured
+    from aidx.plan.proven import kept
+
+    return measured.keep_proof(proof.plan_hash, kept(proof, today()))
+
+
+def proven(plan: Plan) -> "Proven | None":
+    """The last proof of just this plan on this machine."""
+    from aidx.adapters import measured
+
+    return measured.proof(plan.plan_hash)
+
+
+def today() -> str:
+    """The date, as ``2026-11-28``."""
+    from datetime import datetime
+
+    return datetime.now().astimezone().date().isoformat()
+
+
+def _key(machine: Machine, model: "ModelSpec", need: Need) -> str:
+    import os
+
+    from aidx.adapters.llama.wheel import version
+    from aidx.plan.calibration import key
+
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return key(model, need, machine, cores=cores, build=version())
+
+
+def text_of(path: str, most: int) -> str:
+    """The text in the file at *path*; ``InputError`` for one of more than *most* bytes, and for what is no UTF-8."""
+    from pathlib import Path
+
+    from aidx.errors import InputError
+
+    try:
+        data = Path(path).read_bytes()
+        if len(data) > most:
+            raise InputError(f"{path} has {len(data):,} bytes", hint=f"The longest input is {most:,} bytes.")
+        return data.decode("utf-8")
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}", hint="Name a text file.") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no UTF-8 text (byte {error.start})", hint="Name a text file.") from None

@@ -1,0 +1,124 @@
+"""``aidx stress`` as a user types it: three outcomes, their exit codes, what stays for later plans."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.resources import files
+
+import jsonschema_rs
+import pytest
+
+from aidx.adapters.ceiling.find import find
+
+MIB = 1 << 20
+TINY = ("--vram", "0", "-c", "256", "--turns", "8")
+
+
+def walled():
+    made = find(64 * MIB)
+    if isinstance(made, str):
+        return made
+    made.close()
+    return ""
+
+
+WALLED = pytest.mark.skipif(bool(walled()), reason=f"no hard ceiling here: {walled()}")
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory):
+    return tmp_path_factory.mktemp("state")
+
+
+def aidx(state, *words, folder=None):
+    return subprocess.run(
+        [sys.executable, "-m", "aidx", *words],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+        cwd=folder or state,
+        env={**os.environ, "AIDX_STATE_DIR": str(state)},
+    )
+
+
+def valid(text):
+    found = json.loads(text)
+    schema = json.loads((files("aidx") / "data" / "schemas" / "stress.json").read_text("utf-8"))
+    jsonschema_rs.validator_for(schema).validate(found)
+    return found
+
+
+@WALLED
+def test_a_plan_is_measured_proved_and_remembered(state):
+    page = state / "proof.html"
+    done = aidx(state, "stress", "aidx-tiny", *TINY, "--json", "--html", str(page))
+
+    assert done.returncode == 0, done.stderr + done.stdout
+    found = valid(done.stdout)
+    assert found["verdict"] == "HOLDS"
+    assert found["ceiling_bytes"] == found["planned_peak_bytes"] >= found["measured_peak_bytes"] > 0
+    assert found["kv_occupancy"] >= 0.99
+    assert found["requests"]["lost"] == 0
+    assert {entry["grade"] for entry in found["planned"] if entry["what"] == "engine_process"} == {"measured"}
+    assert 'data-verdict="HOLDS"' in page.read_text("utf-8")
+    later = json.loads(aidx(state, "plan", "aidx-tiny", *TINY[:4], "--json").stdout)
+    assert later["plan_hash"] == found["plan_hash"]
+    process = next(e for e in later["devices"][0]["entries"] if e["what"] == "engine_process")
+    assert "measured here on 20" in process["why"]
+    steps = json.loads(aidx(state, "checklist", "aidx-tiny", *TINY[:4], "--json").stdout)["steps"]
+    assert steps[5]["status"] == "ok"
+    assert found["reason"] in steps[5]["proof"]
+
+
+@WALLED
+def test_a_ceiling_that_is_too_small_fails(state):
+    done = aidx(state, "stress", "aidx-tiny", *TINY, "--ceiling", "20M", "-q")
+
+    assert done.returncode == 5
+    assert done.stdout.startswith("DOES NOT HOLD: aidx-tiny: the ceiling of 20.0 MiB killed it")
+    assert done.stderr == ""
+
+
+def test_an_input_that_is_too_long_is_said_not_cut(state):
+    (state / "input.py").write_text("value = 1\n" * 2000)
+    done = aidx(state, "stress", "aidx-tiny", *TINY, "--input", "input.py", "-q")
+
+    assert done.returncode == 5
+    assert "DOES NOT HOLD: aidx-tiny: the expected input is" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--input", "none.txt"), "none.txt"),
+        (("--turns", "1"), "--turns"),
+        (("--ceiling", "7"), "7 is 7 bytes"),
+        (("--html", "none/page.html"), "none/page.html"),
+        (("--input", "blob"), "no UTF-8 text"),
+        (("--input", "empty"), "is empty"),
+    ],
+)
+def test_wrong_input_is_one_line(state, words, said):
+    (state / "blob").write_bytes(b"\xff\xfe\x00")
+    (state / "empty").write_bytes(b" \n")
+    done = aidx(state, "stress", "aidx-tiny", *TINY[:4], *words)
+
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) <= 2
+
+
+def test_a_plan_that_does_not_fit_is_not_started(state):
+    done = aidx(state, "stress", "aidx-tiny", "--vram", "0", "--host-ram", "16M", "-c", "1024", "--json")
+
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["verdict"] == "does_not_fit"
+
+
+def test_a_model_that_is_not_here_is_exit_4(state):
+    done = aidx(state, "stress", "qwen2.5-coder:14b", "--vram", "0", "-c", "512", "--host-ram", "64G", "--fast")
+
+    assert done.returncode == 4
+    assert "aidx pull" in done.stderr
