@@ -260,6 +260,19 @@ def test_offline(world):
     )
 
 
+@pytest.mark.parametrize(
+    ("reference", "line"),
+    [
+        ("qwen2.5-coder:14b", "ollama pull qwen2.5-coder:14b"),
+        ("hf.co/a/b:Q4_K_M", "hf download a/b --include '*Q4_K_M*'"),
+    ],
+)
+def test_without_a_hub_the_hint_is_the_line_of_another_program(world, reference, line):
+    nobody = "http://127.0.0.1:9"  # the discard port
+
+    assert line in world.refused("pull", reference, code=4, says="127.0.0.1", HF_ENDPOINT=nobody)
+
+
 def test_a_model_that_was_only_planned_is_not_served(world, tiny):
     publish(world.server, "org/repo", {"tiny-F16.gguf": tiny})
 

@@ -24,8 +24,21 @@ def pull(wanted: Wanted, environ: Mapping[str, str], home: Path, tell: Tell) -> 
     hub = hub_from(environ, home)
     try:
         return _pull(hub, meant, wanted.quant, HubCache(cache_folder(environ, home)), tell)
+    except EngineError as failed:
+        if failed.code != "network_failed":
+            raise
+        hint = f"{failed.hint} Another program fetches it so: {_other_line(wanted, meant)}"
+        raise EngineError(str(failed), hint=hint, code=failed.code) from None
     finally:
         hub.web.close()
+
+
+def _other_line(wanted: Wanted, meant: HubModel) -> str:
+    """The line by which another program fetches the model: Ollama where it has a name there."""
+    try:
+        return _elsewhere(look_up(wanted)[0], wanted.reference)
+    except InputError:
+        return f"hf download {meant.repo}" + (f" --include '*{meant.quant}*'" if meant.quant else "")
 
 
 def _pull(hub: Hub, meant: HubModel, quant: str | None, cache: HubCache, tell: Tell) -> Pulled:

@@ -57,7 +57,10 @@ def find(cards: Sequence[Card], wanted: str) -> Card:
         raise InputError(
             f"--gpu {wanted[:40]} may be {_either(named)}", hint=f"Name one, for example --gpu {named[0].name}."
         )
-    raise InputError(f"unknown GPU {wanted[:40]!r}{_near(cards, wanted)}", hint="Give --vram with its size instead.")
+    raise InputError(
+        f"unknown GPU {wanted[:40]!r}{_near(cards, wanted)}",
+        hint="aidx devices --cards lists the known ones; or give --vram with its size.",
+    )
 
 
 def match(cards: Sequence[Card], label: str, total: int) -> Card | None:
