@@ -1,0 +1,150 @@
+"""Anthropic's messages, and what speaks as they do; answers are translated to OpenAI's."""
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Mapping
+from urllib.parse import quote
+
+from aidx.adapters.http import Pool, Streamed
+from aidx.adapters.talk.address import Address, address, bearer, pool
+from aidx.adapters.talk.again import RetryBudget, Retrying
+from aidx.adapters.talk.anthropic import Stream, answer, request
+from aidx.adapters.talk.attached import AttachedDeployment
+from aidx.adapters.talk.estimate import estimate
+from aidx.adapters.talk.events import EventReader
+from aidx.adapters.talk.readback import told
+from aidx.adapters.talk.refusal import refused
+from aidx.errors import EngineError, InputError
+from aidx.ports import PATIENCE, Allocated, Deployment, Enforced, Kind, Launch, Patience
+
+NAME = "anthropic"
+HOME = "https://api.anthropic.com"
+VERSION = "2023-06-01"
+MESSAGES = "/v1/messages"
+NOT_TOLD = ("context", "token counts", "KV cache")
+
+
+class Anthropic:
+    """The service as a port."""
+
+    def start(self, launch: Launch) -> Deployment:
+        """Ask whether it has the model, which also tries the key and costs nothing."""
+        if launch.key is None:
+            raise InputError(
+                "anthropic wants a key", hint='Add api_key_env = "ANTHROPIC_API_KEY", and set that variable.'
+            )
+        at = address(launch.urls[0] if launch.urls else HOME)
+        headers = _headers(launch.key)
+        asyncio.run(_check(at, headers, launch.name))
+        budget = RetryBudget()
+
+        def talk() -> Retrying:
+            return Retrying(AnthropicChat(pool(at, headers), model=launch.name, who=at.host), budget)
+
+        there = Allocated({}, launch.settings.ctx_size, f"{launch.name} at {at.shown}", 1, 0, assumed=NOT_TOLD)
+        return AttachedDeployment(at.shown, there, talk)
+
+
+class AnthropicChat:
+    """Requests to *pool*; *who* names the service in errors."""
+
+    exact = False
+
+    def __init__(self, pool: Pool, *, model: str, who: str) -> None:
+        self._pool = pool
+        self._model = model
+        self._who = who
+
+    async def count(self, body: bytes, *, kind: Kind = "chat") -> int:
+        """An estimate: its own count is a request of its own, over the network."""
+        _chats(kind)
+        return estimate(body, kind)
+
+    def least(self, size: int) -> int:
+        """Nothing is known of its tokens."""
+        del size
+        return 0
+
+    async def takes_tools(self) -> bool:
+        """All of its models do."""
+        return True
+
+    def enforces(self) -> Enforced:
+        """Nothing that was seen."""
+        return "none"
+
+    async def answer(
+        self, body: bytes, *, slot: int, kind: Kind = "chat", patience: Patience = PATIENCE
+    ) -> AsyncGenerator[bytes, None]:
+        """The message, as a chat completion."""
+        del slot  # how many it answers at a time is its own affair
+        _chats(kind)
+        asked = json.loads(body)
+        sent = json.dumps(request(asked, self._model)).encode()
+        async with self._pool.stream("POST", MESSAGES, sent, patience=patience) as reply:
+            if reply.status != 200:
+                wait = reply.headers.get("retry-after", "")
+                raise refused(reply.status, await reply.whole(), who=self._who, retry_after=wait)
+            if not asked.get("stream"):
+                yield answer(_object(await reply.whole()), int(time.time()))
+                return
+            account = bool((asked.get("stream_options") or {}).get("include_usage"))
+            async for piece in self._events(reply, Stream(account=account, created=int(time.time()))):
+                yield piece
+
+    async def _events(self, reply: Streamed, stream: Stream) -> AsyncGenerator[bytes, None]:
+        reader = EventReader()
+        async for piece in reply.chunks():
+            for event in reader.feed(piece):
+                if made := stream.feed(event):
+                    yield made
+                if stream.complete:
+                    return
+        raise EngineError(f"the answer of {self._who} broke off", code="engine_failed")
+
+    def close(self) -> None:
+        """Drop the connections."""
+        self._pool.close()
+
+
+def _chats(kind: Kind) -> None:
+    if kind != "chat":
+        raise InputError("anthropic answers chats only", code="wrong_kind_of_model", hint="Name another model.")
+
+
+def _headers(key: str) -> Mapping[str, str]:
+    checked = bearer(key)["Authorization"].removeprefix("Bearer ")
+    return {"x-api-key": checked, "anthropic-version": VERSION}
+
+
+def _object(body: bytes) -> dict[str, object]:
+    try:
+        found = json.loads(body)
+    except ValueError:
+        found = None
+    return found if isinstance(found, dict) else {}
+
+
+async def _check(at: Address, headers: Mapping[str, str], model: str) -> None:
+    """Raise ``EngineError`` where the service refuses the key or does not have *model* (which may be an alias)."""
+    connections = pool(at, headers)
+    try:
+        await told(connections, f"/v1/models/{quote(model, safe='')}", who=at.host)
+    except EngineError as error:
+        if error.code != "model_not_there" or not await _listed(connections, at, model):
+            raise
+    finally:
+        connections.close()
+
+
+async def _listed(connections: Pool, at: Address, model: str) -> bool:
+    """Whether *model* is in the list: not every server that speaks so has a page for each."""
+    found = await told(connections, "/v1/models", who=at.host)
+    try:
+        return any(each["id"] == model for each in found["data"])
+    except (KeyError, TypeError):
+        return False
+
+
+ENGINE = Anthropic()

@@ -1,0 +1,92 @@
+"""OpenAI, and every service that speaks as OpenAI does: Gemini, DeepSeek, OpenRouter, or one of one's own.
+
+``url`` is the base that the service's own page names for OpenAI clients; without it, OpenAI's. Chat completions as
+OpenAI's API reference has them (2026-10).
+"""
+
+import asyncio
+import json
+from typing import Any
+
+from aidx.adapters.talk.address import Address, address, bearer, pool
+from aidx.adapters.talk.again import RetryBudget, Retrying
+from aidx.adapters.talk.attached import AttachedDeployment
+from aidx.adapters.talk.openai import OpenAIChat
+from aidx.adapters.talk.readback import told
+from aidx.errors import EngineError, InputError
+from aidx.ports import Allocated, Deployment, Kind, Launch
+
+NAME = "openai"
+HOME = "https://api.openai.com/v1"
+NAMES_OF_OUTPUT = {"api.openai.com": "max_completion_tokens"}  # its newer models do not take max_tokens
+NOT_TOLD = ("context", "token counts", "KV cache")
+
+
+class OpenAI:
+    """The service as a port."""
+
+    def start(self, launch: Launch) -> Deployment:
+        """Ask whether it has the model, which also tries the key and costs nothing."""
+        at = base(launch.urls[0] if launch.urls else HOME)
+        if at.host in NAMES_OF_OUTPUT and launch.key is None:
+            raise InputError(
+                f"{at.host} wants a key", hint='Add api_key_env = "OPENAI_API_KEY", and set that variable.'
+            )
+        asyncio.run(_check(at, launch))
+        budget = RetryBudget()
+
+        def talk() -> Retrying:
+            chat = OpenAIChat(pool(at, bearer(launch.key)), model=launch.name, who=at.host, shape=_shape(at))
+            return Retrying(chat, budget)
+
+        there = Allocated({}, launch.settings.ctx_size, f"{launch.name} at {at.shown}", 1, 0, assumed=NOT_TOLD)
+        return AttachedDeployment(at.shown, there, talk)
+
+
+def base(url: str) -> Address:
+    """The base of the interface at *url*: ``/v1`` where it names no path."""
+    at = address(url)
+    return at if at.path else at._replace(path="/v1")
+
+
+def _shape(at: Address) -> Any:  # noqa: ANN401 - a function
+    name = NAMES_OF_OUTPUT.get(at.host, "max_tokens")
+
+    def shape(request: dict[str, Any], kind: Kind) -> dict[str, Any]:
+        if kind == "chat" and name != "max_tokens" and "max_tokens" in request:
+            request[name] = request.pop("max_tokens")
+        return request
+
+    return shape
+
+
+async def _check(at: Address, launch: Launch) -> None:
+    """Raise ``EngineError`` where the service refuses the key or lists its models without this one."""
+    connections = pool(at, bearer(launch.key))
+    try:
+        listed = await told(connections, "/models", who=at.host)
+        names = {str(model["id"]).removeprefix("models/") for model in listed["data"]}
+    except (KeyError, TypeError):
+        names = set()
+    except EngineError as error:
+        if error.code != "model_not_there":  # a service without a list
+            raise
+        names = set()
+    finally:
+        connections.close()
+    if names and launch.name not in names:
+        raise EngineError(
+            f"{at.host} has no model {launch.name}; it has {_some(names)}",
+            hint="Name one of its models in aidx.toml.",
+            code="model_not_there",
+        )
+
+
+def _some(names: set[str]) -> str:
+    first = sorted(names)[:5]
+    return ", ".join(json.dumps(name)[1:-1] for name in first) + (
+        f" and {len(names) - 5} more" if len(names) > 5 else ""
+    )
+
+
+ENGINE = OpenAI()
