@@ -245,6 +245,37 @@ class Ran:
     output: str
 
 
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """Work for a program that edits by itself: a *message*, the *files* it is given, of which it may change *path*.
+
+    A file that is to be made is ``None``.
+    """
+
+    message: str
+    files: Mapping[str, bytes | None]
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
+class Worked:
+    """What became of an errand: every file that is not as it was given, and what the program *said*."""
+
+    files: Mapping[str, bytes | None]
+    said: str
+
+
+class Program(Protocol):
+    """A program that edits files by itself, in a working tree of its own."""
+
+    def work(self, errand: Errand) -> Worked:
+        """Let it do *errand*; blocks until it ends or its time is over, and nothing of it goes on running.
+
+        What it says of its success counts for nothing. Raises ``EngineError`` where it cannot be started.
+        """
+        ...
+
+
 class Checker(Protocol):
     """Runs the commands that the user configured, and no others."""
 

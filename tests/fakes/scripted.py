@@ -29,14 +29,21 @@ class ScriptedChat(FakeChat):
                     yield chunk
             return
         self.seen.append(body)
+        if not json.loads(body).get("stream"):
+            choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
+            usage = await self._used(body, text)
+            yield json.dumps({"object": "chat.completion", "choices": [choice], "usage": usage}).encode()
+            return
         yield _event(choices=[{"index": 0, "delta": {"content": text}, "finish_reason": None}])
         if self.dead:
             raise EngineError("the engine is gone", code="engine_failed")
         yield _event(choices=[{"index": 0, "delta": {}, "finish_reason": "stop"}])
-        prompt, written = await self.count(body), len(text) // 4 + 1
-        usage = {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
-        yield _event(choices=[], usage=usage)
+        yield _event(choices=[], usage=await self._used(body, text))
         yield b"data: [DONE]\n\n"
+
+    async def _used(self, body, text):
+        prompt, written = await self.count(body), len(text) // 4 + 1
+        return {"prompt_tokens": prompt, "completion_tokens": written, "total_tokens": prompt + written}
 
 
 def _event(**fields):

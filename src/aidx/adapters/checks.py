@@ -1,20 +1,13 @@
-"""Runs the user's checks: no shell, no input, a process group of its own, a time limit, a bounded output."""
+"""Runs the user's checks: no shell, no input, a time limit, a bounded output."""
 
 import os
-import selectors
-import signal
-import subprocess
-import time
 from collections.abc import Collection
-from contextlib import suppress
-from typing import IO
 
+from aidx.adapters import command
 from aidx.errors import EngineError
 from aidx.ports import Ran
 
 TIMEOUT_S = 600.0
-KEPT = 32 << 10  # bytes of output from each end
-_LOOK_S = 0.1  # how often it is looked whether the command itself has ended while others hold its output
 
 
 class ProcessChecker:
@@ -29,72 +22,10 @@ class ProcessChecker:
         """See ``ports.Checker``."""
         environment = {name: value for name, value in os.environ.items() if name not in self._withheld}
         try:
-            process = subprocess.Popen(
-                argv,
-                cwd=self._root,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            return command.run(argv, self._root, environment, self._timeout_s)
         except OSError as error:
             raise EngineError(
                 f"the check {argv[0]} cannot be started: {error.strerror}",
                 hint="Install it, or correct its line under [checks] in aidx.toml.",
                 code="check_missing",
             ) from None
-        assert process.stdout is not None
-        kept = _Kept()
-        try:
-            ended = _follow(process, process.stdout, kept, time.monotonic() + self._timeout_s)
-        finally:  # whatever happens, nothing of it goes on running
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            status = process.wait()
-            process.stdout.close()
-        return Ran(status if ended else None, kept.text())
-
-
-class _Kept:
-    """The two ends of an output."""
-
-    def __init__(self) -> None:
-        self.head, self.tail, self.total = bytearray(), bytearray(), 0
-
-    def feed(self, data: bytes) -> None:
-        self.total += len(data)
-        room = KEPT - len(self.head)
-        self.head += data[:room]
-        self.tail += data[room:] if room else data
-        del self.tail[:-KEPT]
-
-    def text(self) -> str:
-        left_out = self.total - len(self.head) - len(self.tail)
-        middle = f"\n[… {left_out:,} bytes left out …]\n".encode() if left_out else b""
-        return (bytes(self.head) + middle + bytes(self.tail)).decode("utf-8", "replace")
-
-
-def _follow(process: subprocess.Popen[bytes], stream: IO[bytes], kept: _Kept, deadline: float) -> bool:
-    """Read until the command has ended; ``False`` where its time is over first."""
-    os.set_blocking(stream.fileno(), False)
-    with selectors.DefaultSelector() as ready:
-        ready.register(stream, selectors.EVENT_READ)
-        while (left := deadline - time.monotonic()) > 0:
-            over = process.poll() is not None
-            if ready.select(0 if over else min(left, _LOOK_S)):
-                data = os.read(stream.fileno(), 1 << 16)
-                if not data:
-                    return _wait(process, deadline)
-                kept.feed(data)
-            elif over:  # a child of it holds the output open
-                return True
-    return False
-
-
-def _wait(process: subprocess.Popen[bytes], deadline: float) -> bool:
-    try:
-        process.wait(max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        return False
-    return True

@@ -1,62 +1,117 @@
 """Who fills the roles of a run: each model planned when its turn comes, started when it is needed."""
 
-from functools import partial
+from dataclasses import dataclass, field
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from aidx import wiring
-from aidx.errors import EngineError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from aidx.config.merge import Settled
-    from aidx.pipeline.run import Seat
-    from aidx.plan.deployment.members import Member, Remote
+    from aidx.config.values import RoleTable
+    from aidx.pipeline.context.editor import Format
+    from aidx.pipeline.run import Bench, Seat
+    from aidx.plan.deployment.members import Member
     from aidx.plan.devices import Machine
 
 EDITOR = "aidx-tiny"
+AIDER = "aider"
 
 
-def seats(settled: "Settled", machine: "Machine") -> "Mapping[str, Callable[[], Seat]]":
-    """How to fill each configured role, and the Editor with the model that ships where none is configured."""
-    from aidx.plan.deployment.members import Member
-    from aidx.plan.need import Need
-    from aidx.plan.wish import Wish
+@dataclass
+class Crew:
+    """The roles that *settled* configures, on *machine*, and the Editor that ships where it configures none."""
 
-    found: dict[str, Callable[[], Seat]] = {}
-    if settled.config.roles:
-        configured = wiring.configured(settled, Need(environment=wiring.engine_environment()))
-        found = {member.role: partial(_local, member, settled, machine) for member in configured.members}
-        found |= {remote.role: partial(_elsewhere, remote) for remote in configured.remotes}
-    if "editor" not in found:
-        max_kv = settled.config.pipeline.max_kv
-        tiny = Member("editor", wiring.resolve(EDITOR).model, Need(), max_kv=max_kv)
-        found["editor"] = partial(_local, tiny, settled, wiring.machine(Wish(vram=(0,))))
-    return found
+    settled: "Settled"
+    machine: "Machine"
+    _filled: "dict[str, _Filled]" = field(default_factory=dict)
+
+    @cached_property
+    def seats(self) -> "Mapping[str, Callable[[], Seat]]":
+        """How to fill each role; nothing is planned before it is asked for."""
+        return {role: partial(self._seat, role) for role in self._makers}
+
+    @property
+    def form(self) -> "Format":
+        """How the Editor answers; the model that ships knows line edits only."""
+        table = self._table("editor")
+        if table is not None and table.engine == AIDER:
+            return "tool"
+        return "lines" if table is None or table.edit_format == "lines" else "blocks"
+
+    def bench(self, root: str, tell: "Callable[[str], object]") -> "Bench | None":
+        """Where aider edits the tree at *root*, if it does; ``EngineError`` where it should and is not installed."""
+        from aidx.pipeline.run import Bench
+        from aidx.wiring import programs
+
+        if self.form != "tool":
+            return None
+        programs.check_aider()
+        return Bench(
+            name=AIDER,
+            seat=self.seats["editor"],
+            open=lambda note: programs.aider(
+                root, self._one("editor").filled, note, lambda line: (tell(line), None)[1]
+            ),
+        )
+
+    @cached_property
+    def _makers(self) -> "dict[str, Callable[[], _Filled]]":
+        from aidx.plan.deployment.members import Member
+        from aidx.plan.need import Need
+        from aidx.plan.wish import Wish
+
+        found: dict[str, Callable[[], _Filled]] = {}
+        if self.settled.config.roles:
+            configured = wiring.configured(self.settled, Need(environment=wiring.engine_environment()))
+            found = {member.role: partial(self._here, member, self.machine) for member in configured.members}
+            found |= {remote.role: partial(self._elsewhere, remote.role) for remote in configured.remotes}
+        if "editor" not in found:
+            tiny = Member("editor", wiring.resolve(EDITOR).model, Need(), max_kv=self.settled.config.pipeline.max_kv)
+            found["editor"] = lambda: self._here(tiny, wiring.machine(Wish(vram=(0,))))
+        return found
+
+    def _one(self, role: str) -> "_Filled":
+        if role not in self._filled:
+            self._filled[role] = self._makers[role]()
+        return self._filled[role]
+
+    def _seat(self, role: str) -> "Seat":
+        from aidx.pipeline.run import Seat
+
+        found = self._one(role)
+        filled = found.filled
+        return Seat(filled.model, filled.limits, filled.start, filled.cell_bytes, found.kv_bytes, found.max_kv)
+
+    def _here(self, member: "Member", machine: "Machine") -> "_Filled":
+        from contextlib import closing
+
+        from aidx.advise import deploy
+
+        with closing(wiring.prober()) as prober:
+            plan = wiring.held(deploy([member], machine, prober))
+        cache = sum(account.sum("kv_cache") for account in plan.ledger.accounts)
+        return _Filled(wiring.fill(plan, self._table(member.role)), cache, member.max_kv)
+
+    def _elsewhere(self, role: str) -> "_Filled":
+        from msgspec.structs import replace
+
+        table = self._table(role)
+        assert table is not None
+        if table.engine == AIDER:
+            table = replace(table, engine="openai")  # what its url speaks
+        return _Filled(wiring.elsewhere(role, table))
+
+    def _table(self, role: str) -> "RoleTable | None":
+        return self.settled.config.roles.get(role)  # type: ignore[call-overload,no-any-return]
 
 
-def edits_lines(settled: "Settled") -> bool:
-    """Whether the Editor answers in line edits; the model that ships knows nothing else."""
-    table = settled.config.roles.get("editor")
-    return table is None or table.edit_format == "lines"
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """A role that is filled, and the cache that was planned for it on this machine (0: elsewhere)."""
 
-
-def _local(member: "Member", settled: "Settled", machine: "Machine") -> "Seat":
-    from contextlib import closing
-
-    from aidx.advise import deploy
-    from aidx.pipeline.run import Seat
-
-    with closing(wiring.prober()) as prober:
-        plan = wiring.held(deploy([member], machine, prober))
-    table = settled.config.roles.get(member.role)  # type: ignore[call-overload]
-    bounds = {} if table is None else {"max_tokens": table.max_tokens, "gate": table.gate}
-    return Seat.of(plan, wiring.limits(plan, **bounds), partial(wiring.start, plan), member.max_kv)
-
-
-def _elsewhere(remote: "Remote") -> "Seat":
-    raise EngineError(
-        f"{remote.role}: {remote.model} is reached through {remote.engine}, which a run cannot do yet",
-        hint="Use a model on this machine for the role; a plan of your own (--plan) needs no architect.",
-        code="engine_missing",
-    )
+    filled: "wiring.Filled"
+    kv_bytes: int = 0
+    max_kv: int | None = None

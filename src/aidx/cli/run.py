@@ -11,6 +11,7 @@ from aidx.cli._options import common, settings
 from aidx.errors import InputError
 
 if TYPE_CHECKING:
+    from aidx.cli._crew import Crew
     from aidx.config.merge import Settled
     from aidx.pipeline.contract import Finished
     from aidx.pipeline.flow import Order
@@ -58,6 +59,7 @@ def command(
     from contextlib import closing, nullcontext
 
     from aidx import wiring
+    from aidx.cli._crew import Crew
 
     given: dict[str, Any] = {"task": task, "plan": _read_plan(plan_file), "commit": commit, "yes": yes}
     opened = nullcontext() if dry_run else closing(_records(root, resume, given))
@@ -66,9 +68,10 @@ def command(
             if (told := records.read(DONE)) is not None:
                 return _done_before(told, as_json=as_json, quiet=quiet)
             given = _remembered(records, given)
-        order = _order(given, until, settings(), dry_run=dry_run)
+        crew = Crew(settings(), _machine(settings()))
+        order = _order(given, until, crew, dry_run=dry_run)
         with closing(wiring.workspace(root)) as workspace:
-            run = _drive(order, root, records, workspace, yes=given["yes"], quiet=quiet, as_json=as_json)
+            run = _drive(order, root, records, workspace, crew, yes=given["yes"], quiet=quiet, as_json=as_json)
         finished = order.until is None and run.error is None
         if records is not None and finished:
             records.write(DONE, json.dumps(_contract(run)).encode())
@@ -115,8 +118,7 @@ def _remembered(records: "Records", given: Mapping[str, Any]) -> dict[str, Any]:
     return {**told, "commit": told["commit"] or given["commit"], "yes": told["yes"] or given["yes"]}
 
 
-def _order(given: Mapping[str, Any], until: str | None, settled: "Settled", *, dry_run: bool) -> "Order":
-    from aidx.cli._crew import edits_lines
+def _order(given: Mapping[str, Any], until: str | None, crew: "Crew", *, dry_run: bool) -> "Order":
     from aidx.pipeline.artifact.parse import parse
     from aidx.pipeline.flow import Order
 
@@ -130,10 +132,10 @@ def _order(given: Mapping[str, Any], until: str | None, settled: "Settled", *, d
         until=until,  # type: ignore[arg-type]
         commit=given["commit"],
         dry_run=dry_run,
-        form="lines" if edits_lines(settled) else "blocks",
-        checks=dict(settled.config.checks),
-        thinking="thinking" in settled.config.roles,
-        researcher="researcher" in settled.config.roles,
+        form=crew.form,
+        checks=dict(crew.settled.config.checks),
+        thinking="thinking" in crew.settled.config.roles,
+        researcher="researcher" in crew.settled.config.roles,
     )
 
 
@@ -142,32 +144,33 @@ def _drive(
     root: str,
     records: "Records | None",
     workspace: "Workspace",
+    crew: "Crew",
     *,
     yes: bool,
     quiet: bool,
     as_json: bool,
 ) -> "Finished":
-    from aidx.cli._crew import EDITOR, seats
+    from aidx.cli._crew import EDITOR
     from aidx.pipeline.flow import pipeline
     from aidx.pipeline.run import World, drive
     from aidx.wiring import retrieval, runs
 
-    settled = settings()
     tell: Callable[[str], object] = _silent if quiet else _progress
-    if "editor" not in settled.config.roles:
+    if "editor" not in crew.settled.config.roles:
         tell(f"no editor is configured: {EDITOR} edits, which knows function headers and first statements")
     if records is not None:
         tell(f"run {records.name}")
     world = World(
         workspace=workspace,
-        seats=seats(settled, _machine(settled)),
+        seats=crew.seats,
         records=records,
-        checker=runs.checker(root, settled),
+        checker=runs.checker(root, crew.settled),
         commands=order.checks,
         repository=runs.repository(root),
         confirm=_agreed if yes else _asked_person(as_json=as_json),
         tell=tell,
-        find=retrieval.finder(settled, root, tell),
+        find=retrieval.finder(crew.settled, root, tell),
+        bench=None if order.dry_run else crew.bench(root, tell),
     )
     return drive(pipeline(order), world)
 

@@ -13,6 +13,7 @@ from aidx.plan.need import Need
 
 MIB = 1 << 20
 MAX_TOKENS = 1024  # of output, where a role with a gate names none: the gate's own default
+AIDER = "aider"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SETTINGS = frozenset(entry.name for entry in fields(Need)) & frozenset(RoleTable.__struct_fields__)
 _OF_A_PROCESS = frozenset({"model", "quant", "imatrix", "engine"})  # beside the settings of a need
@@ -58,7 +59,7 @@ def roles(settled: Settled, flags: Need) -> Roles:
 
 
 def _runs_here(table: RoleTable) -> bool:
-    if table.engine not in planned_engines():
+    if table.engine not in {*planned_engines(), AIDER}:
         return False
     return table.url is None or urlsplit(table.url).hostname in LOOPBACK
 
@@ -85,5 +86,7 @@ def _need(mine: Mapping[str, Any], flags: Need) -> Need:
     taken = {name: value for name, value in mine.items() if name not in flags.given}
     if "cache_ram" in taken:
         taken["cache_ram"] *= MIB  # written in MiB, as llama.cpp's flag
+    if taken.get("engine") == AIDER:
+        del taken["engine"]  # it edits; the model it asks is run by whatever can
     engine = flags.engine if "engine" in flags.given else "auto"
     return replace(flags, **{"engine": engine, **taken}, given=flags.given | set(taken))

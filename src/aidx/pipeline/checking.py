@@ -8,10 +8,11 @@ from aidx.pipeline.artifact.plan import ChangePlan
 from aidx.pipeline.checks import judge, must_work, said, telling
 from aidx.pipeline.context.editor import Format, editor_prompt
 from aidx.pipeline.diff import unified
-from aidx.pipeline.edit.refusal import EditRefusedError
+from aidx.pipeline.edit.refusal import EditRefusedError, Refused
 from aidx.pipeline.editing import apply_answer
 from aidx.pipeline.effects import Ask, Effect, Save, Tree, ask, attempt, count, tell
 from aidx.pipeline.ending import ChecksFailedError
+from aidx.pipeline.handing import handed
 
 Commands = Mapping[str, tuple[str, ...]]
 FAILED_DIFF, FAILED_CHECKS = "failed.diff", "failed.txt"  # files of a run whose checks failed
@@ -66,20 +67,32 @@ def _repair(
     for number in _suspects(plan, findings):
         step = plan.steps[number]
         note = f"This step was carried out, as shown, and then:\n{findings}\nMend it."
-        try:
-            prompt = editor_prompt(plan, number, tree, form, note)
-        except (InputError, EditRefusedError):
-            return None  # the symbol is gone: what the step was about cannot be shown
-        (counted,) = yield from count("check", "editor", prompt)
-        if not counted.fits:
-            yield from tell(f"check: no repair, its context takes {counted.tokens} of {counted.gate} tokens")
+        new = yield from _mended(plan, number, tree, form, note)
+        if new is None:
             return None
-        new = apply_answer(step, tree.get(step.path), (yield from ask(Ask("check", "editor", prompt))), form)
         if not isinstance(new, bytes):
             yield from tell(f"check: the repair is refused: {new[0].detail}")
             return None
         tree[step.path] = new
     return {path: tree.get(path) for path in plan.changed}
+
+
+def _mended(
+    plan: ChangePlan, number: int, tree: Tree, form: Format, note: str
+) -> Generator[Effect, Any, bytes | tuple[Refused, ...] | None]:
+    """The file of step *number* after it was asked for once more; ``None`` where it cannot be asked for."""
+    if form == "tool":
+        return (yield from handed(plan, number, tree, "check", note=note))
+    step = plan.steps[number]
+    try:
+        prompt = editor_prompt(plan, number, tree, form, note)
+    except (InputError, EditRefusedError):
+        return None  # the symbol is gone: what the step was about cannot be shown
+    (counted,) = yield from count("check", "editor", prompt)
+    if not counted.fits:
+        yield from tell(f"check: no repair, its context takes {counted.tokens} of {counted.gate} tokens")
+        return None
+    return apply_answer(step, tree.get(step.path), (yield from ask(Ask("check", "editor", prompt))), form)
 
 
 def _suspects(plan: ChangePlan, findings: str) -> tuple[int, ...]:

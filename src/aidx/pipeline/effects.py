@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from aidx.pipeline.context.prompt import Prompt
 from aidx.pipeline.ending import LintError
-from aidx.ports import Ran, RefusedPathError
+from aidx.ports import Errand, Ran, RefusedPathError, Worked
 
 Phase = Literal["research", "plan", "preflight", "edit", "check", "commit"]
 PHASES: tuple[Phase, ...] = ("research", "plan", "preflight", "edit", "check", "commit")
@@ -65,6 +65,15 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Hand:
+    """Let the program that edits by itself do *errand*; answered with a ``Worked``."""
+
+    phase: Phase
+    errand: Errand
+    attempt: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Count:
     """How long the requests *prompts* to *role* would be; answered with one ``Counted`` each. Sends nothing."""
 
@@ -116,7 +125,7 @@ class Commit:
     paths: tuple[str, ...]
 
 
-Effect = Enter | Tell | Read | Find | Save | Ask | Count | Confirm | Try | Keep | Commit
+Effect = Enter | Tell | Read | Find | Save | Ask | Hand | Count | Confirm | Try | Keep | Commit
 Flow = Generator[Effect, Any, Any]
 
 
@@ -143,6 +152,12 @@ def ask(request: Ask) -> Generator[Effect, Any, str]:
     """See ``Ask``."""
     answer: str = yield request
     return answer
+
+
+def hand(request: Hand) -> Generator[Effect, Any, Worked]:
+    """See ``Hand``."""
+    found: Worked = yield request
+    return found
 
 
 def count(phase: Phase, role: str, *prompts: Prompt) -> Generator[Effect, Any, tuple[Counted, ...]]:

@@ -29,6 +29,7 @@ from aidx.pipeline.effects import (
     read_planned,
 )
 from aidx.pipeline.ending import BlockedError, LintError, TooLongError
+from aidx.pipeline.handing import handed_out
 from aidx.pipeline.planning import first_prompt, planned
 from aidx.pipeline.preflight import contexts, linted, thought_over
 from aidx.pipeline.research.phase import research
@@ -127,6 +128,8 @@ def _carried_out(order: Order, plan: ChangePlan) -> Generator[Effect, Any, Outco
 
 def _edited(order: Order, plan: ChangePlan, tree: Tree) -> Generator[Effect, Any, dict[str, bytes | None]]:
     """Drive ``edit``, whose requests know nothing of roles and phases."""
+    if order.form == "tool":
+        return (yield from handed_out(plan, tree))
     steps = edit(plan, tree, order.form)
     request = next(steps, None) if plan.steps else None
     if request is None:

@@ -7,13 +7,13 @@ import hashlib
 import json
 from base64 import b64decode, b64encode
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from aidx.pipeline.effects import Ask, Commit, Confirm, Effect, Find, Read, Tree, Try
+from aidx.pipeline.effects import Ask, Commit, Confirm, Effect, Find, Hand, Read, Tree, Try
 from aidx.pipeline.research.choose import Candidate
-from aidx.ports import Ran
+from aidx.ports import Ran, Worked
 
 Json = dict[str, Any]
 
@@ -34,6 +34,8 @@ def _asked(effect: Effect) -> object:
             return [query, limit]
         case Ask(phase, role, prompt, attempt, schema):
             return [phase, role, prompt.messages, attempt, schema]
+        case Hand(phase, errand, attempt):
+            return [phase, errand.message, _files(errand.files), errand.path, attempt]
         case Confirm(plan_hash):
             return plan_hash
         case Try(changes, before, checks):
@@ -44,13 +46,13 @@ def _asked(effect: Effect) -> object:
             return None
 
 
-def line(effect: Effect, answer: Any, request: Json | None = None) -> bytes | None:  # noqa: ANN401 - as Flow
-    """*answer* to *effect* as a line, with the *request* that it took; ``None`` for a no, which may become a yes."""
+def line(effect: Effect, answer: Any, requests: Sequence[Json] = ()) -> bytes | None:  # noqa: ANN401 - as Flow
+    """*answer* to *effect* as a line, with the *requests* that it took; ``None`` for a no, which may become a yes."""
     asked = key(effect)
     if asked is None or answer is False:
         return None
     what = type(effect).__name__.lower()
-    record = {"asked": asked, "what": what, "answer": _plain(effect, answer), "request": request}
+    record = {"asked": asked, "what": what, "answer": _plain(effect, answer), "requests": list(requests)}
     return json.dumps(record).encode() + b"\n"
 
 
@@ -59,6 +61,8 @@ def _plain(effect: Effect, answer: Any) -> object:  # noqa: ANN401
         return _files(answer)
     if isinstance(effect, Find):
         return [asdict(each) for each in answer]
+    if isinstance(effect, Hand):
+        return [_files(answer.files), answer.said]
     if isinstance(effect, Try):
         return [[ran.status, ran.output] for ran in answer]
     plain: object = answer
@@ -78,7 +82,7 @@ class Replay:
         for text in lines:
             if (found := record(text)) is not None:
                 self._answers[found["asked"]].append(found["answer"])
-                self.requests += [found["request"]] if found.get("request") else []
+                self.requests += found.get("requests", [])
 
     def find(self, effect: Effect) -> tuple[Any] | None:
         """The answer to *effect*, in a tuple; ``None`` where there is none."""
@@ -86,6 +90,10 @@ class Replay:
         if asked is None or not self._answers[asked]:
             return None
         return (_value(effect, self._answers[asked].popleft()),)
+
+
+def _bytes(files: Json) -> dict[str, bytes | None]:
+    return {path: None if data is None else b64decode(data) for path, data in files.items()}
 
 
 def record(text: bytes) -> Json | None:
@@ -99,9 +107,11 @@ def record(text: bytes) -> Json | None:
 
 def _value(effect: Effect, found: Any) -> Any:  # noqa: ANN401
     if isinstance(effect, Read):
-        return {path: None if data is None else b64decode(data) for path, data in found.items()}
+        return _bytes(found)
     if isinstance(effect, Find):
         return tuple(Candidate(**{**each, "why": tuple(each["why"])}) for each in found)
+    if isinstance(effect, Hand):
+        return Worked(_bytes(found[0]), found[1])
     if isinstance(effect, Try):
         return tuple(Ran(status, output) for status, output in found)
     return found

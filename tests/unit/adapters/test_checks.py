@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from aidx.adapters.checks import KEPT, ProcessChecker
+from aidx.adapters.checks import ProcessChecker
+from aidx.adapters.command import KEPT
 from aidx.errors import EngineError
 
 

@@ -8,10 +8,10 @@ from aidx.pipeline.checks import HEAD, TAIL, clipped, judge, telling
 from aidx.pipeline.context.architect import named
 from aidx.pipeline.context.prompt import Item, Prompt
 from aidx.pipeline.context.thinking import Verdict, verdict
-from aidx.pipeline.effects import Ask, Confirm, Count, Keep, Read, Try
+from aidx.pipeline.effects import Ask, Confirm, Count, Hand, Keep, Read, Try
 from aidx.pipeline.flow import Order, phases, pipeline
 from aidx.pipeline.replay import Replay, key, line
-from aidx.ports import Ran
+from aidx.ports import Errand, Ran, Worked
 
 
 @pytest.mark.parametrize(
@@ -88,6 +88,7 @@ PROMPT = Prompt("be brief", (Item("a", "b"),))
     [
         (Read(("a", "b")), {"a": b"\xff\x00", "b": None}),
         (Ask("edit", "editor", PROMPT), "text\nmore"),
+        (Hand("edit", Errand("do", {"a": b"\xff", "b": None}, "a")), Worked({"a": b"x", "c": None}, "done")),
         (Confirm("abc", "plan"), True),
         (Try({"a": b"x"}, {"a": None}, ("t",)), (Ran(1, "no"), Ran(None, ""))),
     ],
@@ -112,10 +113,10 @@ def test_requests_differ_by_attempt_and_words():
 
 
 def test_the_record_is_json_with_the_request():
-    found = json.loads(line(Ask("edit", "editor", PROMPT), "text", {"role": "editor"}))
+    found = json.loads(line(Ask("edit", "editor", PROMPT), "text", [{"role": "editor"}]))
 
     assert found["what"] == "ask"
-    assert found["request"] == {"role": "editor"}
+    assert found["requests"] == [{"role": "editor"}]
     assert Replay([json.dumps(found).encode()]).requests == [{"role": "editor"}]
 
 

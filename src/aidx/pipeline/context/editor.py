@@ -1,9 +1,11 @@
 """The Editor's context for one step: made afresh each time, of the plan and the files as they are now.
 
-``blocks`` is for models that follow instructions; ``lines`` is for small ones: one sentence, numbered lines.
+``blocks`` is for models that follow instructions; ``lines`` is for small ones: one sentence, numbered lines. ``tool``
+is what a program that edits by itself has to show its model at the least: it adds words of its own.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from aidx.errors import InputError
@@ -13,7 +15,7 @@ from aidx.pipeline.context.symbols import Symbol, find, outline
 from aidx.pipeline.edit import lines
 from aidx.pipeline.edit.document import read, split
 
-Format = Literal["blocks", "lines"]
+Format = Literal["blocks", "lines", "tool"]
 SYSTEM = """\
 You are a careful programmer. You carry out one step of a plan that somebody else made.
 Answer only with edit blocks, each in this form, with the file's path on the line before it:
@@ -43,16 +45,29 @@ def editor_prompt(
     if form == "lines":
         return Prompt("", (Item("step", step.text), again, Item(step.target, lines.number(shown(step, data)))))
     return Prompt(
-        SYSTEM,
+        "" if form == "tool" else SYSTEM,
         (
             Item("plan", f"# {plan.title}\n\n{plan.why}".strip()),
             Item("steps", _steps(plan, number)),
             Item("step", f"Your step now: {step.target}\n{step.text}"),
-            *_file(step, data),
+            *_file(replace(step, symbol=None) if form == "tool" else step, data),
             *_read_only(plan, files),
             again,
         ),
     )
+
+
+def errand_text(plan: ChangePlan, number: int, note: str = "") -> str:
+    """What a program that edits by itself is told of step *number*; it reads the files for itself."""
+    step = plan.steps[number]
+    told = (
+        f"# {plan.title}\n\n{plan.why}".strip(),
+        _steps(plan, number),
+        f"Your step now: {step.target}\n{step.text}",
+        f"Change what this step asks for in {step.path} and nothing else.",
+        note,
+    )
+    return "\n\n".join(text for text in told if text)
 
 
 def shown(step: Step, data: bytes | None) -> str:

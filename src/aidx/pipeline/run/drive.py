@@ -18,6 +18,7 @@ from aidx.pipeline.effects import (
     Enter,
     Find,
     Flow,
+    Hand,
     Keep,
     Phase,
     Read,
@@ -29,9 +30,10 @@ from aidx.pipeline.ending import NotConfirmedError
 from aidx.pipeline.flow import Outcome
 from aidx.pipeline.replay import Replay, line, record
 from aidx.pipeline.research.choose import Candidate
+from aidx.pipeline.run.bench import Bench, Workbench
 from aidx.pipeline.run.models import Models, Seat
 from aidx.pipeline.run.trial import Trial
-from aidx.ports import Checker, Ran, Records, Repository, Workspace
+from aidx.ports import Checker, Ran, Records, Repository, Worked, Workspace
 
 ANSWERS, LEDGER, FOLDERS = "answers.jsonl", "ledger.jsonl", "folders.json"
 
@@ -41,7 +43,8 @@ class World:
     """What a run works with; without *records* (a dry run) nothing is kept.
 
     *commands* are the configured checks. *confirm* asks a person about a plan and its hash, and says ``None``
-    where nobody can be asked. *find* is the index: it proposes for a query so many parts of files.
+    where nobody can be asked. *find* is the index: it proposes for a query so many parts of files. *bench* is where a
+    program edits, if one does.
     """
 
     workspace: Workspace
@@ -53,6 +56,7 @@ class World:
     confirm: Callable[[str, str], bool | None]
     tell: Callable[[str], object]
     find: Callable[[str, int], tuple[Candidate, ...]] = lambda query, limit: ()  # noqa: ARG005 - no index
+    bench: Bench | None = None
 
 
 def drive(flow: Flow, world: World) -> Finished:
@@ -69,7 +73,8 @@ class _Drive:
         self._models = Models(world.seats)
         self._trial = Trial(world.workspace)
         self._replay = Replay(self._lines(ANSWERS))
-        self._request: Json | None = None
+        self._bench = Workbench(world.bench)
+        self._requests: list[Json] = []
         self._phases: list[PhaseRun] = []
         self._phase: tuple[Phase, float] | None = None
         self._forecasts: list[Json] = []
@@ -82,6 +87,7 @@ class _Drive:
         except AidxError as wrong:
             error = wrong
         finally:
+            self._bench.close()
             self._models.close()
             self._trial.undo(self._folders())
         self._leave(error)
@@ -110,13 +116,13 @@ class _Drive:
         found = self._replay.find(effect)
         if found is not None:
             return found[0]
-        self._request = None
+        self._requests = []
         answer = self._carried_out(effect)
-        text = line(effect, answer, self._request)
+        text = line(effect, answer, self._requests)
         if text is not None and not (isinstance(effect, Try) and self._broken(effect, answer)):
             self._append(ANSWERS, text)
-        if self._request is not None:
-            self._append(LEDGER, json.dumps(self._request).encode() + b"\n")
+        for request in self._requests:
+            self._append(LEDGER, json.dumps(request).encode() + b"\n")
         return answer
 
     def _carried_out(self, effect: Effect) -> Any:  # noqa: ANN401
@@ -128,6 +134,7 @@ class _Drive:
             Save: self._save,
             Count: self._count,
             Ask: self._ask,
+            Hand: self._hand,
             Confirm: self._confirm,
             Try: self._try,
             Keep: lambda _: self._trial.keep(),
@@ -145,10 +152,21 @@ class _Drive:
         again = f", attempt {ask.attempt}" if ask.attempt > 1 else ""
         self._world.tell(f"{ask.phase}: asking the {ask.role}{again}")
         text, request = self._models.ask(ask)
-        self._request = request.json
+        self._requests = [request.json]
         size = f"{request.prompt_tokens} of {request.gate} prompt tokens, {request.completion_tokens} written"
         self._world.tell(f"{request.phase}: {request.model} answered: {size}")
         return text
+
+    def _hand(self, hand: Hand) -> Worked:
+        assert self._world.bench is not None
+        again = f", attempt {hand.attempt}" if hand.attempt > 1 else ""
+        self._models.release("editor")
+        self._world.tell(f"{hand.phase}: {self._world.bench.name} works on {hand.errand.path}{again}")
+        worked, requests = self._bench.work(hand)
+        self._requests = [request.json for request in requests]
+        sizes = ", ".join(str(request.prompt_tokens) for request in requests) or "none"
+        self._world.tell(f"{hand.phase}: {self._world.bench.name} is done; prompt tokens of its requests: {sizes}")
+        return worked
 
     def _confirm(self, effect: Confirm) -> bool:
         said = self._world.confirm(effect.plan_hash, effect.text)

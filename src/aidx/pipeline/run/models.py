@@ -107,6 +107,11 @@ class Models:
         size = cells * seat.cell_bytes
         return Request(phase, role, seat.model, counted.tokens, 0, counted.gate, cells, size, counted.items)
 
+    def release(self, role: str) -> None:
+        """Stop what fills *role*, if it runs: its memory is needed."""
+        if role in self._open:
+            self._stop(role)
+
     def close(self) -> None:
         """Stop whatever runs."""
         for role in list(self._open):
@@ -136,7 +141,7 @@ class Models:
     def _started(self, role: str, seat: Seat) -> _Open:
         deployment = seat.start()
         try:
-            kv = _allocated(deployment) if seat.kv_bytes else 0
+            kv = (_allocated(deployment) or seat.kv_bytes) if seat.kv_bytes else 0
             _within(seat, kv, "has taken")
             self.kv_bytes[role] = max(self.kv_bytes.get(role, 0), kv)
             chat = deployment.chat()
