@@ -1,18 +1,21 @@
 """Judges and trains routers on labelled prompts, as ``aidx route`` and scripts do."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from aidx.errors import CheckError, EngineError
+from aidx.gate.admit import Limits
+from aidx.gate.run import drive_all
 from aidx.patterns.prompt import Prompt, Turn
 from aidx.patterns.route import Choice, Judge, choose
 from aidx.patterns.route_rules import task
-from aidx.patterns.router import measure
+from aidx.patterns.router import gatekeeper, measure
 from aidx.patterns.router.labelled import Labelled, contradictions
-from aidx.patterns.router.model import Measured, Reason, Router
-from aidx.patterns.router.train import MOST_MISSED, measured
+from aidx.patterns.router.model import Measured, Reason, Router, fingerprint
+from aidx.patterns.router.train import MOST_MISSED, gatekept, measured
 from aidx.patterns.router.train import train as fitted
 from aidx.patterns.terms import Terms
+from aidx.ports import Deployment
 
 BYTES_A_TOKEN = 4  # assumed where a file has no counts: English prose; code and other scripts have fewer
 ANSWER = 400  # tokens of an answer, assumed likewise
@@ -29,7 +32,10 @@ class Prices:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A router on labelled prompts; *cost* is ``None`` without prices, *assumed* are the prompts of unknown size."""
+    """A router on labelled prompts; *cost* is ``None`` without prices, *assumed* are the prompts of unknown size.
+
+    *seen* are the prompts that the router was trained on: figures with many of them flatter it.
+    """
 
     prompts: int
     of_complex: int
@@ -42,6 +48,7 @@ class Judged:
     cost: measure.Cost | None = None
     assumed: int = 0
     contradictions: tuple[tuple[int, int], ...] = ()
+    seen: int = 0
 
     def check(self, most_missed: float) -> None:
         """Raise ``CheckError`` where more than *most_missed* of the complex prompts stay with the smaller model."""
@@ -64,10 +71,21 @@ class Judged:
         )
 
 
-def judge(rows: Sequence[Labelled], router: Router, prices: Prices | None = None) -> Judged:
-    """How good *router* is on *rows*, of which both labels must be there."""
+def judge(
+    rows: Sequence[Labelled], router: Router, prices: Prices | None = None, odds: Sequence[float | None] | None = None
+) -> Judged:
+    """How good *router* is on *rows*, of which both labels must be there.
+
+    With *odds* its gatekeeper is judged, which gave them; the classifier has the prompts on which it had no verdict,
+    and everything is put on the scale of the gatekeeper's threshold.
+    """
     complexes = [row.is_complex for row in rows]
     chances = [router.probability(row.prompt) for row in rows]
+    if odds is not None and router.gatekeeper is not None:
+        kept = router.gatekeeper
+        judged = [None if one is None else kept.calibration.probability(one) for one in odds]
+        chances = [chance if one is None else one for chance, one in zip(chances, judged, strict=True)]
+        router = replace(router, threshold=kept.threshold)
     found = Judged(
         prompts=len(rows),
         of_complex=sum(complexes),
@@ -78,6 +96,7 @@ def judge(rows: Sequence[Labelled], router: Router, prices: Prices | None = None
         at=measure.point(chances, complexes, router.threshold),
         curve=measure.curve(chances, complexes),
         contradictions=tuple(contradictions(rows)),
+        seen=seen(rows, router),
     )
     if prices is None:
         return found
@@ -85,6 +104,11 @@ def judge(rows: Sequence[Labelled], router: Router, prices: Prices | None = None
     escalated = [router.escalates(chance) for chance in chances]
     assumed = sum(row.prompt_tokens is None or row.completion_tokens is None for row in rows)
     return replace(found, cost=measure.cost(sizes, escalated, prices.editor, prices.architect), assumed=assumed)
+
+
+def seen(rows: Sequence[Labelled], router: Router | None) -> int:
+    """How many of *rows* the router was trained on."""
+    return 0 if router is None else sum(fingerprint(row.prompt) in router.seen for row in rows)
 
 
 def _size(row: Labelled, answer: int) -> measure.Size:
@@ -118,6 +142,12 @@ class Explained:
     not_asked: bool
 
 
+def verdicts(texts: Sequence[str], start: Callable[[], Deployment], limits: Limits) -> list[float | None]:
+    """The odds that the gatekeeper, which *start* starts, gives for each of *texts*; blocks while it is asked."""
+    asked = (gatekeeper.verdict(text) for text in texts)
+    return [odds for odds, _ in drive_all(gatekeeper.ROLE, start, limits, asked)]
+
+
 def explain(text: str, terms: Terms, judge: Judge) -> Explained:
     """Why a request that says *text* goes where it goes; no model is asked."""
     prompt = Prompt((Turn.of("user", text),))
@@ -132,4 +162,18 @@ def explain(text: str, terms: Terms, judge: Judge) -> Explained:
     return Explained(choice, tuple(judge.router.reasons(task(prompt))), not_asked)
 
 
-__all__ = ["Explained", "Judged", "Labelled", "Measured", "Prices", "Router", "explain", "judge", "measured", "train"]
+__all__ = [
+    "Explained",
+    "Judged",
+    "Labelled",
+    "Measured",
+    "Prices",
+    "Router",
+    "explain",
+    "gatekept",
+    "judge",
+    "measured",
+    "seen",
+    "train",
+    "verdicts",
+]

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aidx.advise.router import Explained, Judged
-    from aidx.patterns.router.model import Router
+    from aidx.patterns.router.model import Gatekept, Measured, Router
     from aidx.wiring.routing import Deciding
 
 SCHEMA = "aidx.route/1"
@@ -29,6 +29,7 @@ def as_contract(judged: "Judged") -> dict[str, object]:
         ],
         "brier": _six(judged.brier),
         "ece": _six(judged.ece),
+        "seen_prompts": judged.seen,
     }
     if judged.cost is not None:
         cost = judged.cost
@@ -99,25 +100,46 @@ def trained_contract(router: "Router", path: str) -> dict[str, object]:
         "threshold": router.threshold,
         "escalation_rate": _six(one.escalation_rate),
         "missed_complex_rate": _six(one.missed_complex_rate),
+        **({} if router.gatekeeper is None else {"gatekeeper": _kept(router.gatekeeper)}),
+    }
+
+
+def _kept(kept: "Gatekept") -> dict[str, object]:
+    one = kept.measured
+    return {
+        "model": kept.model,
+        "prompts": one.prompts,
+        "auc": _six(one.auc),
+        "auc_ci95": [_six(one.auc_low), _six(one.auc_high)],
+        "brier": _six(one.brier),
+        "ece": _six(one.ece),
+        "threshold": kept.threshold,
+        "escalation_rate": _six(one.escalation_rate),
+        "missed_complex_rate": _six(one.missed_complex_rate),
     }
 
 
 def trained_lines(router: "Router", path: str) -> list[str]:
     """What ``aidx route train`` prints for a person."""
-    one = router.measured
-    assert one is not None
-    return [
+    assert router.measured is not None
+    lines = [
         f"{path}: trained on {router.about}",
         "on prompts that each of five fits had not seen:",
-        (
-            f"AUC            {one.auc:.3f}  (95 %: {one.auc_low:.3f} to {one.auc_high:.3f}), "
-            f"prompt length {one.auc_prompt_length:.3f}"
-        ),
+        *_figures(router.measured, router.threshold),
+    ]
+    if (kept := router.gatekeeper) is not None:
+        lines += ["", f"gatekeeper {kept.model}, its verdicts on {kept.measured.prompts} of them, calibrated likewise:"]
+        lines += _figures(kept.measured, kept.threshold)
+    return lines
+
+
+def _figures(one: "Measured", threshold: float) -> list[str]:
+    area = f"{one.auc:.3f}  (95 %: {one.auc_low:.3f} to {one.auc_high:.3f}), prompt length {one.auc_prompt_length:.3f}"
+    at = f"{threshold:g}: {one.escalation_rate:.1%} escalate, {one.missed_complex_rate:.1%} of the complex are missed"
+    return [
+        f"AUC            {area}",
         f"calibration    Brier score {one.brier:.3f}, expected error {one.ece:.3f}",
-        (
-            f"threshold      {router.threshold:g}: {one.escalation_rate:.1%} escalate, "
-            f"{one.missed_complex_rate:.1%} of the complex are missed"
-        ),
+        f"threshold      {at}",
     ]
 
 

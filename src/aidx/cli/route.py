@@ -9,8 +9,12 @@ from aidx.cli._options import common, settings
 from aidx.errors import CheckError, InputError
 
 if TYPE_CHECKING:
-    from aidx.advise.router import Judged
+    from collections.abc import Sequence
+
+    from aidx.advise.router import Judged, Prices
+    from aidx.patterns.router.labelled import Labelled
     from aidx.patterns.router.measure import Price
+    from aidx.wiring.routing import Deciding
 
 SHARE = click.FloatRange(0, 1)
 
@@ -54,6 +58,7 @@ def command() -> None:
     "--price-editor", type=PriceType(), help="Price of the Editor, a million tokens read/written [default: 0]."
 )
 @click.option("--price-architect", type=PriceType(), help="Price of the Architect; with it the cost is printed.")
+@click.option("--gatekeeper", is_flag=True, help="Measure the gatekeeper of aidx.toml, asking it about each prompt.")
 @click.option(
     "--answer-tokens", type=click.IntRange(min=1), help="Tokens of an answer where FILE has none [default: 400]."
 )
@@ -66,6 +71,7 @@ def evaluate(
     max_missed: float | None,
     price_editor: "Price | None",
     price_architect: "Price | None",
+    gatekeeper: bool,
     answer_tokens: int | None,
     as_json: bool,
     quiet: bool,
@@ -75,29 +81,25 @@ def evaluate(
     del verbose
     from dataclasses import replace
 
-    from aidx.advise.router import ANSWER, Prices, judge
+    from aidx.advise.router import judge
     from aidx.cli._route import as_contract, eval_lines
-    from aidx.patterns.router.measure import Price
     from aidx.wiring import routing
 
-    if price_architect is None and (price_editor is not None or answer_tokens is not None):
-        raise InputError("the cost needs the price of the Architect", hint="Give --price-architect IN/OUT, say 3/15.")
+    prices = _prices(price_editor, price_architect, answer_tokens)
     rows = routing.labelled(file)
     found = routing.deciding(settings(), router)
     if threshold is not None:
         found = replace(found, router=replace(found.router, threshold=threshold), threshold_from="--threshold")
-    prices = None
-    if price_architect is not None:
-        prices = Prices(price_editor or Price(0.0, 0.0), price_architect, answer_tokens or ANSWER)
-    judged = judge(rows, found.router, prices)
+    odds = _calibrated(rows, found) if gatekeeper else None
+    judged = judge(rows, found.router, prices, odds)
     if as_json:
         click.echo(json.dumps(as_contract(judged)))
         return 0 if max_missed is None else _missed(judged, max_missed)
-    for line in eval_lines(judged, found.origin, found.threshold_from, file):
+    judging = "gatekeeper" if gatekeeper else found.threshold_from
+    for line in eval_lines(judged, found.origin, judging, file):
         click.echo(line)
     if not quiet:
-        for first, second in judged.contradictions[:5]:
-            click.echo(f"aidx: note: lines {first} and {second} label the same prompt differently", err=True)
+        _notes(judged)
     if max_missed is not None:
         judged.check(max_missed)
     return 0
@@ -110,6 +112,7 @@ def evaluate(
 @click.option(
     "--max-missed", type=SHARE, default=0.1, show_default=True, help="Share of complex prompts that may be missed."
 )
+@click.option("--gatekeeper", is_flag=True, help="Calibrate the gatekeeper of aidx.toml too: it is asked about each.")
 @click.option("--seed", type=click.IntRange(min=0), default=1, show_default=True, help="Order of the training.")
 @common
 def train(
@@ -118,6 +121,7 @@ def train(
     out: str | None,
     fresh: bool,
     max_missed: float,
+    gatekeeper: bool,
     seed: int,
     as_json: bool,
     quiet: bool,
@@ -125,6 +129,7 @@ def train(
 ) -> int:
     """Train a router on the labelled prompts in FILE (JSON lines or CSV; - reads standard input)."""
     del verbose
+    from dataclasses import replace
     from pathlib import PurePath
 
     from aidx.advise import router as advise
@@ -136,12 +141,18 @@ def train(
     name = "standard input" if file == "-" else PurePath(file).name
     about = f"{len(rows)} prompts of {name}, from {'nothing' if fresh else 'the shipped router'}, seed {seed}"
     router = advise.train(rows, prior, about=about, seed=seed, most_missed=max_missed)
+    if gatekeeper:
+        model = settings().config.roles["gatekeeper"].model if "gatekeeper" in settings().config.roles else None
+        kept = advise.gatekept(rows, _verdicts(rows), model=model or "", most_missed=max_missed, seed=seed)
+        router = replace(router, gatekeeper=kept)
     path = routing.keep_router(router, out)
     if as_json:
         click.echo(json.dumps(trained_contract(router, path)))
         return 0
     for line in trained_lines(router, path):
         click.echo(line)
+    if not quiet and (known := advise.seen(rows, prior)):
+        click.echo(f"aidx: note: the shipped router was trained on {known} of these prompts: figures flatter", err=True)
     if out is None and not quiet:
         click.echo(f"aidx: {path} decides from now on in this folder; delete it to go back", err=True)
     return 0
@@ -183,6 +194,41 @@ def explain(
     for line in explain_lines(told, found, assumed, top):
         click.echo(line)
     return 0
+
+
+def _prices(editor: "Price | None", architect: "Price | None", answer_tokens: int | None) -> "Prices | None":
+    from aidx.advise.router import ANSWER, Prices
+    from aidx.patterns.router.measure import Price
+
+    if architect is not None:
+        return Prices(editor or Price(0.0, 0.0), architect, answer_tokens or ANSWER)
+    if editor is not None or answer_tokens is not None:
+        raise InputError("the cost needs the price of the Architect", hint="Give --price-architect IN/OUT, say 3/15.")
+    return None
+
+
+def _notes(judged: "Judged") -> None:
+    """What makes the figures worth less."""
+    if judged.seen:
+        click.echo(f"aidx: note: the router was trained on {judged.seen} of these prompts: it knows them", err=True)
+    for first, second in judged.contradictions[:5]:
+        click.echo(f"aidx: note: lines {first} and {second} label the same prompt differently", err=True)
+
+
+def _calibrated(rows: "Sequence[Labelled]", found: "Deciding") -> "list[float | None]":
+    """What the gatekeeper says, where its verdicts have been calibrated."""
+    if found.judge(settings()).gatekeeper is None:
+        raise InputError("the gatekeeper is not calibrated", hint="Run aidx route train FILE --gatekeeper first.")
+    return _verdicts(rows)
+
+
+def _verdicts(rows: "Sequence[Labelled]") -> "list[float | None]":
+    """What the configured gatekeeper says of each prompt; blocks while it is asked."""
+    from aidx.advise.router import verdicts
+    from aidx.wiring import routing
+
+    filled = routing.gatekeeper(settings())
+    return verdicts([row.prompt for row in rows], filled.start, filled.limits)
 
 
 def _missed(judged: "Judged", most: float) -> int:

@@ -56,6 +56,7 @@ def command(
     from aidx.plan.contract import as_json as contract
     from aidx.serve.exchange import as_json as as_line
     from aidx.serve.run import Listen, serve
+    from aidx.wiring import routing
 
     plan = planned(model, need, machine, model_options)
     as_contract = contract(plan)
@@ -65,13 +66,14 @@ def command(
     tell = _silent if quiet else partial(click.echo, err=True)
     typed = wiring.Bounds(max_tokens, gate, max_chat_history_tokens, overflow)
     tables = {} if model is not None else {str(role): table for role, table in settings().config.roles.items()}
-    offers = wiring.offers(plan, tables, typed, tell, alone=ROLE)
+    offers = routing.staying(wiring.offers(plan, tables, typed, tell, alone=ROLE), settings(), tell)
+    patterns = routing.auto(settings(), offers) if model is None else []
     key = None if api_key_env is None else wiring.variable(api_key_env)
     for note in plan.notes:
         tell(f"aidx: note: {note}")
     log = (lambda line: tell(as_line(line))) if verbose else None
     listen = Listen(host, port, key, settings().config.serve.origins)
-    serve(offers, listen, as_contract, say=click.echo, tell=tell, log=log)
+    serve(offers, listen, as_contract, say=click.echo, tell=tell, log=log, patterns=patterns)
     return 0
 
 

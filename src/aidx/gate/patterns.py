@@ -9,14 +9,14 @@ from aidx.gate.drive import Gate
 from aidx.gate.schema import grammar_of
 from aidx.patterns.prompt import Prompt, Turn
 from aidx.patterns.schema.shape import Shape
-from aidx.patterns.vocabulary import Answer, Ask, Command, Effect, Pattern, Ran, Result, Said
+from aidx.patterns.vocabulary import Ask, Command, Effect, Ran, Result, Returned, Said, Steps
 from aidx.ports import Enforced
 
 Runner = Callable[[Command], Awaitable[Ran]]
 
 
-async def drive(pattern: Pattern, gates: Mapping[str, Gate], runner: Runner | None = None) -> Answer:
-    """The answer of *pattern*, whose roles are asked through *gates* and whose commands *runner* runs.
+async def drive(pattern: Steps[Returned], gates: Mapping[str, Gate], runner: Runner | None = None) -> Returned:
+    """What *pattern* returns; its roles are asked through *gates*, its commands *runner* runs.
 
     What goes wrong with a request (``EngineError``, ``RefusedError``, ``InputError``) is raised inside the pattern;
     what that does not catch, it raises.
@@ -27,7 +27,7 @@ async def drive(pattern: Pattern, gates: Mapping[str, Gate], runner: Runner | No
             try:
                 effect = _next(pattern, result)
             except StopIteration as stop:
-                found: Answer = stop.value
+                found: Returned = stop.value
                 return found
             try:
                 result = await _perform(effect, gates, runner)
@@ -37,7 +37,7 @@ async def drive(pattern: Pattern, gates: Mapping[str, Gate], runner: Runner | No
         pattern.close()
 
 
-def _next(pattern: Pattern, result: Result | AidxError | None) -> Effect:
+def _next(pattern: Steps[Returned], result: Result | AidxError | None) -> Effect:
     if isinstance(result, AidxError):
         return pattern.throw(result)
     return next(pattern) if result is None else pattern.send(result)

@@ -2,12 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 
 from aidx.errors import EngineError
 from aidx.gate.admit import Limits
 from aidx.gate.drive import Gate, Prompt
+from aidx.gate.patterns import drive
 from aidx.gate.reply import Reply
+from aidx.patterns.vocabulary import Returned, Steps
 from aidx.ports import Deployment
 
 Write = Callable[[str], object]
@@ -23,6 +25,28 @@ def ask(start: Callable[[], Deployment], limits: Limits, prompt: Prompt, write: 
         return asyncio.run(_through_gate(deployment, limits, prompt, write))
     finally:
         deployment.stop()
+
+
+def drive_all(
+    role: str, start: Callable[[], Deployment], limits: Limits, patterns: Iterable[Steps[Returned]]
+) -> list[Returned]:
+    """Start a model for *role*, drive *patterns* with it one after the other, stop it; what each returned."""
+    deployment = start()
+    try:
+        return asyncio.run(_drive_all(role, deployment, limits, patterns))
+    finally:
+        deployment.stop()
+
+
+async def _drive_all(
+    role: str, deployment: Deployment, limits: Limits, patterns: Iterable[Steps[Returned]]
+) -> list[Returned]:
+    gate = Gate(limits, time.monotonic)
+    gate.attach(deployment.chat())
+    try:
+        return [await drive(pattern, {role: gate}) for pattern in patterns]
+    finally:
+        gate.detach()
 
 
 def relay(chunks: AsyncIterator[bytes], write: Write) -> Reply:

@@ -5,16 +5,19 @@ that cannot take the request refuses it before anything is generated, and the ot
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aidx.errors import AidxError, EngineError
 from aidx.patterns import direct
 from aidx.patterns.prompt import Prompt
 from aidx.patterns.route_rules import ARCHITECT, EDITOR, FILES, Fired, Private, rule, secret, task
 from aidx.patterns.router import gatekeeper
-from aidx.patterns.router.model import Calibration, Router
+from aidx.patterns.router.model import Calibration, Gatekept, Router
 from aidx.patterns.terms import Served, Terms
-from aidx.patterns.vocabulary import Answer, Outcome, Pattern, Step, Steps, ask, step
+from aidx.patterns.vocabulary import Answer, Outcome, Pattern, Step, Steps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 NAME: Final = "auto"
 NEEDS: Final = (EDITOR, ARCHITECT)
@@ -26,12 +29,12 @@ NO_TOOLS = "tools_not_supported"
 class Judge:
     """Who judges how hard a request is, after the rules.
 
-    *router* always can; a gatekeeper is asked first where that role is configured. *origin* says where the router came
-    from. *files* and *private* are bounds of the rules.
+    *router* always can; a gatekeeper is asked first where that role is configured, and *gatekeeper* is what makes
+    its verdicts probabilities. *files* and *private* are bounds of the rules.
     """
 
     router: Router
-    origin: str = ""
+    gatekeeper: Gatekept | None = None
     files: int = FILES
     private: Private = secret
 
@@ -62,16 +65,28 @@ class Choice:
         return None
 
 
+def milder(first: AidxError, second: AidxError) -> AidxError:
+    """Of two refusals the one that asks for less to be left out; any other error goes before a refusal."""
+    if first.code in TOO_LARGE and second.code in TOO_LARGE:
+        return min(first, second, key=_over)
+    return second
+
+
+def _over(error: AidxError) -> int:
+    numbers: Mapping[str, int] = getattr(error, "numbers", {})
+    return numbers.get("over_by", 0)
+
+
 def choose(prompt: Prompt, terms: Terms, judge: Judge) -> Steps[Choice]:
     """Decide who answers *prompt*; asks the gatekeeper at most once, and nobody else."""
     ruling = rule(prompt, terms, files=judge.files, private=judge.private)
     if ruling.role is not None:
-        others = ruling.allowed - {ruling.role}
+        others = ruling.allowed & {*NEEDS} - {ruling.role}
         instead = next(iter(others), None)
         return Choice(ruling.role, f"{ruling.role}: {ruling.says}", ruling.fired, instead)
     text = task(prompt)
     trail: tuple[Step, ...] = ()
-    if gatekeeper.ROLE in terms.allowed:
+    if gatekeeper.ROLE in ruling.allowed:
         judged, trail = yield from _gatekeeper(text, judge)
         if judged is not None:
             return replace(judged, rules=ruling.fired, trail=trail)
@@ -87,18 +102,13 @@ def classified(text: str, judge: Judge) -> Choice:
 
 def _gatekeeper(text: str, judge: Judge) -> Steps[tuple[Choice | None, tuple[Step, ...]]]:
     """What the gatekeeper says of *text*; nothing where it fails or says neither 0 nor 1: then another judges."""
-    asked = gatekeeper.question(text)
-    try:
-        said = yield from ask(asked)
-    except AidxError as error:
-        return None, (Step(asked.role, asked.purpose, "failed", (error.code,)),)
-    score = gatekeeper.score(said)
+    score, line = yield from gatekeeper.verdict(text)
     if score is None:
-        return None, (step(asked, said, "failed", "neither 0 nor 1"),)
-    known = judge.router.gatekeeper
+        return None, (line,)
+    known = judge.gatekeeper
     calibration, threshold = (Calibration(), 0.5) if known is None else (known.calibration, known.threshold)
     name = "gatekeeper, not calibrated" if known is None else "gatekeeper"
-    return _judged(name, score, calibration.probability(score), threshold), (step(asked, said, "accepted"),)
+    return _judged(name, score, calibration.probability(score), threshold), (line,)
 
 
 def _judged(name: str, score: float, probability: float, threshold: float) -> Choice:
@@ -124,7 +134,10 @@ def answer(prompt: Prompt, terms: Terms, judge: Judge) -> Pattern:
         outcome: Outcome = "failed" if isinstance(error, EngineError) else "refused"
         gave_up = Step(choice.role, "answer", outcome, (error.code,))
         why = f"{other}: {choice.role} {outcome} ({error.code}); {choice.why}"
-        found = yield from direct.answer(prompt, replace(terms, role=other))
+        try:
+            found = yield from direct.answer(prompt, replace(terms, role=other))
+        except AidxError as second:
+            raise milder(error, second) from None
         return _told(found, why, (*choice.trail, gave_up))
     return _told(found, choice.why, choice.trail)
 

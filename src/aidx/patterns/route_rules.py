@@ -38,7 +38,7 @@ class Fired(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Ruling:
-    """What the rules say: *role* where one has decided, *allowed* who may be asked at all, *fired* all in order."""
+    """What the rules say: *role* where one has decided, *allowed* who may be asked, *fired* all in order."""
 
     role: str | None
     allowed: frozenset[str]
@@ -61,8 +61,8 @@ def rule(prompt: Prompt, terms: Terms, *, files: int = FILES, private: Private =
     Raises ``InputError`` where nobody is left that may be asked.
     """
     fired = [_confined(prompt, terms, private)]
-    allowed = (terms.roles - terms.remote if fired[0].role else terms.roles) & {EDITOR, ARCHITECT}
-    if not allowed:
+    allowed = terms.roles - terms.remote if fired[0].role else terms.roles
+    if not allowed & {EDITOR, ARCHITECT}:
         raise InputError(
             f"no model may be asked: {fired[0].says}",
             hint="Configure [roles.editor] with a model of this machine.",
@@ -70,7 +70,7 @@ def rule(prompt: Prompt, terms: Terms, *, files: int = FILES, private: Private =
         )
     fired = [Fired(fired[0].rule, None, fired[0].says)]
     for one in (EDITOR, ARCHITECT):
-        if allowed == {one}:
+        if allowed & {EDITOR, ARCHITECT} == {one}:
             rest = fired[0].says if terms.roles >= {EDITOR, ARCHITECT} else f"there is only the {one}"
             fired[0] = Fired(fired[0].rule, one, rest)
             return Ruling(one, allowed, tuple(fired))

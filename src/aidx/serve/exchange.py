@@ -41,8 +41,8 @@ class Offered(Protocol):
         """What ``/v1/models`` says of its context and its bounds, in tokens."""
         ...
 
-    async def answer(self, parsed: "Parsed", exchange: "Exchange") -> None:
-        """Answer *parsed* by way of ``exchange.reply``, exactly once.
+    async def answer(self, parsed: "Parsed", exchange: "Exchange", *, route: str = "") -> None:
+        """Answer *parsed* by way of ``exchange.reply``, exactly once; *route* says who chose this one.
 
         Raises ``AidxError`` where nothing was sent so far: that becomes the answer.
         """

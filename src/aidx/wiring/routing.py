@@ -1,16 +1,24 @@
 """The router that decides here, and the files it is trained on."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+from aidx.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from aidx.config.merge import Settled
+    from aidx.config.values import RoleTable
     from aidx.patterns.route import Judge
     from aidx.patterns.router.labelled import Labelled
     from aidx.patterns.router.model import Router
     from aidx.patterns.terms import Terms
+    from aidx.serve.exchange import Offered
+    from aidx.serve.run import Offer
+    from aidx.serve.service import Service
+    from aidx.wiring.engines import Filled
+
+HOSTED: Final = ("-cloud", ":cloud")  # how Ollama names models that it passes on to its own servers
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +33,9 @@ class Deciding:
         """It with the bounds of ``[route]``."""
         from aidx.patterns.route import Judge
 
-        return Judge(self.router, self.origin, settled.config.route.files)
+        known, table = self.router.gatekeeper, settled.config.roles.get("gatekeeper")
+        same = known is not None and table is not None and known.model == table.model
+        return Judge(self.router, known if same else None, settled.config.route.files)
 
 
 def terms(settled: "Settled") -> "tuple[Terms, bool]":
@@ -44,6 +54,7 @@ def terms(settled: "Settled") -> "tuple[Terms, bool]":
             roles=frozenset({"editor", "architect"}), remote=frozenset({"architect"}), local_only=local_only
         ), True
     remote = {role for role, _ in roles(settled, Need()).others}
+    remote |= {role for role, table in configured.items() if passed_on(table)}
     cascades = {role for role, table in configured.items() if table.pattern is not None}
     if remote & {"drafter", "verifier"}:
         remote |= cascades
@@ -81,3 +92,61 @@ def labelled(path: str) -> "Sequence[Labelled]":
     from aidx.patterns.router.labelled import parse
 
     return parse(contents(path), "standard input" if path == "-" else path)
+
+
+def gatekeeper(settled: "Settled") -> "Filled":
+    """What fills the configured gatekeeper, planned alone; raises as ``wiring.fill`` does."""
+    from contextlib import closing
+
+    from aidx.advise import deploy
+    from aidx.plan.need import Need
+    from aidx.wiring import configured, elsewhere, fill, machine, prober
+
+    table = settled.config.roles.get("gatekeeper")
+    if table is None:
+        raise InputError("no gatekeeper is configured", hint="Configure [roles.gatekeeper] in aidx.toml.")
+    asked, _ = terms(settled)
+    if "gatekeeper" in asked.remote:
+        if settled.config.route.local_only:
+            raise InputError("local_only, and the gatekeeper is on another machine", hint="Use a model of this one.")
+        return elsewhere("gatekeeper", table)
+    members = [one for one in configured(settled, Need()).members if one.role == "gatekeeper"]
+    with closing(prober()) as asking:
+        plan = deploy(members, machine(), asking)
+    return fill(plan, table, role="gatekeeper")
+
+
+def passed_on(table: "RoleTable | None") -> bool:
+    """Whether an engine of this machine would pass the requests of a role on to another one."""
+    return table is not None and (table.model or "").endswith(HOSTED)
+
+
+def staying(offers: "Sequence[Offer]", settled: "Settled", tell: Callable[[str], object]) -> "list[Offer]":
+    """Those of *offers* that may be served: with ``local_only`` none whose requests leave this machine.
+
+    What is left out is never started or attached to: nothing is sent, not even to see whether it is there.
+    """
+    tables: Mapping[str, RoleTable] = {str(role): table for role, table in settled.config.roles.items()}
+    if not settled.config.route.local_only:
+        return list(offers)
+    found = []
+    for offer in offers:
+        if offer.process.leaves or passed_on(tables.get(offer.role)):
+            tell(f"aidx: {offer.role} is not served: local_only, and {offer.model} is on another machine")
+        else:
+            found.append(offer)
+    if not found:
+        raise InputError("local_only, and every role is on another machine", hint="Configure a role that runs here.")
+    return found
+
+
+def auto(settled: "Settled", offers: "Sequence[Offer]") -> "list[Callable[[Mapping[str, Service]], Offered]]":
+    """The model ``auto``, where Editor and Architect are configured and one of them is among *offers*."""
+    from aidx.patterns.route import NEEDS
+    from aidx.serve.auto import Auto
+
+    asked, assumed = terms(settled)
+    if assumed or not asked.roles.issuperset(NEEDS) or not {offer.role for offer in offers}.intersection(NEEDS):
+        return []
+    judge = deciding(settled).judge(settled)
+    return [lambda roles: Auto(roles, asked, judge)]

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from math import exp, log
 from typing import Final
 
+from aidx.errors import AidxError
 from aidx.patterns.prompt import Prompt, Turn
 from aidx.patterns.schema.shape import Shape
-from aidx.patterns.vocabulary import Ask, Said
+from aidx.patterns.vocabulary import Ask, Said, Step, Steps, ask, step
 
 ROLE: Final = "gatekeeper"
 TOP = 20  # candidates that are told: the most that OpenAI's API gives
@@ -26,6 +27,19 @@ def question(text: str) -> Ask:
         text = f"{text[:HEAD]}\n[…]\n{text[-TAIL:]}"
     turns = (Turn.of("system", INSTRUCTION), Turn.of("user", text))
     return Ask(ROLE, Prompt(turns, max_tokens=1).also(temperature=0), VERDICT, "route", TOP)
+
+
+def verdict(text: str) -> Steps[tuple[float | None, Step]]:
+    """Ask about *text*: the odds, ``None`` where it fails or says neither 0 nor 1; and the line of the trail."""
+    asked = question(text)
+    try:
+        said = yield from ask(asked)
+    except AidxError as error:
+        return None, Step(asked.role, asked.purpose, "failed", (error.code,))
+    odds = score(said)
+    if odds is None:
+        return None, step(asked, said, "failed", "neither 0 nor 1")
+    return odds, step(asked, said, "accepted")
 
 
 def score(said: Said) -> float | None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp
 from typing import Literal, NamedTuple
+from zlib import crc32
 
 from aidx.patterns.router.features import NAMES, ONE, PLACES, named, read
 
@@ -59,7 +60,10 @@ class Gatekept:
 
 @dataclass(frozen=True, slots=True)
 class Router:
-    """A trained classifier. *weights* are in 1/`UNIT`, by place; *about* says in words what it was trained on."""
+    """A trained classifier. *weights* are in 1/`UNIT`, by place; *about* says in words what it was trained on.
+
+    *seen* are the fingerprints of those prompts: what it says of them proves nothing.
+    """
 
     weights: tuple[int, ...]
     bias: int
@@ -68,6 +72,7 @@ class Router:
     about: str
     measured: Measured | None = None
     gatekeeper: Gatekept | None = None
+    seen: frozenset[int] = frozenset()
 
     def score(self, prompt: str) -> float:
         """The logit before calibration; the same on every machine."""
@@ -90,6 +95,11 @@ class Router:
             Reason(name, value / ONE, value * self.weights[place] / _WHOLE) for name, place, value in named(prompt)
         ]
         return sorted((one for one in found if one.adds), key=lambda one: (-abs(one.adds), one.name))
+
+
+def fingerprint(prompt: str) -> int:
+    """Tells one prompt from another, but for one pair in four thousand millions; nothing can be read from it."""
+    return crc32(prompt.encode("utf-8", "surrogatepass"))
 
 
 def from_floats(weights: Sequence[float], bias: float) -> tuple[tuple[int, ...], int]:

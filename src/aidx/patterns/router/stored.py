@@ -48,6 +48,7 @@ class _File(Struct, forbid_unknown_fields=True):
     calibration: _Calibration
     measured: _Measured | None
     gatekeeper: _Gatekeeper | None
+    seen: list[Annotated[int, Meta(ge=0, lt=1 << 32)]]
     bias: Weight
     weights: dict[Annotated[int, Meta(ge=0, lt=PLACES)], Weight]
 
@@ -66,12 +67,13 @@ def dumps(router: Router) -> str:
         gatekeeper=None
         if kept is None
         else _Gatekeeper(kept.model, kept.threshold, _calibration(kept.calibration), _figures(kept.measured)),
+        seen=sorted(router.seen),
         bias=router.bias,
         weights=weights,
     )
     raw = msgspec.json.format(msgspec.json.encode(file), indent=1).decode()
-    head, _, tail = raw.partition('"weights": {')
-    return f'{head}"weights": {{{" ".join(tail.split())}\n'.replace("} }\n", "}\n}\n")
+    head, _, tail = raw.partition('"seen": [')
+    return f'{head}"seen": [{" ".join(tail.split())}\n'
 
 
 def _calibration(one: Calibration) -> _Calibration:
@@ -117,6 +119,7 @@ def loads(data: bytes, name: str) -> Router:
         file.about,
         None if file.measured is None else _measured(file.measured),
         None if kept is None else _gatekept(kept),
+        frozenset(file.seen),
     )
 
 

@@ -7,7 +7,7 @@ from aidx.errors import InputError
 from aidx.patterns.router import fit, measure
 from aidx.patterns.router.features import read
 from aidx.patterns.router.labelled import LABELS, Labelled
-from aidx.patterns.router.model import UNIT, Measured, Router, from_floats
+from aidx.patterns.router.model import UNIT, Gatekept, Measured, Router, fingerprint, from_floats
 
 LEAST = 10  # prompts of each label: two a fold
 MOST_MISSED = 0.1
@@ -44,7 +44,44 @@ def train(
     chances = [calibration.probability(score) for score in scores]
     threshold = measure.threshold_for(chances, complexes, most_missed)
     weights, bias = from_floats(*_parts(fit.fit(given, before, seed=seed, pull=pull)))
-    return Router(weights, bias, calibration, threshold, about, measured(rows, chances, threshold))
+    seen = frozenset(fingerprint(row.prompt) for row in rows) | (frozenset() if prior is None else prior.seen)
+    figures = measured(rows, chances, threshold)
+    return Router(weights, bias, calibration, threshold, about, figures, seen=seen)
+
+
+def gatekept(
+    rows: Sequence[Labelled],
+    odds: Sequence[float | None],
+    *,
+    model: str,
+    most_missed: float = MOST_MISSED,
+    seed: int = 1,
+) -> Gatekept:
+    """What makes the *odds* that the gatekeeper *model* gave for *rows* probabilities; ``None`` is no verdict.
+
+    Its figures come from calibrations of the other folds. Raises ``InputError`` where there are too few verdicts.
+    """
+    known = [(row, one) for row, one in zip(rows, odds, strict=True) if one is not None]
+    complexes = [row.is_complex for row, _ in known]
+    scores = [one for _, one in known]
+    if min(sum(complexes), len(complexes) - sum(complexes)) < LEAST:
+        raise InputError(
+            f"{model} had a verdict on {len(known)} of {len(rows)} prompts; it takes at least {LEAST} of each label",
+            hint="Use another model as gatekeeper, or label more prompts.",
+            code="too_few_prompts",
+        )
+    groups = [fit.Row(read(""), row.is_complex, row.group) for row, _ in known]
+    fold_of = fit.folds(groups, seed=seed)
+    chances = [0.0] * len(known)
+    for fold in sorted(set(fold_of)):
+        others = [number for number, of in enumerate(fold_of) if of != fold]
+        found = fit.platt([scores[number] for number in others], [complexes[number] for number in others])
+        for number, of in enumerate(fold_of):
+            if of == fold:
+                chances[number] = found.probability(scores[number])
+    threshold = measure.threshold_for(chances, complexes, most_missed)
+    figures = measured([row for row, _ in known], chances, threshold)
+    return Gatekept(model, fit.platt(scores, complexes), threshold, figures)
 
 
 def measured(rows: Sequence[Labelled], chances: Sequence[float], threshold: float) -> Measured:
