@@ -85,3 +85,9 @@ def _differs(path: Path, text: str) -> bool:
         return path.read_bytes() != text.encode()
     except OSError:
         return True
+
+
+def may_write(folder: Path) -> bool:
+    """Whether files may be written below *folder*, made if it is not there yet."""
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    return existing.is_dir() and os.access(existing, os.W_OK)
