@@ -45,3 +45,14 @@ def importances(path: Path) -> dict[str, "array[float]"]:
         tensor.name: array("f", (((31 * index + 17 * column) % 97 + 1) / 64 for column in range(tensor.shape[0])))
         for index, tensor in enumerate(matrices)
     }
+
+
+def other_words(place: Path) -> Path:
+    """aidx-tiny with two of its words exchanged: the same sizes, and another vocabulary."""
+    raw = Path(shipped.path()).read_bytes()
+    one, other = (len(word).to_bytes(8, "little") + word for word in (b"def", b"for"))
+    assert raw.count(one) >= 1
+    assert raw.count(other) >= 1
+    target = place / "other.gguf"
+    target.write_bytes(raw.replace(one, b"\0" * len(one)).replace(other, one).replace(b"\0" * len(one), other, 1))
+    return target

@@ -27,7 +27,12 @@ def check_target(path: str) -> Path:
 
 
 def write_text(path: str, text: str) -> None:
-    """Replace the file at *path* by *text* in UTF-8; the old file stays where anything fails, its mode always.
+    """``write_bytes`` of *text* in UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: str, data: bytes) -> None:
+    """Replace the file at *path* by *data*; the old file stays where anything fails, its mode always.
 
     Raises ``InputError`` where *path* can be no file, or cannot be written.
     """
@@ -35,9 +40,9 @@ def write_text(path: str, text: str) -> None:
     temporary = None
     try:
         mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
-        with NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, delete=False) as file:
+        with NamedTemporaryFile("wb", dir=target.parent, delete=False) as file:
             temporary = Path(file.name)
-            file.write(text)
+            file.write(data)
             file.flush()
             os.fsync(file.fileno())
         temporary.chmod(mode)

@@ -244,8 +244,11 @@ def _models(rows: Iterable[Measured]) -> str:
 def model_loss(model: ModelSpec) -> Loss:
     """What *model*'s quantization is published to cost it; importance matrix and training are read from its header.
 
-    A file that llama-quantize made with an importance matrix says so (``quantize.imatrix.*``).
+    A file that llama-quantize made with an importance matrix says so (``quantize.imatrix.*``). What was measured of
+    the file itself stands in place of anything published.
     """
+    if (own := model.measured_loss) is not None:
+        return Loss(own.kld_low, own.kld_high, own.quality, own.source)
     metadata, name = model.header.metadata, model.quantization
     if model.architecture == "gpt-oss" and name == "MXFP4_MOE":
         return published_loss(name, native=True)

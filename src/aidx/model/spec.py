@@ -68,13 +68,23 @@ class Layer:
 
 
 @dataclass(frozen=True, slots=True)
+class MeasuredLoss:
+    """What quantizing cost this very file, measured: 95 % interval of the mean divergence, a word, and how."""
+
+    kld_low: float
+    kld_high: float
+    quality: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
 class ModelSpec:
     """A model as it is planned.
 
     *layers* is ``None`` for an architecture that we do not know: then only the engine can answer.
     *block_count* counts every block, multi-token-prediction ones too; *layers* only those of the trunk.
     *header_exact* is false where the tokenizer's part of the header was estimated (a catalogue name).
-    *path* is set when the file is on this machine.
+    *path* is set when the file is on this machine, *measured_loss* where ``aidx loss`` measured it.
     """
 
     name: str
@@ -91,6 +101,7 @@ class ModelSpec:
     header_exact: bool = True
     path: str | None = None
     split_paths: tuple[str, ...] = ()
+    measured_loss: MeasuredLoss | None = None
 
     @property
     def parameters(self) -> int:

@@ -22,7 +22,20 @@ def resolve(reference: str, *, quant: str | None = None, imatrix: bool = False) 
     Raises ``InputError`` for what is none of them, naming the nearest known names.
     """
     wanted = Wanted(reference, quant, imatrix)
-    return next(found for source in _sources(wanted) if (found := source.find(wanted)) is not None)
+    return _measured(next(found for source in _sources(wanted) if (found := source.find(wanted)) is not None))
+
+
+def _measured(found: Resolved) -> Resolved:
+    """*found* with the loss that was measured of its file, where one was."""
+    from aidx.adapters import cachedir
+
+    folder = cachedir.cache_dir()
+    if found.model.path is None or folder is None or not (folder / "losses.json").exists():
+        return found
+    from aidx.adapters import losses
+
+    known = losses.find(found.model)
+    return found if known is None else replace(found, model=replace(found.model, measured_loss=known))
 
 
 def beside(files: Files, model: "ModelSpec") -> Beside:

@@ -18,3 +18,8 @@ def path() -> str:
 def tasks() -> str:
     """The held-out edits of ``aidx-tiny`` as JSON: kind, file, instruction, source, edited."""
     return (DATA / "aidx-tiny-tasks.json").read_text("utf-8")
+
+
+def loss_text() -> str:
+    """Code and chat: what ``aidx loss`` reads when no other text is named."""
+    return (DATA / "loss-text.txt").read_text("utf-8")

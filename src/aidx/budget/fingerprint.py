@@ -1,0 +1,135 @@
+"""A fingerprint: what a reference thinks of each scored token, small enough to be published beside a model.
+
+The 64 likeliest next tokens with their log-probabilities, what all others have together, and the negative
+log-likelihood of the token that came: 392 bytes a token instead of four for each entry of the vocabulary. Merging the
+others into one can only lower a Kullback-Leibler divergence (the data-processing inequality), so that what is
+measured against a fingerprint is a lower bound, apart from the rounding to half precision.
+
+File: ``AIDXFP1`` and a newline; the length of a JSON object (u32) and the object; the tokens of all windows (i32); for
+each scored token 64 ids (u32), 64 log-probabilities (f16), tail mass and nll (f32). Little-endian.
+"""
+
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from math import exp, log
+from typing import Final, NamedTuple
+
+from aidx.budget.divergence import Scored, first_scored
+from aidx.errors import InputError
+
+MAGIC: Final = b"AIDXFP1\n"
+TOP: Final = 64
+_ROW: Final = struct.Struct(f"<{TOP}I{TOP}e2f")
+_LENGTH: Final = struct.Struct("<I")
+_LEAST: Final = 1e-9  # mass below which a tail is rounding
+_MOST_ABOUT: Final = 1 << 20
+_MOST_TOKENS: Final = 1 << 24
+_HINT: Final = "Make it again with aidx loss MODEL --save-fingerprint FILE."
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What the fingerprint is of: the file of the reference, the text, and how it was cut."""
+
+    model: str
+    sha256: str
+    text_sha256: str
+    vocabulary: int
+    window: int
+    windows: int
+
+
+class Row(NamedTuple):
+    """What the reference thinks before one token: likeliest first."""
+
+    ids: tuple[int, ...]
+    shares: tuple[float, ...]
+    tail: float
+    nll: float
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """*windows* of tokens, and a row for each scored token in their order."""
+
+    about: About
+    windows: tuple[tuple[int, ...], ...]
+    rows: tuple[Row, ...]
+
+
+def row(nll: float, ids: Sequence[int], log_shares: Sequence[float]) -> Row:
+    """The row of one token, from the log-probabilities of the likeliest; fewer than 64 are filled up with nothing."""
+    missing = TOP - len(ids)
+    return Row((*ids, *(0,) * missing), (*log_shares, *(-60_000.0,) * missing), _tail(log_shares), nll)
+
+
+def _tail(log_shares: Sequence[float]) -> float:
+    return max(1.0 - sum(map(exp, log_shares)), 0.0)
+
+
+def render(of: Fingerprint) -> bytes:
+    """The bytes of the file."""
+    about = json.dumps(asdict(of.about)).encode()
+    tokens = [token for window in of.windows for token in window]
+    head = MAGIC + _LENGTH.pack(len(about)) + about + struct.pack(f"<{len(tokens)}i", *tokens)
+    return head + b"".join(_ROW.pack(*each.ids, *each.shares, each.tail, each.nll) for each in of.rows)
+
+
+def parse(raw: bytes) -> Fingerprint:
+    """The fingerprint in *raw*; ``InputError`` for what is none, or was cut off."""
+    if not raw.startswith(MAGIC) or len(raw) < len(MAGIC) + _LENGTH.size:
+        raise InputError("not a fingerprint", hint=_HINT)
+    (size,) = _LENGTH.unpack_from(raw, len(MAGIC))
+    start = len(MAGIC) + _LENGTH.size
+    if size > _MOST_ABOUT or start + size > len(raw):
+        raise InputError("a fingerprint that was cut off", hint=_HINT)
+    about = _about(raw[start : start + size])
+    place = start + size
+    count = about.window * about.windows
+    scored = about.windows * (about.window - 1 - first_scored(about.window))
+    if len(raw) != place + 4 * count + _ROW.size * scored:
+        raise InputError(f"a fingerprint of {len(raw)} bytes, and its head says otherwise: it was cut off", hint=_HINT)
+    tokens = struct.unpack_from(f"<{count}i", raw, place)
+    cut = tuple(tokens[first : first + about.window] for first in range(0, count, about.window))
+    rows = tuple(_row(values) for values in _ROW.iter_unpack(raw[place + 4 * count :]))
+    if any(not 0 <= token < about.vocabulary for token in tokens):
+        raise InputError("a fingerprint with tokens that are not in its vocabulary", hint=_HINT)
+    return Fingerprint(about, cut, rows)
+
+
+def _about(raw: bytes) -> About:
+    kinds = {"model": str, "sha256": str, "text_sha256": str, "vocabulary": int, "window": int, "windows": int}
+    try:
+        found = json.loads(raw)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict) or found.keys() != kinds.keys():
+        raise InputError("a fingerprint whose head cannot be read", hint=_HINT)
+    if any(type(found[key]) is not kind for key, kind in kinds.items()):
+        raise InputError("a fingerprint whose head has values of other kinds", hint=_HINT)
+    about = About(**found)
+    if about.window < 4 or about.windows < 1 or not 0 < about.window * about.windows <= _MOST_TOKENS:
+        raise InputError(f"a fingerprint of {about.windows} windows of {about.window} tokens", hint=_HINT)
+    return about
+
+
+def _row(values: tuple[float, ...]) -> Row:
+    ids, shares = values[:TOP], values[TOP : 2 * TOP]
+    return Row(tuple(int(token) for token in ids), tuple(shares), values[-2], values[-1])
+
+
+def compared(reference: Row, nll: float, best: int, log_shares: Sequence[float]) -> Scored:
+    """One token of the measured model against its row: *log_shares* are its log-probabilities of the row's ids."""
+    theirs = [exp(share) for share in reference.shares]
+    whole = sum(theirs) + reference.tail  # rounding to half precision left it near one
+    divergence = sum(
+        share / whole * (log_share - log(whole) - mine)
+        for share, log_share, mine in zip(theirs, reference.shares, log_shares, strict=True)
+        if share > 0.0
+    )
+    tail = reference.tail / whole
+    if tail > _LEAST:
+        divergence += tail * (log(tail) - log(max(_tail(log_shares), _LEAST)))
+    return Scored(nll, reference.nll, divergence, best == reference.ids[0])

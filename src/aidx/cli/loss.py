@@ -1,0 +1,210 @@
+"""``aidx loss``: what quantizing cost, published for the type or measured on the file itself."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from aidx.cli._options import common
+from aidx.errors import InputError
+
+if TYPE_CHECKING:
+    from aidx.budget.divergence import Divergence
+    from aidx.budget.fingerprint import Fingerprint
+    from aidx.budget.loss import Loss
+    from aidx.model.spec import ModelSpec
+    from aidx.stress.loss import Reading
+    from aidx.wiring.loss import Setup
+
+
+@click.command()
+@click.argument("model")
+@click.option("--reference", metavar="REF", help="The F16 or BF16 model to compare with, or a fingerprint of it.")
+@click.option("--text", "text_path", metavar="FILE", help="Text to read [default: code and chat, in the package].")
+@click.option("--save-fingerprint", metavar="FILE", help="Write what MODEL thinks of the text, for others to compare.")
+@click.option("-ctk", "--cache-type-k", default="f16", show_default=True, help="KV cache type of K for MODEL.")
+@click.option("-ctv", "--cache-type-v", default="f16", show_default=True, help="KV cache type of V for MODEL.")
+@click.option("-c", "--ctx-size", type=click.IntRange(16, 1 << 20), default=512, show_default=True, help="Window.")
+@click.option("--windows", type=click.IntRange(2), help="Most windows to read [default: the whole text].")
+@click.option("--threads", type=click.IntRange(1, 512), help="Threads [default: the cores this process may use].")
+@common
+def command(
+    model: str,
+    *,
+    reference: str | None,
+    text_path: str | None,
+    save_fingerprint: str | None,
+    cache_type_k: str,
+    cache_type_v: str,
+    ctx_size: int,
+    windows: int | None,
+    threads: int | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+) -> int:
+    """Say what quantizing cost MODEL: the published range of its type, or measured against REF.
+
+    With -ctk or -ctv and no REF, what quantizing the KV cache costs, measured against the same file.
+    """
+    del verbose
+    from aidx.cli._text import safe
+    from aidx.stress.loss import Reading
+    from aidx.wiring import loss as wiring
+    from aidx.wiring.models import resolve
+
+    tell = _silent if quiet else _windows
+    if reference is None and save_fingerprint is None and (cache_type_k, cache_type_v) == ("f16", "f16"):
+        if text_path is not None or windows is not None:
+            raise InputError(
+                "--text and --windows measure, and there is nothing to compare with", hint="Add --reference."
+            )
+        report = _published(resolve(model).model)
+        click.echo(json.dumps(report) if as_json else "\n".join(map(safe, lines(report))))
+        return 0
+    spec = wiring.file_of(model)
+    assert spec.path is not None
+    setup = wiring.Setup(spec.path, cache_type_k, cache_type_v, threads)
+    text = wiring.default_text() if text_path is None else wiring.read_text(text_path)
+    reading = Reading(text, ctx_size, windows)
+    if save_fingerprint is not None:
+        report = _save(save_fingerprint, setup, spec, reading, reference)
+    else:
+        report = _measure(setup, spec, reading, reference, tell)
+    click.echo(json.dumps(report) if as_json else "\n".join(map(safe, lines(report))))
+    return 0
+
+
+def _published(model: "ModelSpec") -> dict[str, Any]:
+    from aidx.budget.loss import model_loss
+
+    return published_json(model, model_loss(model))
+
+
+def _save(path: str, setup: "Setup", model: "ModelSpec", reading: "Reading", reference: str | None) -> dict[str, Any]:
+    from aidx.wiring import loss as wiring
+
+    if reference is not None:
+        raise InputError("--save-fingerprint is of MODEL itself, with no --reference", hint="Leave one of them out.")
+    wiring.check_file(path)
+    of = wiring.fingerprint(setup, model, reading, _silent)
+    size = wiring.write_fingerprint(path, of)
+    return fingerprint_json(model, path, size, of)
+
+
+def _measure(
+    setup: "Setup",
+    model: "ModelSpec",
+    reading: "Reading",
+    reference: str | None,
+    tell: Any,  # noqa: ANN401 - a callback
+) -> dict[str, Any]:
+    from aidx.budget.divergence import summarise
+    from aidx.wiring import loss as wiring
+
+    against: str | Fingerprint
+    found = None if reference is None else wiring.read_fingerprint(reference)
+    if found is not None:
+        against, name, kind = found, f"the fingerprint of {found.about.model}", "fingerprint"
+    else:
+        other = model if reference is None else wiring.file_of(reference)
+        assert other.path is not None
+        against, name, kind = other.path, other.name if reference else "the same file at f16/f16", "file"
+    scored = wiring.measured(setup, against, reading, tell)
+    summary = summarise(scored, wiring.chance(), at_least=found is not None)
+    plain = (setup.cache_type_k, setup.cache_type_v) == ("f16", "f16")
+    kept = plain and against != model.path and wiring.keep(model, summary, name)
+    return measured_json(model, setup, summary, name, kind) | {"kept": kept}
+
+
+def published_json(model: "ModelSpec", loss: "Loss") -> dict[str, Any]:
+    """``aidx.loss/1`` of what is published."""
+    nothing: dict[str, Any] = dict.fromkeys(
+        ("tokens", "kld_mean", "kld_p999", "top1_agreement", "top1_ci95", "ppl", "ppl_reference", "ppl_ratio_ci95")
+    )
+    return {
+        "schema": "aidx.loss/1",
+        "model": model.name,
+        "quantization": model.quantization,
+        **nothing,
+        "kld_ci95": [loss.kld_low, loss.kld_high],
+        "quality": loss.quality,
+        "reference": "published" if model.measured_loss is None else "file",
+        "source": loss.source,
+        "lower_bound": False,
+        "kept": False,
+    }
+
+
+def measured_json(model: "ModelSpec", setup: "Setup", found: "Divergence", name: str, kind: str) -> dict[str, Any]:
+    """``aidx.loss/1`` of what was measured."""
+    cache = (
+        "" if setup.cache_type_k == setup.cache_type_v == "f16" else f", KV {setup.cache_type_k}/{setup.cache_type_v}"
+    )
+    return {
+        "schema": "aidx.loss/1",
+        "model": model.name,
+        "quantization": model.quantization,
+        "tokens": found.tokens,
+        "kld_mean": found.kld_mean,
+        "kld_ci95": list(found.kld_ci95),
+        "kld_p999": found.kld_p999,
+        "top1_agreement": found.top1_agreement,
+        "top1_ci95": list(found.top1_ci95),
+        "ppl": found.ppl,
+        "ppl_reference": found.ppl_reference,
+        "ppl_ratio_ci95": list(found.ppl_ratio_ci95),
+        "quality": found.quality,
+        "reference": kind,
+        "source": f"measured here against {name}{cache}",
+        "lower_bound": found.at_least,
+    }
+
+
+def fingerprint_json(model: "ModelSpec", path: str, size: int, of: "Fingerprint") -> dict[str, Any]:
+    """``aidx.fingerprint/1``."""
+    return {
+        "schema": "aidx.fingerprint/1",
+        "model": model.name,
+        "path": path,
+        "bytes": size,
+        "tokens": len(of.rows),
+        "sha256": of.about.sha256,
+        "text_sha256": of.about.text_sha256,
+    }
+
+
+def lines(report: dict[str, Any]) -> list[str]:
+    """The report for people."""
+    if report["schema"] == "aidx.fingerprint/1":
+        what = f"what {report['model']} thinks of {report['tokens']:,} tokens"
+        return [f"{report['path']}: {report['bytes']:,} bytes, {what}"]
+    low, high = report["kld_ci95"]
+    if report["kld_mean"] is None:
+        return [f"{report['model']}: {report['quality']}, KLD {low:.3g} to {high:.3g}", f"  {report['source']}"]
+    least = "at least " if report["lower_bound"] else ""
+    top, ratio = report["top1_ci95"], report["ppl_ratio_ci95"]
+    return [
+        f"{report['model']}: {report['quality']}, {report['source']}, {report['tokens']:,} tokens",
+        (
+            f"  KLD                {least}{report['kld_mean']:.6f}  ({low:.6f} to {high:.6f}), "
+            f"99.9 % {report['kld_p999']:.3f}"
+        ),
+        f"  same first choice  {report['top1_agreement']:.2%}  ({top[0]:.2%} to {top[1]:.2%})",
+        (
+            f"  perplexity         {report['ppl']:.3f}, reference {report['ppl_reference']:.3f}  "
+            f"({ratio[0]:.4f} to {ratio[1]:.4f} times)"
+        ),
+        "  (95 % intervals, bootstrap over blocks of tokens)",
+    ]
+
+
+def _windows(done: int, total: int) -> None:
+    """A line each quarter."""
+    if done * 4 // total > (done - 1) * 4 // total:
+        click.echo(f"aidx: {done} of {total} windows", err=True)
+
+
+def _silent(done: int, total: int) -> None:
+    """Say nothing."""
+    del done, total

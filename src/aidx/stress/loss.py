@@ -1,0 +1,74 @@
+"""Measures what a file lost: text goes through it and through its reference, token by token compared."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from aidx.budget.divergence import Scored, first_scored, windows
+from aidx.budget.fingerprint import TOP, About, Fingerprint, Row, compared, row
+from aidx.errors import InputError
+from aidx.ports import Logits
+
+Tell = Callable[[int, int], object]
+"""Is handed how many of how many windows are done."""
+
+LEAST_WINDOWS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The *text* to read, in windows of *window* tokens, at most *most* of them."""
+
+    text: str
+    window: int = 512
+    most: int | None = None
+
+
+def cut(logits: Logits, reading: Reading) -> tuple[tuple[int, ...], ...]:
+    """The windows of the text; ``InputError`` for a text that is too short and for models of different vocabularies."""
+    tokens, bos, same = logits.tokenize(reading.text)
+    if not same:
+        raise InputError(
+            "the model and its reference have different vocabularies, so that nothing can be compared",
+            hint="Name the F16 or BF16 file of the same model as --reference.",
+        )
+    found = windows(tokens, reading.window, bos, reading.most)
+    if len(found) < LEAST_WINDOWS:
+        raise InputError(
+            f"the text has {len(tokens)} tokens, and {LEAST_WINDOWS} windows of {reading.window} are the least",
+            hint="Give a longer --text, or a smaller -c.",
+        )
+    return found
+
+
+def against_model(logits: Logits, reading: Reading, tell: Tell) -> list[Scored]:
+    """The measured model (side 0) against the reference (side 1)."""
+    found = cut(logits, reading)
+    scored: list[Scored] = []
+    for number, window in enumerate(found, start=1):
+        scored += logits.compare(window, first_scored(reading.window))
+        tell(number, len(found))
+    return scored
+
+
+def against_fingerprint(logits: Logits, reference: Fingerprint, tell: Tell) -> list[Scored]:
+    """The measured model against a fingerprint of another; divergences are lower bounds."""
+    about = reference.about
+    scored: list[Scored] = []
+    rows = iter(reference.rows)
+    for number, window in enumerate(reference.windows, start=1):
+        first = first_scored(about.window)
+        here: Sequence[Row] = [next(rows) for _ in range(about.window - 1 - first)]
+        seen = logits.look(window, first, [each.ids for each in here])
+        scored += [compared(each, nll, best, shares) for each, (nll, best, shares) in zip(here, seen, strict=True)]
+        tell(number, len(reference.windows))
+    return scored
+
+
+def fingerprint(logits: Logits, reading: Reading, about: Callable[[int], About], tell: Tell) -> Fingerprint:
+    """The fingerprint of side 0; *about* is handed how many windows there are."""
+    found = cut(logits, reading)
+    rows: list[Row] = []
+    for number, window in enumerate(found, start=1):
+        rows += [row(*each) for each in logits.top(window, first_scored(reading.window), TOP)]
+        tell(number, len(found))
+    return Fingerprint(about(len(found)), found, tuple(rows))
