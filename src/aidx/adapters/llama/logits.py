@@ -54,7 +54,7 @@ class EngineLogits:
         order = {"sides": [_wish(side) for side in sides], "n_ctx": n_ctx, "threads": threads}
         try:
             self._ask(order)
-        except BaseException:
+        except (EngineError, KeyboardInterrupt):
             self.close()
             raise
 
