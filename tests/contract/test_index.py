@@ -6,10 +6,16 @@ from importlib import import_module
 from pkgutil import iter_modules
 
 import pytest
+from qdrant_client import QdrantClient
 from tests.fakes.index import MemoryIndex
+from tests.fakes.postgres import database
 
 from aidx.adapters import index
+from aidx.adapters.index._qdrant_edge import EdgePoints
+from aidx.adapters.index._qdrant_server import ServerPoints
 from aidx.adapters.index.fts5 import Fts5Index
+from aidx.adapters.index.pgvector import PgvectorIndex
+from aidx.adapters.index.qdrant import QdrantIndex
 from aidx.errors import EngineError, InputError
 from aidx.retrieval import Chunk, Filed, Piece
 
@@ -31,12 +37,18 @@ def implementations():
 MAKE = {
     "Fts5Index": lambda tmp_path: Fts5Index(tmp_path / "made" / "index.sqlite"),
     "MemoryIndex": lambda _: MemoryIndex(),
+    "PgvectorIndex": lambda tmp_path: PgvectorIndex(database(), f"project {tmp_path}"),
+    "QdrantIndex in this process": lambda tmp_path: QdrantIndex(EdgePoints(tmp_path / "qdrant")),
+    "QdrantIndex by its client": lambda tmp_path: QdrantIndex(
+        ServerPoints(QdrantClient(path=str(tmp_path / "client")), "aidx-test")
+    ),
 }
+
 KEPT = sorted(set(MAKE) - {"MemoryIndex"})
 
 
 def test_each_implementation_is_made_here():
-    assert set(implementations()) == set(MAKE)
+    assert set(implementations()) == {name.split()[0] for name in MAKE}
 
 
 @pytest.fixture(params=sorted(MAKE))

@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import jsonschema_rs
 import pytest
+from tests.fakes.postgres import database
 
 MONEY = '''\
 class Money:
@@ -105,6 +106,58 @@ def test_counts_are_exact_where_the_model_is_here(root):
 
     found = valid(aidx(root, "--query", "convert", "--json")[1])
     assert (found["tokens_by"], found["tokens_grade"]) == ("aidx-tiny", "exact")
+
+
+STORES = {
+    "qdrant": ('store = "qdrant"', ".aidx/index/qdrant"),
+    "pgvector": ('store = "pgvector"\nurl = "{url}"', "PostgreSQL at "),
+}
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_another_store_says_the_same(root, store):
+    settings, place = STORES[store]
+    url = database() if store == "pgvector" else ""
+    (root.parent / "aidx.toml").write_text(f"[index]\n{settings.format(url=url.replace('postgres:@', 'postgres@'))}\n")
+
+    for added, unchanged in ((3, 0), (0, 3)):
+        code, out, err = aidx(root, "--query", "how amounts are rounded", "--json")
+        found = valid(out)
+        assert (code, err) == (0, "")
+        assert (found["files"]["added"], found["files"]["unchanged"]) == (added, unchanged)
+        assert [each["target"] for each in found["proposals"]][:2] == ["notes.md", "app/money.py::Money.rounded"]
+        assert found["place"].startswith(place)
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        ('store = "pgvector"', "needs the address of a database"),
+        ('store = "pgvector"\nurl = "postgresql://me:secret@127.0.0.1/x"', "has a password in it"),
+        ('store = "pgvector"\nurl = "http://127.0.0.1/x"', "no address of a database"),
+        ('store = "qdrant"\nurl = "127.0.0.1:6333"', "no address of a Qdrant server"),
+        ('url = "http://127.0.0.1:6333"', "fts5 has none"),
+        ('store = "qdrant"\nurl = "http://127.0.0.1:6333"\napi_key_env = "NOT_SET"', "NOT_SET is not set"),
+    ],
+)
+def test_a_store_that_is_configured_wrongly_is_exit_2(root, settings, told):
+    (root.parent / "aidx.toml").write_text(f"[index]\n{settings}\n")
+
+    code, out, err = aidx(root)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert "secret" not in err
+
+
+@pytest.mark.parametrize(
+    "store", ['"qdrant"\nurl = "http://127.0.0.1:9"', '"pgvector"\nurl = "postgresql://me@127.0.0.1:9/x"']
+)
+def test_a_server_that_is_not_there_is_exit_4(root, store):
+    (root.parent / "aidx.toml").write_text(f"[index]\nstore = {store}\n")
+
+    code, out, err = aidx(root)
+    assert (code, out, err.count("\n")) == (4, "", 2)
+    assert "Check [index] url" in err
 
 
 def test_nothing_found_is_no_error(root):

@@ -92,6 +92,8 @@ class IndexTable(Struct, frozen=True):
     """``[index]``: where the retrieval index lives."""
 
     store: Literal["fts5", "qdrant", "pgvector"] = "fts5"
+    url: str | None = None
+    api_key_env: Variable | None = None
 
 
 class ServeTable(Struct, frozen=True):

@@ -11,6 +11,7 @@ from aidx.retrieval import Embedder, Index
 if TYPE_CHECKING:
     from aidx.adapters.walk import Walk
     from aidx.config.merge import Settled
+    from aidx.config.values import IndexTable
     from aidx.pipeline.research.choose import Candidate
     from aidx.pipeline.research.chunk import Outline
     from aidx.pipeline.research.rank import Proposal
@@ -62,24 +63,84 @@ def stock(settled: "Settled", root: str, writing: Namespace = "project") -> Iter
 
 
 def _open(settled: "Settled", root: str, namespace: str, *, make: bool) -> tuple[Index | None, str]:
+    """The store of *namespace* (``None`` where it is not there and nobody writes it), and where it is."""
     table = settled.config.index
-    if table.store == "fts5":
-        return _fts5(root, namespace, make=make)
-    raise InputError(f"the store {table.store} is not there yet", hint='Use store = "fts5".')
+    if table.store == "pgvector":
+        return _pgvector(table, root, namespace)
+    if table.url is not None and table.store == "qdrant":
+        return _qdrant_server(table, root, namespace)
+    if table.url is not None or table.api_key_env is not None:
+        raise InputError(f"[index] url and api_key_env name a server, and {table.store} has none", hint="Omit them.")
+    return _local(table.store, root, namespace, make=make)
 
 
-def _fts5(root: str, namespace: str, *, make: bool) -> tuple[Index | None, str]:
+def _pgvector(table: "IndexTable", root: str, namespace: str) -> tuple[Index, str]:
+    from urllib.parse import urlsplit
+
+    from aidx.adapters.index.pgvector import PgvectorIndex
+
+    if table.url is None:
+        hint = 'Add url = "postgresql://USER@HOST/DATABASE" to [index].'
+        raise InputError('store = "pgvector" needs the address of a database', hint=hint)
+    parts = urlsplit(table.url)
+    if parts.scheme not in {"postgresql", "postgres"} or parts.password is not None:
+        hint = 'Write url = "postgresql://USER@HOST/DATABASE", and the variable of the password into api_key_env.'
+        raise InputError("[index] url is no address of a database, or has a password in it (not shown)", hint=hint)
+    return PgvectorIndex(
+        table.url, _known_as(root, namespace), _secret(table)
+    ), f"PostgreSQL at {parts.hostname or 'here'}"
+
+
+def _qdrant_server(table: "IndexTable", root: str, namespace: str) -> tuple[Index, str]:
+    import hashlib
+    from urllib.parse import urlsplit
+
+    from aidx.adapters.index._qdrant_server import ServerPoints, client
+    from aidx.adapters.index.qdrant import QdrantIndex
+
+    parts = urlsplit(table.url or "")
+    if parts.scheme not in {"http", "https"} or parts.password is not None or not parts.hostname:
+        raise InputError("[index] url is no address of a Qdrant server", hint="Write http://HOST:6333.")
+    collection = f"aidx-{hashlib.sha256(_known_as(root, namespace).encode()).hexdigest()[:16]}"
+    points = ServerPoints(client(table.url or "", _secret(table)), collection)
+    return QdrantIndex(points), f"Qdrant at {parts.hostname}"
+
+
+def _secret(table: "IndexTable") -> str | None:
+    from aidx.wiring.engines import variable
+
+    return None if table.api_key_env is None else variable(table.api_key_env)
+
+
+def _known_as(root: str, namespace: str) -> str:
+    """What a server that several people use knows a namespace by: a project by its machine and its place there."""
+    import platform
     from pathlib import Path
 
-    from aidx.adapters.index.fts5 import Fts5Index
+    return namespace if namespace == "global" else f"{namespace} {platform.node()}:{Path(root).resolve()}"
+
+
+def _local(store: str, root: str, namespace: str, *, make: bool) -> tuple[Index | None, str]:
+    from pathlib import Path
+
     from aidx.adapters.ownfolder import own_file, shared_file
 
-    name = "index/fts5.sqlite"
-    if namespace == "global":
-        path, shown = shared_file(name), str(shared_file(name))
-        return (Fts5Index(path) if make or path.exists() else None), shown
-    there = (Path(root) / ".aidx" / name).exists()
-    return (Fts5Index(own_file(root, name)) if make or there else None), f".aidx/{name}"
+    name = "index/fts5.sqlite" if store == "fts5" else "index/qdrant"
+    shared = namespace == "global"
+    path = shared_file(name) if shared else Path(root) / ".aidx" / name
+    shown = str(path) if shared else f".aidx/{name}"
+    if not make and not path.exists():
+        return None, shown
+    if not shared:
+        path = own_file(root, name)
+    if store == "fts5":
+        from aidx.adapters.index.fts5 import Fts5Index
+
+        return Fts5Index(path), shown
+    from aidx.adapters.index._qdrant_edge import EdgePoints
+    from aidx.adapters.index.qdrant import QdrantIndex
+
+    return QdrantIndex(EdgePoints(path)), shown
 
 
 def outline() -> "Outline | None":
