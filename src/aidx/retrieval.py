@@ -3,9 +3,13 @@
 Apart from ``aidx.ports``, which knows nothing of them; every implementation passes ``tests/contract/test_index.py``.
 """
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from typing import NamedTuple, Protocol
+
+from aidx.errors import EngineError
 
 
 class SourceFile(NamedTuple):
@@ -125,3 +129,22 @@ class Embedder(Protocol):
     def close(self) -> None:
         """Let go of the model."""
         ...
+
+
+def vectors_in(body: bytes, count: int) -> tuple[tuple[float, ...], ...]:
+    """The *count* vectors of an answer of ``/v1/embeddings``, in the order of the texts.
+
+    Raises ``EngineError`` for an answer that does not hold just these, all of one length.
+    """
+    try:
+        data = sorted(json.loads(body)["data"], key=lambda each: each["index"])
+        vectors = tuple(tuple(map(float, each["embedding"])) for each in data)
+        numbered = [each["index"] for each in data] == list(range(count))
+    except (ValueError, KeyError, TypeError):
+        raise EngineError("the engine's answer holds no embeddings", hint="Check that its model makes them.") from None
+    lengths = {len(vector) for vector in vectors}
+    if not numbered or len(lengths) != 1 or 0 in lengths or not all(isfinite(x) for vector in vectors for x in vector):
+        raise EngineError(
+            f"the engine's answer does not hold {count} embeddings of one length", hint="Check its model."
+        )
+    return vectors

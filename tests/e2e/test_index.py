@@ -5,10 +5,15 @@ import os
 import subprocess
 import sys
 from importlib.resources import files
+from pathlib import Path
 
 import jsonschema_rs
 import pytest
 from tests.fakes.postgres import database
+
+from aidx.adapters.stores import shipped
+from aidx.adapters.stores.file import read_header
+from aidx.model.gguf.render import render
 
 MONEY = '''\
 class Money:
@@ -158,6 +163,26 @@ def test_a_server_that_is_not_there_is_exit_4(root, store):
     code, out, err = aidx(root)
     assert (code, out, err.count("\n")) == (4, "", 2)
     assert "Check [index] url" in err
+
+
+def test_a_model_of_ones_own_finds_by_meaning_too(root):
+    """aidx-tiny, told by its header to average its tokens: what it finds means little, that it is asked does."""
+    path = Path(shipped.path())
+    header = read_header(str(path), keep_tokenizer=True).header
+    pooling = f"{header.metadata['general.architecture']}.pooling_type"
+    model = render({**header.metadata, pooling: 1}, header.tensors, kinds=header.kinds)
+    (root.parent / "embedder.gguf").write_bytes(model + path.read_bytes()[header.size :])
+    (root.parent / "aidx.toml").write_text('[roles.embedder]\nmodel = "embedder.gguf"\n')
+
+    code, out, err = aidx(root, "--query", "amounts", "--json")
+    found = valid(out)
+    assert (code, found["files"]["added"]) == (0, 3), err
+    reasons = [reason for each in found["proposals"] for reason in each["reasons"]]
+    assert any(reason.startswith("meaning, rank 1") for reason in reasons)
+    assert any(reason.startswith("terms, rank 1") for reason in reasons)
+    assert len(found["proposals"]) == 6  # every symbol has a meaning, whatever its words
+    (root.parent / "aidx.toml").unlink()
+    assert valid(aidx(root, "--json")[1])["files"]["changed"] == 3  # made by another embedder: none
 
 
 def test_nothing_found_is_no_error(root):

@@ -11,7 +11,7 @@ from aidx.retrieval import Embedder, Index
 if TYPE_CHECKING:
     from aidx.adapters.walk import Walk
     from aidx.config.merge import Settled
-    from aidx.config.values import IndexTable
+    from aidx.config.values import IndexTable, RoleTable
     from aidx.pipeline.research.choose import Candidate
     from aidx.pipeline.research.chunk import Outline
     from aidx.pipeline.research.rank import Proposal
@@ -150,9 +150,44 @@ def outline() -> "Outline | None":
 
 @contextmanager
 def embedder(settled: "Settled") -> Iterator[Embedder | None]:
-    """The model of the role ``embedder``; ``None`` where none is configured."""
-    del settled
-    yield None
+    """The model of the role ``embedder``; ``None`` where none is configured.
+
+    One that runs here does so on the CPU, and is started when it is first asked. Raises what planning it raises.
+    """
+    table = settled.config.roles.get("embedder")
+    if table is None:
+        yield None
+        return
+    found = _embedder(settled, table)
+    try:
+        yield found
+    finally:
+        found.close()
+
+
+def _embedder(settled: "Settled", table: "RoleTable") -> Embedder:
+    import time
+    from contextlib import closing
+
+    from aidx import wiring
+    from aidx.adapters.embeddings import HttpEmbedder
+    from aidx.advise import deploy
+    from aidx.gate.embed import GateEmbedder
+    from aidx.plan.need import Need
+    from aidx.plan.wish import Wish
+    from aidx.wiring.engines import fill, variable
+
+    if table.url is not None:
+        key = None if table.api_key_env is None else variable(table.api_key_env)
+        return HttpEmbedder(table.url, table.model or "", key)
+    members = wiring.configured(settled, Need(environment=wiring.engine_environment())).members
+    mine = [member for member in members if member.role == "embedder"]
+    if not mine:
+        raise InputError("roles.embedder: its engine needs an address", hint="Add url to [roles.embedder].")
+    with closing(wiring.prober()) as prober:
+        plan = wiring.held(deploy(mine, wiring.machine(Wish(vram=(0,))), prober))
+    filled = fill(plan, table)
+    return GateEmbedder(filled.model, filled.start, filled.limits, time.monotonic)
 
 
 def token_cost(settled: "Settled") -> TokenCost:

@@ -118,7 +118,8 @@ def embed_all(embedder: Embedder, texts: Sequence[str]) -> list[tuple[float, ...
     except InputError:
         if len(texts) == 1:
             return [_mean(embed_all(embedder, _halves(texts[0])))]
-    return [vector for text in texts for vector in embed_all(embedder, [text])]
+    middle = len(texts) // 2
+    return [*embed_all(embedder, texts[:middle]), *embed_all(embedder, texts[middle:])]
 
 
 def _halves(text: str) -> list[str]:
