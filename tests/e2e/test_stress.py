@@ -8,8 +8,13 @@ from importlib.resources import files
 
 import jsonschema_rs
 import pytest
+from tests.fakes.hosts import llama_server
+from tests.fakes.program import on_path
 
 from aidx.adapters.ceiling.find import find
+from aidx.adapters.stores import shipped
+from aidx.budget.settings import Settings
+from aidx.ports import Launch
 
 MIB = 1 << 20
 TINY = ("--vram", "0", "-c", "256", "--turns", "8")
@@ -31,7 +36,7 @@ def state(tmp_path_factory):
     return tmp_path_factory.mktemp("state")
 
 
-def aidx(state, *words, folder=None):
+def aidx(state, *words, folder=None, **variables):
     return subprocess.run(
         [sys.executable, "-m", "aidx", *words],
         capture_output=True,
@@ -39,7 +44,7 @@ def aidx(state, *words, folder=None):
         timeout=240,
         check=False,
         cwd=folder or state,
-        env={**os.environ, "AIDX_STATE_DIR": str(state)},
+        env={**os.environ, "AIDX_STATE_DIR": str(state), **variables},
     )
 
 
@@ -89,9 +94,37 @@ def test_an_input_that_is_too_long_is_said_not_cut(state):
     assert "DOES NOT HOLD: aidx-tiny: the expected input is" in done.stdout
 
 
+def test_an_engine_that_runs_already_is_loaded_and_watched_and_not_proved(state):
+    tiny = Launch(shipped.path(), "aidx-tiny", Settings(ctx_size=256, parallel=2), threads=2)
+    with llama_server.running(tiny) as there:
+        words = ("-np", "2", "--engine", "llama-server", "--url", there.urls[0], "--api-key-env", "THERE", "--json")
+        done = aidx(state, "stress", "aidx-tiny", *TINY, *words, THERE=there.key)
+
+    assert done.returncode == 4, done.stdout + done.stderr
+    found = valid(done.stdout)
+    assert found["verdict"] == "NOT_PROVEN"
+    assert "no hard ceiling: the engine runs already" in found["reason"]
+    assert found["kv_occupancy"] >= 0.97
+    assert found["one_token_over_refused"]
+    assert (found["requests"]["lost"], found["ceiling_kind"]) == (0, "none")
+    assert 30 * MIB < found["measured_peak_bytes"] < found["planned_peak_bytes"]
+
+
+@WALLED
+def test_a_llama_server_of_one_s_own_is_proved_as_the_embedded_one_is(state):
+    with on_path("llama-server", "llama_server_program.py"):
+        done = aidx(state, "stress", "aidx-tiny", *TINY, "--engine", "llama-server", "--json")
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert valid(done.stdout)["build"] == "llama-server b11549"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("--url", "http://127.0.0.1:9"), "does not say what runs there"),
+        (("--url", "http://127.0.0.1:9", "--engine", "llama-server", "--twin"), "--twin"),
+        (("--api-key-env", "X"), "--api-key-env"),
         (("--input", "none.txt"), "none.txt"),
         (("--turns", "1"), "--turns"),
         (("--ceiling", "7"), "7 is 7 bytes"),

@@ -36,6 +36,10 @@ MOST_INPUT: Final = 8 << 20  # bytes: what the endpoint takes, too
     help="The longest input that is expected, as a text file [default: generated code].",
 )
 @click.option("--turns", type=click.IntRange(6, 10_000), default=48, show_default=True, help="Turns of conversation.")
+@click.option(
+    "--url", metavar="URL", help="An engine that runs already (see --engine): loaded and watched, not proved."
+)
+@click.option("--api-key-env", metavar="NAME", help="Variable that holds the key that the engine at --url wants.")
 @click.option("--html", type=click.Path(dir_okay=False, writable=True), help="Write the report as one HTML file.")
 @common
 def command(
@@ -48,6 +52,8 @@ def command(
     twin: bool,
     text: str | None,
     turns: int,
+    url: str | None,
+    api_key_env: str | None,
     html: str | None,
     as_json: bool,
     quiet: bool,
@@ -70,6 +76,7 @@ def command(
 
     if html is not None:
         wiring.check_page(html)
+    _check(url, api_key_env, need, apart=twin or ceiling is not None)
     named = _named(model)
     make = partial(_plan, named, need, machine, model_options)
     plan = make()
@@ -80,7 +87,11 @@ def command(
         return 3
     tell = _silent if quiet or as_json else _progress
     load = Load(turns, _read(text))
-    plan, bench = _ready(plan, make, need, machine, partial(proving.bench, load=load, tell=tell))
+    if url is None:
+        plan, bench = _ready(plan, make, need, machine, partial(proving.bench, load=load, tell=tell))
+    else:
+        key = None if api_key_env is None else wiring.variable(api_key_env)
+        bench = proving.bench_at(plan, url, key, load=load, tell=tell)
     proof = prove(bench, plan, ceiling)
     if twin and proof.evidence.kind != "none":
         from aidx.stress.run.twin import unplanned
@@ -89,6 +100,22 @@ def command(
     proving.keep_proof(proof)
     _show(proof, plan, html, as_json=as_json)
     return EXIT[proof.verdict]
+
+
+def _check(url: str | None, api_key_env: str | None, need: Need, *, apart: bool) -> None:
+    """``InputError`` for options that do not go together: *apart* are those of an engine that is started here."""
+    if url is None and api_key_env is not None:
+        raise InputError("--api-key-env is for an engine at --url", hint="Give both, or none.")
+    if url is not None and need.engine in {"embedded", "auto"}:
+        raise InputError(
+            f"--url does not say what runs there, and --engine {need.engine} is started here",
+            hint="Add --engine llama-server or another one.",
+        )
+    if url is not None and apart:
+        raise InputError(
+            "--ceiling and --twin are for an engine that is started here",
+            hint="Leave them out, or leave --url out and have it started.",
+        )
 
 
 def _named(model: str | None) -> str:

@@ -17,6 +17,7 @@ from aidx.plan.result import Plan
 
 # src/llama-kv-cells.h: a position, a shift, 256 bits of sequences, a node in a set and one in a map; about 140 bytes.
 CELL = 256
+ENGINE = "embedded"
 SPREAD = 8  # one run differs from the next: an eighth of what was measured is added, and at least this much:
 LEAST_SPREAD = 4 << 20
 
@@ -96,8 +97,11 @@ def found(plan: Plan, machine: Machine, seen: Evidence, day: str) -> Calibration
 
 
 def assumed(plan: Plan) -> bool:
-    """Whether the engine's process stands in *plan* as a default of ours."""
-    return any(
+    """Whether the engine's process stands in *plan* as a default of ours that can be measured.
+
+    Of another engine than the embedded one the build is not known before it runs, and so not what a figure holds for.
+    """
+    return plan.roles[0].engine == ENGINE and any(
         entry.what == "engine_process" and entry.grade == "assumed"
         for account in plan.ledger.accounts
         for entry in account.entries

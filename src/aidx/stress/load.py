@@ -36,6 +36,11 @@ class Shape:
     cells: int
 
     @property
+    def reach(self) -> int:
+        """Cells that all slots together can take; fewer than there are where sequences end before."""
+        return min(self.cells, self.slots * self.context)
+
+    @property
     def fill(self) -> int:
         """Of a prompt that, with its answer, takes the whole share."""
         return self.share - OUTPUT

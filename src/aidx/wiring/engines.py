@@ -185,6 +185,13 @@ def launchable(plan: Plan) -> tuple[Engine, Launch]:
     return _engine(role.engine), launch
 
 
+def attachable(plan: Plan) -> tuple[Engine, Launch]:
+    """The engine that *plan* was made for, and what it has to have where it runs already."""
+    held(plan)
+    role = plan.roles[0]
+    return _engine(role.engine), _launch(role)
+
+
 def _here(role: RolePlan) -> None:
     if role.model.path is None:
         raise EngineError(

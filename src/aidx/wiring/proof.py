@@ -35,6 +35,31 @@ def bench(plan: Plan, load: "Load", tell: "Callable[[str], object]" = lambda _: 
     return Bench(start=start, see=sampler, ceiling=find, tell=tell, load=load)
 
 
+def bench_at(
+    plan: Plan, url: str, key: str | None, load: "Load", tell: "Callable[[str], object]" = lambda _: None
+) -> "Bench":
+    """The same for an engine that runs already, at *url*: it is read back, and no ceiling can be set on it.
+
+    On this machine its processes are found by the port that they listen on. Raises as ``wiring.start`` does.
+    """
+    from dataclasses import replace
+
+    from aidx.adapters.sampling.listener import listening
+    from aidx.stress.run import Bench
+    from aidx.wiring.engines import attachable
+
+    engine, launch = attachable(plan)
+
+    def start(settings: Settings, _: tuple[str, ...]) -> Deployment:
+        return engine.start(replace(launch, settings=settings, urls=(url,), key=key))
+
+    def ceiling(_: int) -> str:
+        return "the engine runs already, and a limit can only be set where it is started"
+
+    found = listening(url)
+    return Bench(start=start, see=sampler, ceiling=ceiling, tell=tell, load=load, pids=lambda: found)
+
+
 def sampler(roots: "Callable[[], Iterable[int]]") -> "Sampler":
     """Who sees the memory of the processes that *roots* names: RAM always, GPUs where their driver tells."""
     from aidx.adapters.sampling import nvidia
@@ -46,9 +71,9 @@ def sampler(roots: "Callable[[], Iterable[int]]") -> "Sampler":
 def calibrated(machine: Machine, model: "ModelSpec", need: Need) -> Machine:
     """*machine* with what was measured here of *model* with the settings of *need*, in place of what is assumed."""
     from aidx.adapters import measured
-    from aidx.plan.calibration import applied, bound, here
+    from aidx.plan.calibration import ENGINE, applied, bound, here
 
-    if not here(machine) or need.engine != "embedded":
+    if not here(machine) or need.engine not in {ENGINE, "auto"}:
         return machine
     found = measured.calibrations()
     known = found.get(_key(machine, model, need)) if found else None

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
+from aidx.budget.witness import Occupied
 from aidx.errors import EngineError
 from aidx.ports import PATIENCE, Allocated, Chat, Enforced, Kind, Patience
 
@@ -22,7 +23,7 @@ class AttachedDeployment:
 
     def __init__(self, where: str, allocated: Allocated, talk: Callable[[], Chat], look: Look | None = None) -> None:
         self.end = ""
-        self._where = where
+        self.where = where
         self._allocated = allocated
         self._talk = talk
         self._look = look
@@ -48,12 +49,12 @@ class AttachedDeployment:
             except TimeoutError:
                 missed = 0 if await self._answers() else missed + 1
                 if missed >= MISSED:
-                    self._leave(f"nothing answers at {self._where}")
+                    self._leave(f"nothing answers at {self.where}")
         return self.end
 
     def stop(self) -> None:
         """Leave it: it goes on without us."""
-        self._leave(f"{self._where} was left")
+        self._leave(f"{self.where} was left")
 
     def _leave(self, why: str) -> None:
         self.end = self.end or why
@@ -109,6 +110,12 @@ class AttachedChat:
     def enforces(self) -> Enforced:
         """As the engine's own."""
         return self._inner.enforces()
+
+    async def cells(self) -> int:
+        """As the engine's own, where it tells."""
+        if not isinstance(self._inner, Occupied):
+            raise EngineError(f"the engine at {self._of.where} does not say what its slots hold")
+        return await self._inner.cells()
 
     def close(self) -> None:
         """Drop the connections."""

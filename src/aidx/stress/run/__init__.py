@@ -22,6 +22,7 @@ from aidx.stress.run.watch import Watch
 
 LOADING_S = 600.0  # an engine that has not loaded by then hangs, as it may where a ceiling only just holds it
 KILLED = "signal 9"  # in the words of ``ports.Deployment.ended``: what a ceiling does
+LONGER = "its context is longer than planned, so that its own peak was not reached"
 ENDED_S = 0.2  # between a lost answer and the news of the engine's end
 LOAD = Load()
 Start = Callable[[Settings, tuple[str, ...]], Deployment]
@@ -34,7 +35,7 @@ class Bench:
 
     *start* starts the planned model with settings, under a command; *see* makes a sampler of the processes that a
     function names; *ceiling* makes a limit of so many bytes or says why there is none. *tell* is handed a line about
-    what is being done.
+    what is being done. *pids* are processes of an engine that runs already.
     """
 
     start: Start
@@ -43,6 +44,7 @@ class Bench:
     tell: Callable[[str], object] = lambda _: None
     patient: Patient = patience
     load: Load = LOAD
+    pids: Callable[[], tuple[int, ...]] = tuple
 
 
 def prove(bench: Bench, plan: Plan, ceiling: int | None = None) -> Proof:
@@ -87,7 +89,7 @@ class Scene:
 
     def _processes(self) -> tuple[int, ...]:
         under = () if self.wall is None else self.wall.processes()
-        return under if self.pid is None else (self.pid, *under)
+        return (*self.bench.pids(), *under, *(() if self.pid is None else (self.pid,)))
 
     def started(self, settings: Settings) -> Deployment:
         """The engine with *settings*; one that hangs while it loads is ended through its ceiling."""
@@ -160,6 +162,8 @@ async def _loaded(bench: Bench, plan: Plan, deployment: Deployment, watch: Watch
     )
     if form.share < LEAST_SHARE:
         return replace(known, problem=f"a slot has {form.share} tokens, too few for a conversation")
+    if form.reach < form.cells:
+        known = replace(known, notes=(*known.notes, _unreachable(form)))
     death = asyncio.ensure_future(deployment.ended())
     clients = Clients(deployment.chat(), bounds, form, bench.patient)
     try:
@@ -205,9 +209,9 @@ async def _sent(bench: Bench, clients: Clients, watch: Watch, known: Evidence) -
         watch.mark(f"{form.clients} clients at once")
     if not _lost(clients):
         bench.tell("one token too many")
-        refused, cut = await clients.too_much()
+        found = await clients.too_much()
         watch.mark("one token too many")
-        known = replace(known, over_refused=refused, cut=cut)
+        known = replace(known, over_refused=found.refused, cut=found.cut, problem=LONGER if found.took else "")
     return known if _lost(clients) else replace(known, growth=await _grown(bench, clients, watch))
 
 
@@ -231,6 +235,11 @@ def _lost(clients: Clients) -> bool:
 
 def _too_long(tokens: int, form: Shape) -> str:
     return f"the expected input is {tokens:,} tokens, and a slot has room for {form.fill:,}"
+
+
+def _unreachable(form: Shape) -> str:
+    reach = f"{form.slots} slot(s) of at most {form.context:,} tokens, as the model was trained for"
+    return f"{reach}, cannot fill {form.cells:,} cells: plan with -c {form.reach}"
 
 
 def counted(outcomes: list[Outcome]) -> Requests:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from aidx.budget.witness import Occupied
 from aidx.errors import EngineError, InputError
@@ -42,6 +42,14 @@ class Outcome:
     def kept(self) -> int:
         """Cells that it took: the last token of an answer is never read, and so never kept."""
         return self.read + max(0, self.reply.usage.get("completion_tokens", 0) - 1)
+
+
+class TooMuch(NamedTuple):
+    """Whether the gate *refused* one token too many, and the engine *cut* a longer prompt, or *took* it at all."""
+
+    refused: bool
+    cut: bool
+    took: bool
 
 
 class Clients:
@@ -127,10 +135,10 @@ class Clients:
         texts = [await self.text(self.shape.crowd, 10_000 + number) for number in range(self.shape.clients)]
         await asyncio.gather(*(self.send(prompt([("user", text)])) for text in texts))
 
-    async def too_much(self) -> tuple[bool, bool]:
-        """One token more than the context: whether the gate refuses it, and whether the engine cuts it.
+    async def too_much(self) -> "TooMuch":
+        """One token more than the context for the gate; then one for the engine, past our gate.
 
-        The engine is asked past our gate, with one that believes in a longer context.
+        That one is asked through a gate that believes in a longer context.
         """
         text = await self.text(self.shape.over, 77)
         over = await self.send(prompt([("user", text)]))
@@ -143,7 +151,8 @@ class Clients:
         asked = await _send(gate, prompt([("user", long)], 1))
         if asked.how == "lost":
             self.outcomes.append(asked)
-        return over.how == "refused", asked.how == "answered"
+        taken = asked.how == "answered"
+        return TooMuch(over.how == "refused", taken and asked.read < asked.counted, taken)
 
     async def send(self, request: Prompt) -> Outcome:
         """One request to its end; never raises for what becomes of it."""
