@@ -1,7 +1,8 @@
-"""Runs the user's checks: no shell, no input, a time limit, a bounded output."""
+"""Runs the user's checks: no shell, a time limit, a bounded output."""
 
 import os
 from collections.abc import Collection
+from tempfile import TemporaryFile
 
 from aidx.adapters import command
 from aidx.errors import EngineError
@@ -18,11 +19,14 @@ class ProcessChecker:
         self._withheld = frozenset(withheld)
         self._timeout_s = timeout_s
 
-    def run(self, argv: tuple[str, ...]) -> Ran:
-        """See ``ports.Checker``."""
+    def run(self, argv: tuple[str, ...], given: str = "") -> Ran:
+        """See ``ports.Checker``; *given* is there to be read on standard input."""
         environment = {name: value for name, value in os.environ.items() if name not in self._withheld}
         try:
-            return command.run(argv, self._root, environment, self._timeout_s)
+            with TemporaryFile() as text:
+                text.write(given.encode("utf-8", "replace"))
+                text.seek(0)
+                return command.run(argv, self._root, environment, self._timeout_s, text)
         except OSError as error:
             raise EngineError(
                 f"the check {argv[0]} cannot be started: {error.strerror}",

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from aidx.errors import InputError
 from aidx.patterns.prompt import Prompt
+from aidx.patterns.rules import Rule
 from aidx.patterns.schema.shape import Shape
 from aidx.patterns.vocabulary import Pattern
 
@@ -15,7 +16,8 @@ class Terms:
     """What is configured, and what the request wants.
 
     *role* is who answers where the pattern has no choice. *roles* can be asked; *remote* are those of them whose
-    requests leave the machine, which with *local_only* none may.
+    requests leave the machine, which with *local_only* none may. *rules* are held against a draft, which is repaired
+    *repairs* times at most; *escalate* is who answers what is not accepted then.
     """
 
     role: str = "editor"
@@ -23,6 +25,9 @@ class Terms:
     remote: frozenset[str] = frozenset()
     local_only: bool = False
     shape: Shape | None = None
+    rules: tuple[Rule, ...] = ()
+    repairs: int = 1
+    escalate: str | None = None
 
     @property
     def allowed(self) -> frozenset[str]:

@@ -1,22 +1,5 @@
-"""Commit messages as Conventional Commits 1.0.0 has them (https://www.conventionalcommits.org/en/v1.0.0/)."""
+"""Commit messages are held against the same rule as answers: ``patterns.rules.conventional_commit``."""
 
-import re
+from aidx.patterns.rules.conventional_commit import TYPES, objection
 
-TYPES = ("build", "chore", "ci", "docs", "feat", "fix", "perf", "refactor", "revert", "style", "test")
-_SUBJECT = re.compile(r"(?P<type>[a-z]+)(?:\((?P<scope>[^()\s][^()]*)\))?!?: (?P<what>\S.*)")
-_MOST = 100  # characters of a subject; git shows fewer, tools that check take this many
-
-
-def objection(message: str) -> str | None:
-    """What a Conventional Commit has and *message* has not, or ``None``."""
-    subject, *rest = message.split("\n")
-    match = _SUBJECT.fullmatch(subject)
-    if match is None:
-        return f"the subject is not 'type(scope): what': {subject[:60]!r}"
-    if match["type"] not in TYPES:
-        return f"'{match['type']}' is no type (known: {', '.join(TYPES)})"
-    if len(subject) > _MOST:
-        return f"the subject has {len(subject)} characters, more than {_MOST}"
-    if rest and rest[0].strip():
-        return "the line after the subject must be empty"
-    return None
+__all__ = ["TYPES", "objection"]

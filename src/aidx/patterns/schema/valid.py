@@ -1,6 +1,7 @@
 """What is wrong with an answer, in words that a model can act on."""
 
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from math import isfinite
 from typing import TYPE_CHECKING, Any
@@ -73,6 +74,14 @@ def validator(schema: str) -> "Validator":
         raise UnenforceableError(f"this is no JSON Schema: {_clipped(wrong.message)}", keyword=word) from None
     except (ValueError, jsonschema_rs.ReferencingError) as error:
         raise UnenforceableError(f"this is no JSON Schema: {_clipped(str(error))}", keyword="schema") from None
+
+
+def expression(pattern: str) -> Callable[[str], bool]:
+    """Whether the regular expression *pattern* is found in a text, in time linear in its length.
+
+    Raises ``UnenforceableError`` for one that is none, or that has no such bound.
+    """
+    return validator(json.dumps({"type": "string", "pattern": pattern})).is_valid
 
 
 def at_bounds(value: Any, bounds: Bounds, at: str = "") -> tuple[str, ...]:  # noqa: ANN401 - JSON
