@@ -56,7 +56,7 @@ def command(
     from aidx.plan.contract import as_json as contract
     from aidx.serve.exchange import as_json as as_line
     from aidx.serve.run import Listen, serve
-    from aidx.wiring import routing
+    from aidx.wiring import cascade, routing
 
     plan = planned(model, need, machine, model_options)
     as_contract = contract(plan)
@@ -67,7 +67,7 @@ def command(
     typed = wiring.Bounds(max_tokens, gate, max_chat_history_tokens, overflow)
     tables = {} if model is not None else {str(role): table for role, table in settings().config.roles.items()}
     offers = routing.staying(wiring.offers(plan, tables, typed, tell, alone=ROLE), settings(), tell)
-    patterns = routing.auto(settings(), offers) if model is None else []
+    patterns = [*cascade.offered(settings(), offers), *routing.auto(settings(), offers)] if model is None else []
     key = None if api_key_env is None else wiring.variable(api_key_env)
     for note in plan.notes:
         tell(f"aidx: note: {note}")

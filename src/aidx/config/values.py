@@ -88,6 +88,14 @@ class RouteTable(Struct, frozen=True):
     files: Natural = 4
 
 
+class CascadeTable(Struct, frozen=True):
+    """``[cascade]``: what an answer must pass, and what happens to one that does not."""
+
+    rules: tuple[str, ...] = ()
+    repairs: Annotated[int, Meta(ge=0, le=4)] = 1
+    escalate: Literal["architect"] | None = None
+
+
 class IndexTable(Struct, frozen=True):
     """``[index]``: where the retrieval index lives."""
 
@@ -112,6 +120,7 @@ class Config(Struct, frozen=True):
     roles: dict[RoleName, RoleTable] = {}
     pipeline: PipelineTable = PipelineTable()
     route: RouteTable = RouteTable()
+    cascade: CascadeTable = CascadeTable()
     checks: dict[str, Argv] = {}
     index: IndexTable = IndexTable()
     serve: ServeTable = ServeTable()

@@ -23,7 +23,7 @@ EVENTS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache
 class Patterned:
     """A pattern that is offered under its name; its roles are asked through *gates*, its commands run by *runner*.
 
-    *bounds* are of the role whose context is the smallest of those that it needs.
+    *bounds* are the smallest of those roles that it needs. It *stands_for* roles that have no model of their own.
     """
 
     pattern: Served
@@ -32,6 +32,7 @@ class Patterned:
     bounds: Mapping[str, int] = field(default_factory=dict)
     runner: Runner | None = None
     embeds: bool = False
+    stands_for: tuple[str, ...] = ()
 
     @property
     def role(self) -> str:
@@ -45,8 +46,8 @@ class Patterned:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The name of the pattern."""
-        return (self.pattern.name,)
+        """The name of the pattern, and of the roles that it stands for."""
+        return (self.pattern.name, *self.stands_for)
 
     async def answer(self, parsed: "Parsed", exchange: "Exchange", *, route: str = "") -> None:
         """Answer in one piece, or replayed as a stream; ``exchange`` is told what it took."""
