@@ -6,7 +6,7 @@ from pathlib import Path
 
 FILE = "AIDX_CONFIG"
 PREFIX = "AIDX_"
-TABLES = ("device", "roles", "pipeline", "route", "checks", "index", "serve")
+TABLES = ("device", "roles", "pipeline", "route", "cascade", "checks", "index", "serve")
 PROJECT = "aidx.toml"
 _SETTINGS = tuple(f"{PREFIX}{name.upper()}_" for name in TABLES)
 
