@@ -153,3 +153,45 @@ def test_an_endpoint_that_wants_a_key_says_so():
             assert found("x", *keyed, env=env)["endpoint"] == url
         finally:
             server.terminate()
+
+
+ROWS = '{"type":"object","properties":{"rows":{"type":"integer","minimum":0,"maximum":999}},"required":["rows"]}'
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_an_answer_with_a_schema_satisfies_it_wherever_it_comes_from(endpoint, tmp_path, running):
+    (tmp_path / "rows.json").write_text(ROWS)
+    url = endpoint if running else ""
+    told = found("How many rows?", "--url", url, "--schema", str(tmp_path / "rows.json"), "--max-tokens", "40")
+
+    assert 0 <= json.loads(told["answer"])["rows"] <= 999
+    assert [step["outcome"] for step in told["trail"]] == ["accepted"]
+    assert told["endpoint"] == (endpoint if running else None)
+
+
+def test_a_schema_that_cannot_be_enforced_is_said_before_a_model_is_started(tmp_path):
+    (tmp_path / "not.json").write_text('{"not": {"const": 1}}')
+    refused = ask("x", *OWN, "--schema", str(tmp_path / "not.json"), "--strict", code=2)
+    assert refused.stderr.startswith("aidx: not cannot be enforced (#/not)\nhint: ")
+    (tmp_path / "cut.json").write_text('{"not": ')
+    assert "is no JSON" in ask("x", *OWN, "--schema", str(tmp_path / "cut.json"), code=2).stderr
+    assert "there is no module nowhere" in ask("x", *OWN, "--schema", "nowhere:Type", code=2).stderr
+
+
+def test_no_valid_answer_is_exit_5(tmp_path):
+    (tmp_path / "long.json").write_text('{"type": "string", "minLength": 500}')
+    failed = ask("x", *OWN, "--schema", str(tmp_path / "long.json"), "--max-tokens", "20", code=5)
+
+    assert failed.stdout == ""
+    assert "asked 3 times and gave no valid answer: the answer was cut after 20 tokens" in failed.stderr
+
+
+def test_who_answers_is_said_once_and_must_be_configured(tmp_path):
+    assert "Give one of them" in ask("x", "--model", "a", "--role", "b", code=2).stderr
+    env = {"AIDX_CONFIG": str(tmp_path / "aidx.toml")}
+    (tmp_path / "aidx.toml").write_text(
+        '[device]\nvram = ["0"]\n[roles.drafter]\nmodel = "aidx-tiny"\nctx_size = 512\n'
+    )
+    assert "cascade needs verifier" in ask("x", "--url", "", "--pattern", "cascade", code=2, env=env).stderr
+    assert "no role editor is configured" in ask("x", "--url", "", "--role", "editor", code=2, env=env).stderr
+    assert found(TASK, "--url", "", "--role", "drafter", env=env)["answer"] == DONE

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from aidx.adapters.http import Pool
-from aidx.errors import AidxError, EngineError, InputError
+from aidx.errors import AidxError, CheckError, EngineError, InputError
 from aidx.gate.admit import RefusedError
 
 FIND_S = 1.0  # a server on this machine says who it is at once, or is none of ours
@@ -84,5 +84,7 @@ def _error(status: int, body: bytes) -> AidxError:
         return EngineError(f"the endpoint answers with status {status}")
     if code in {"context_length_exceeded", "kv_budget_exhausted"}:
         return RefusedError(message, code=code, hint=hint, **{k: v for k, v in error.items() if isinstance(v, int)})
+    if code in {"schema_not_satisfied", "not_verified"}:
+        return CheckError(message, code=code, hint=hint)
     kind = InputError if status < 500 else EngineError
     return kind(message, code=code, hint=hint)

@@ -9,17 +9,34 @@ import click
 
 from aidx.cli._options import common
 from aidx.cli._prompt import text_of
+from aidx.errors import InputError
 
 if TYPE_CHECKING:
     from aidx.gate.admit import RefusedError
     from aidx.gate.reply import Reply
+    from aidx.patterns.prompt import Prompt
+    from aidx.patterns.vocabulary import Answer
     from aidx.plan.devices import Machine
     from aidx.plan.result import Plan
+    from aidx.serve.wire import Parsed
 
 Write = Callable[[str], object]
 HERE = "http://127.0.0.1:8411"
 MODEL = "aidx-tiny"
 SCHEMA = "aidx.ask/1"
+
+
+class Who(NamedTuple):
+    """Who is to answer, as it was typed; at most one of them."""
+
+    model: str | None
+    role: str | None
+    pattern: str | None
+
+    @property
+    def name(self) -> str | None:
+        """What an endpoint calls it."""
+        return self.model or self.role or self.pattern
 
 
 class Asked(NamedTuple):
@@ -33,6 +50,12 @@ class Asked(NamedTuple):
 @click.command()
 @click.argument("prompt")
 @click.option("--model", help=f"Model to ask [default: what the endpoint serves; without one, {MODEL}].")
+@click.option("--role", help="Role of aidx.toml to ask, or of the endpoint.")
+@click.option("--pattern", type=click.Choice(["cascade", "auto"]), help="Let several roles answer together.")
+@click.option("--schema", metavar="FILE|MODULE:TYPE", help="JSON Schema, or type, that the answer must satisfy.")
+@click.option(
+    "--strict", is_flag=True, help="Refuse a schema that is not enforced in full while the answer is written."
+)
 @click.option("--system", help="System text before the prompt.")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Most tokens of the answer.")
 @click.option("--temperature", type=float, default=0.0, show_default=True, help="0: the same answer every time.")
@@ -43,6 +66,10 @@ def command(
     prompt: str,
     *,
     model: str | None,
+    role: str | None,
+    pattern: str | None,
+    schema: str | None,
+    strict: bool,
     system: str | None,
     max_tokens: int | None,
     temperature: float,
@@ -54,26 +81,30 @@ def command(
 ) -> int:
     """Ask a model PROMPT (- reads standard input) and print its answer as it comes.
 
-    A running `aidx serve` answers if it serves the model; otherwise the model is planned, started for this
-    one request, and stopped.
+    A running `aidx serve` answers if it serves the model, the role or the pattern; otherwise what is asked is planned,
+    started for this one request, and stopped. An answer with a schema, and one by a pattern, is printed when it has
+    been checked.
     """
     del verbose
     from aidx import wiring
     from aidx.gate.admit import RefusedError
 
+    if sum(one is not None for one in (model, role, pattern)) > 1:
+        raise InputError("--model, --role and --pattern each say who answers", hint="Give one of them.")
     text = text_of(prompt)
     messages = [{"role": "system", "content": system}] if system else []
-    request = {
+    request: dict[str, object] = {
         "messages": [*messages, {"role": "user", "content": text}],
         "stream": True,
         "stream_options": {"include_usage": True},
         "temperature": temperature,
         **({} if max_tokens is None else {"max_tokens": max_tokens}),
+        **({} if schema is None else {"response_format": _format(schema, strict=strict)}),
     }
     key = None if api_key_env is None else wiring.variable(api_key_env)
     write = _silent if as_json else _echo
     try:
-        asked = _ask(request, model, url, key, write)
+        asked = _ask(request, Who(model, role, pattern), url, key, write)
     except RefusedError as refused:
         if not as_json:
             raise
@@ -85,25 +116,68 @@ def command(
     return 0
 
 
-def _ask(request: dict[str, object], model: str | None, url: str, key: str | None, write: Write) -> Asked:
-    """Ask the endpoint if it serves the model, else a model of our own."""
+def _format(reference: str, *, strict: bool) -> dict[str, object]:
+    """The schema that *reference* names, as a request says it."""
+    from aidx.patterns.schema.types import schema_of
+    from aidx.wiring.answering import named
+
+    found = named(reference)
+    document = found if isinstance(found, bool) else schema_of(found)
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": document, "strict": strict}}
+
+
+def _ask(request: dict[str, object], who: Who, url: str, key: str | None, write: Write) -> Asked:
+    """Ask the endpoint if it offers who is meant, else models of our own."""
     from aidx import wiring
-    from aidx.gate.run import ask, relay
+    from aidx.gate.run import relay
     from aidx.serve.wire import parse
 
     endpoint = wiring.endpoint(url, key) if url else None
-    if endpoint is not None and (model is None or model in endpoint.models):
-        name = model or endpoint.models[0]
+    if endpoint is not None and (who.name is None or who.name in endpoint.models):
+        name = who.name or endpoint.models[0]
         body = json.dumps({"model": name, **request}).encode()
         parse(body)  # what is wrong with it is said here, in the same words
         return Asked(name, relay(endpoint.stream(body), write), endpoint.url)
-    name = model or MODEL
-    prompt = parse(json.dumps({"model": name, **request}).encode()).prompt
+    name = who.name or MODEL
+    parsed = parse(json.dumps({"model": name, **request}).encode())
+    if who.role is None and who.pattern is None and parsed.shape is None:
+        return _streamed(name, parsed.prompt, write)
+    found = _by(who, parsed)
+    write(found.text)
+    return Asked(name if found.role == "editor" and who.role is None else found.role, _reply(found), None)
+
+
+def _streamed(name: str, prompt: "Prompt", write: Write) -> Asked:
+    """The answer of a model of our own, as it comes."""
+    from aidx import wiring
+    from aidx.gate.run import ask
+
     machine = wiring.machine()
     plan = _planned(name, machine)
     reply = ask(partial(wiring.start, plan), wiring.limits(plan), prompt, write)
     wiring.keep_speed(plan, machine, reply.timing)
     return Asked(name, reply, None)
+
+
+def _by(who: Who, parsed: "Parsed") -> "Answer":
+    """The answer of models of our own that is checked before it is printed."""
+    from aidx.cli._options import settings
+    from aidx.wiring import answering
+
+    if who.pattern is not None:
+        return answering.by_pattern(parsed.prompt, who.pattern, settings(), parsed.shape)
+    if who.role is not None:
+        return answering.by_role(parsed.prompt, who.role, settings(), parsed.shape)
+    return answering.by_model(parsed.prompt, who.model or MODEL, parsed.shape)
+
+
+def _reply(found: "Answer") -> "Reply":
+    """*found* as an endpoint would have said it."""
+    from aidx.gate.reply import Reply
+    from aidx.serve.replay import told
+
+    tokens = {"prompt_tokens": found.said.prompt_tokens, "completion_tokens": found.said.completion_tokens}
+    return Reply(found.text, found.said.finish, tokens, told=told(found), complete=True)
 
 
 def _planned(name: str, machine: "Machine") -> "Plan":
@@ -128,6 +202,8 @@ def _answered(asked: Asked) -> dict[str, object]:
         "prompt_tokens": reply.usage.get("prompt_tokens"),
         "completion_tokens": reply.usage.get("completion_tokens"),
         "endpoint": asked.endpoint,
+        **({"trail": reply.told["trail"]} if reply.told else {}),
+        **{name: reply.told[name] for name in ("weakened", "bounded") if name in reply.told},
     }
 
 

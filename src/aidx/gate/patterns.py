@@ -25,25 +25,27 @@ async def drive(pattern: Steps[Returned], gates: Mapping[str, Gate], runner: Run
     try:
         while True:
             try:
-                effect = _next(pattern, result)
+                effect = advance(pattern, result)
             except StopIteration as stop:
                 found: Returned = stop.value
                 return found
             try:
-                result = await _perform(effect, gates, runner)
+                result = await perform(effect, gates, runner)
             except AidxError as error:
                 result = error
     finally:
         pattern.close()
 
 
-def _next(pattern: Steps[Returned], result: Result | AidxError | None) -> Effect:
+def advance(pattern: Steps[Returned], result: Result | AidxError | None) -> Effect:
+    """What *pattern* wants next, told *result* of what it wanted before (``None``: it begins)."""
     if isinstance(result, AidxError):
         return pattern.throw(result)
     return next(pattern) if result is None else pattern.send(result)
 
 
-async def _perform(effect: Effect, gates: Mapping[str, Gate], runner: Runner | None) -> Result:
+async def perform(effect: Effect, gates: Mapping[str, Gate], runner: Runner | None) -> Result:
+    """What became of *effect*; raises what goes wrong with it."""
     if isinstance(effect, Ask):
         return await _asked(effect, gates)
     if runner is None:

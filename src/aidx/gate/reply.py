@@ -14,13 +14,14 @@ DONE = b"[DONE]"
 class Reply:
     """What has arrived of an answer: its text, why it ended, and the tokens it took, where they were told.
 
-    *timing* is the engine's own account of how fast it made them.
+    *timing* is the engine's own account of how fast it made them, *told* what an endpoint of ours says of the answer.
     """
 
     text: str = ""
     finish_reason: str | None = None
     usage: dict[str, int] = field(default_factory=dict)
     timing: Timing | None = None
+    told: dict[str, Any] = field(default_factory=dict)
     complete: bool = False
     _rest: bytes = b""
 
@@ -44,6 +45,7 @@ class Reply:
         if usage := found.get("usage"):
             self.usage = {name: usage[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
         self.timing = _timing(found.get("timings")) or self.timing
+        self.told = found.get("aidx") or self.told
         if not found.get("choices"):
             return ""
         choice = found["choices"][0]

@@ -2,14 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import NamedTuple
 
-from aidx.errors import EngineError
+from aidx.errors import AidxError, EngineError
 from aidx.gate.admit import Limits
 from aidx.gate.drive import Gate, Prompt
-from aidx.gate.patterns import drive
+from aidx.gate.patterns import Runner, advance, drive, perform
 from aidx.gate.reply import Reply
-from aidx.patterns.vocabulary import Returned, Steps
+from aidx.patterns.vocabulary import Answer, Ask, Pattern, Result, Returned, Steps
 from aidx.ports import Deployment
 
 Write = Callable[[str], object]
@@ -47,6 +48,73 @@ async def _drive_all(
         return [await drive(pattern, {role: gate}) for pattern in patterns]
     finally:
         gate.detach()
+
+
+class Seat(NamedTuple):
+    """Who fills a role: how its model is started, and what it may use; those of one *process* share it.
+
+    What *leaves* is on another machine.
+    """
+
+    start: Callable[[], Deployment]
+    limits: Limits
+    process: object = None
+    leaves: bool = False
+
+
+def answer(pattern: Pattern, seats: Mapping[str, Seat], runner: Runner | None = None) -> Answer:
+    """The answer of *pattern*; the model of a role is started when that is asked first, and all are stopped then.
+
+    Raises what the pattern raises, and what goes wrong with a start.
+    """
+    house = _House(seats)
+    result: Result | AidxError | None = None
+    with asyncio.Runner() as loop:
+        try:
+            while True:
+                try:
+                    effect = advance(pattern, result)
+                except StopIteration as stop:
+                    found: Answer = stop.value
+                    return found
+                try:
+                    if isinstance(effect, Ask):
+                        house.open(effect.role)
+                    result = loop.run(perform(effect, house.gates, runner))
+                except AidxError as error:
+                    result = error
+        finally:
+            pattern.close()
+            house.close()
+
+
+class _House:
+    """Models that were started, each behind its gate."""
+
+    def __init__(self, seats: Mapping[str, Seat]) -> None:
+        self.gates: dict[str, Gate] = {}
+        self._seats = seats
+        self._running: dict[object, tuple[Deployment, Gate]] = {}
+
+    def open(self, role: str) -> None:
+        """Start the model of *role*, unless it runs, or nobody fills the role."""
+        seat = self._seats.get(role)
+        if seat is None or role in self.gates:
+            return
+        process = role if seat.process is None else seat.process
+        if process in self._running:
+            self.gates[role] = self._running[process][1].beside(seat.limits)
+            return
+        deployment = seat.start()
+        gate = self.gates[role] = Gate(seat.limits, time.monotonic)
+        self._running[process] = (deployment, gate)
+        gate.attach(deployment.chat())
+
+    def close(self) -> None:
+        """Stop them."""
+        for deployment, gate in self._running.values():
+            gate.detach()
+            deployment.stop()
 
 
 def relay(chunks: AsyncIterator[bytes], write: Write) -> Reply:

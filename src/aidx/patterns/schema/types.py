@@ -1,0 +1,62 @@
+"""Types as schemas: Pydantic's, dataclasses and msgspec's, those of Outlines, and schemas themselves.
+
+Nothing of theirs is imported: whoever hands over a type has its library.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from aidx.errors import InputError
+
+
+def schema_of(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - any type
+    """The JSON Schema of *kind*; ``InputError`` where it has none."""
+    if isinstance(kind, Mapping):
+        return dict(kind)
+    for method in ("model_json_schema", "json_schema"):  # a Pydantic model, a TypeAdapter
+        if callable(made := getattr(kind, method, None)):
+            found: dict[str, Any] = made()
+            return found
+    if type(kind).__module__.startswith("outlines"):
+        return _of_outlines(kind)
+    try:
+        return msgspec.json.schema(kind)
+    except (TypeError, RuntimeError):
+        raise InputError(f"{_name(kind)} is no type with a schema", hint=TAKEN) from None
+
+
+def value_of(kind: Any, text: str) -> Any:  # noqa: ANN401 - any type
+    """*text*, which satisfies the schema of *kind*, as a value of that type; a schema's is plain JSON.
+
+    Raises ``InputError`` where the type wants more than its schema says.
+    """
+    parse = getattr(kind, "model_validate_json", None) or getattr(kind, "validate_json", None)
+    try:
+        if callable(parse):
+            return parse(text)
+        if isinstance(kind, Mapping) or type(kind).__module__.startswith("outlines"):
+            return json.loads(text)
+        return msgspec.json.decode(text, type=kind)
+    except ValueError as error:  # of Pydantic and msgspec both
+        line = " ".join(str(error).split())
+        raise InputError(f"{_name(kind)} wants more than its schema says: {line}") from None
+
+
+def _of_outlines(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a term of Outlines'
+    if isinstance(schema := getattr(kind, "schema", None), str):  # JsonSchema
+        return dict(json.loads(schema))
+    if isinstance(pattern := getattr(kind, "pattern", None), str):  # Regex
+        return {"type": "string", "pattern": f"^(?:{pattern})$"}
+    if (items := getattr(kind, "items", None)) is not None and not callable(items):  # Choice
+        return {"enum": list(items)}
+    raise InputError(f"a {type(kind).__name__} of Outlines' is no schema", hint=TAKEN)
+
+
+def _name(kind: Any) -> str:  # noqa: ANN401 - any type
+    return str(getattr(kind, "__name__", None) or type(kind).__name__)
+
+
+TAKEN = "Give a Pydantic model, a dataclass, a msgspec type, a JsonSchema, Regex or Choice of Outlines', or a schema."

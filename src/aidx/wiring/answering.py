@@ -1,0 +1,156 @@
+"""One answer by a pattern, from models that are started for it and stopped afterwards; also from Python."""
+
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from aidx import wiring
+from aidx.errors import EngineError, InputError
+from aidx.patterns.prompt import Prompt, Turn
+from aidx.patterns.schema.types import schema_of, value_of
+from aidx.patterns.vocabulary import Answer
+
+if TYPE_CHECKING:
+    from aidx.config.merge import Settled
+    from aidx.gate.run import Seat
+    from aidx.patterns.schema.shape import Shape
+    from aidx.serve.run import Offer
+
+Tell = Callable[[str], object]
+MODEL = "aidx-tiny"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """An *answer* with its trail, and its *value*: of the type that was asked for, else the text."""
+
+    value: Any
+    answer: Answer
+
+
+def ask(  # noqa: PLR0913 - as many as the command has options
+    text: str,
+    *,
+    schema: object = None,
+    model: str | None = None,
+    pattern: str | None = None,
+    system: str | None = None,
+    max_tokens: int | None = None,
+    temperature: float = 0.0,
+    strict: bool = False,
+) -> Answered:
+    """Ask *model* (``aidx-tiny`` without one), or the roles of ``aidx.toml`` by *pattern*, and stop them again.
+
+    The answer is held to *schema*: a JSON Schema, a Pydantic model, a dataclass, a msgspec type, a type of Outlines'.
+    Raises ``InputError`` for a schema that cannot be enforced, ``CheckError`` for an answer that has not its shape or
+    is not accepted, ``BudgetError`` for what does not fit, ``EngineError`` for a model that fails.
+    """
+    turns = [Turn.of("system", system)] if system else []
+    fields = b'"temperature":%s' % str(temperature).encode()
+    prompt = Prompt((*turns, Turn.of("user", text)), fields=fields, max_tokens=max_tokens)
+    shape = None if schema is None else shaped(schema, strict=strict)
+    if pattern is None:
+        found = by_model(prompt, model or MODEL, shape)
+    else:
+        found = by_pattern(prompt, pattern, wiring.settings(), shape)
+    return Answered(found.text if schema is None else value_of(schema, found.text), found)
+
+
+def shaped(schema: object, *, strict: bool = False) -> "Shape":
+    """The shape that *schema* says; raises ``InputError`` where it says none, or one that cannot be enforced."""
+    from aidx.gate.schema import shape
+
+    document = schema if isinstance(schema, bool) else schema_of(schema)
+    return shape("answer", document, strict=strict)
+
+
+def named(reference: str) -> Any:  # noqa: ANN401 - a schema, or any type
+    """The schema in a file, or the type, that *reference* names."""
+    from aidx.adapters.schemafile import load
+
+    return load(reference)
+
+
+def by_model(prompt: Prompt, model: str, shape: "Shape | None", *, tell: Tell | None = None) -> Answer:
+    """The answer of *model*, planned and started for it."""
+    from functools import partial
+
+    from aidx.advise import plan
+    from aidx.gate.run import Seat, answer
+    from aidx.patterns import direct
+    from aidx.patterns.terms import Terms
+    from aidx.plan.need import Need
+
+    found = wiring.resolve(model)
+    with closing(wiring.prober()) as prober:
+        planned = wiring.held(plan(found.model, Need(), wiring.machine(), prober, found.variant))
+    seat = Seat(partial(wiring.start, planned, tell), wiring.limits(planned))
+    terms = Terms("editor", frozenset({"editor"}), shape=shape)
+    return answer(direct.answer(prompt, terms), {"editor": seat})
+
+
+def by_role(
+    prompt: Prompt, role: str, settled: "Settled", shape: "Shape | None", *, tell: Tell | None = None
+) -> Answer:
+    """The answer of the model in *role*; of the cascade where that stands for it."""
+    from aidx.gate.run import answer
+    from aidx.patterns import cascade, direct
+    from aidx.patterns.terms import Terms
+
+    table = next((table for name, table in settled.config.roles.items() if name == role), None)
+    if table is not None and table.pattern == cascade.PATTERN.name:
+        return by_pattern(prompt, cascade.PATTERN.name, settled, shape, tell=tell)
+    seats = _seats(settled, tell)
+    if role not in seats:
+        raise InputError(
+            f"no role {role} is configured; there is: {', '.join(seats)}",
+            hint=f"Write [roles.{role}] into aidx.toml, or name a --model.",
+        )
+    return answer(direct.answer(prompt, Terms(role, frozenset(seats), shape=shape)), seats)
+
+
+def by_pattern(
+    prompt: Prompt, pattern: str, settled: "Settled", shape: "Shape | None", *, tell: Tell | None = None
+) -> Answer:
+    """The answer by *pattern* over the configured roles; those that it asks are started, no others."""
+    from aidx.gate.run import answer
+    from aidx.patterns import cascade
+    from aidx.wiring.cascade import runner, terms
+
+    if pattern != cascade.PATTERN.name:
+        raise EngineError(
+            f"no endpoint that runs offers {pattern}",
+            hint="Start aidx serve in this folder first: it decides there which roles are asked.",
+            code="no_endpoint",
+        )
+    if not settled.config.roles:
+        cascade.PATTERN.check(terms(settled, frozenset()))
+    seats = _seats(settled, tell)
+    remote = frozenset(role for role, seat in seats.items() if seat.leaves)
+    asked = replace(terms(settled, frozenset(seats), remote), shape=shape)
+    cascade.PATTERN.check(asked)
+    return answer(cascade.answer(prompt, asked), {role: seats[role] for role in asked.allowed}, runner(settled))
+
+
+def _seats(settled: "Settled", tell: Tell | None) -> "Mapping[str, Seat]":
+    """The configured roles, planned together; none is started so far."""
+    from aidx.advise import deploy
+    from aidx.plan.need import Need
+    from aidx.plan.wish import Wish
+    from aidx.wiring.serving import offers
+
+    device = settled.config.device
+    machine = wiring.machine(Wish(device.vram, (), device.host_ram, device.driver, device.total))
+    roles = wiring.configured(settled, Need(environment=wiring.engine_environment()))
+    with closing(wiring.prober()) as prober:
+        planned = deploy(roles.members, machine, prober, roles.remotes)
+    tables = {str(role): table for role, table in settled.config.roles.items()}
+    say = tell or (lambda _: None)
+    return {offer.role: _seat(offer) for offer in offers(planned, tables, wiring.Bounds(), say, alone="editor")}
+
+
+def _seat(offer: "Offer") -> "Seat":
+    from aidx.gate.run import Seat
+
+    return Seat(offer.process.start, offer.limits, offer.process, leaves=offer.process.leaves)
