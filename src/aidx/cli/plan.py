@@ -62,8 +62,10 @@ def command(
     return 0 if plan.holds else 3
 
 
-def planned(model: str | None, need: Need, machine: Machine, model_options: dict[str, Any]) -> "Plan":
-    """The plan of *model*, or without one of the roles that are configured."""
+def planned(
+    model: str | None, need: Need, machine: Machine, model_options: dict[str, Any], *, turns: bool = False
+) -> "Plan":
+    """The plan of *model*, or without one of the roles that are configured, which may take *turns*."""
     from dataclasses import replace
 
     from aidx import wiring
@@ -80,7 +82,7 @@ def planned(model: str | None, need: Need, machine: Machine, model_options: dict
         if roles is not None:
             from aidx.advise import deploy
 
-            plan = deploy(roles.members, machine, prober, roles.remotes)
+            plan = deploy(roles.members, machine, prober, roles.remotes, turns=turns)
             return replace(plan, notes=(*plan.notes, *roles.notes))
         from aidx.advise import plan as make
         from aidx.wiring.proof import calibrated

@@ -27,6 +27,7 @@ ROLE: Final = "editor"
     type=click.Choice(["refuse", "compact"]),
     help="A conversation that is too long: refuse it [default], or leave out its oldest exchanges and say so.",
 )
+@click.option("--swap/--no-swap", default=False, help="Roles that do not hold together are loaded in turns.")
 @common
 def command(
     model: str | None,
@@ -41,6 +42,7 @@ def command(
     max_tokens: int | None,
     max_chat_history_tokens: int | None,
     overflow: Literal["refuse", "compact"] | None,
+    swap: bool,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -48,8 +50,8 @@ def command(
     """Serve MODEL as the role `editor` at http://127.0.0.1:8411/v1.
 
     Without MODEL the roles of aidx.toml are planned together and served, those that run here. A plan that does
-    not hold is not started. The first line on stdout says where the endpoint is, as soon as it answers. Ctrl-C or
-    SIGTERM ends it after at most five seconds.
+    not hold is not started; with --swap each role must hold alone. The first line on stdout says where the endpoint
+    is, as soon as it answers. Ctrl-C or SIGTERM ends it after at most five seconds.
     """
     from aidx import wiring
     from aidx.cli.plan import planned
@@ -58,7 +60,7 @@ def command(
     from aidx.serve.run import Listen, serve
     from aidx.wiring import cascade, routing
 
-    plan = planned(model, need, machine, model_options)
+    plan = planned(model, need, machine, model_options, turns=swap)
     as_contract = contract(plan)
     if as_json and not plan.holds:
         click.echo(json.dumps(as_contract))
@@ -66,7 +68,8 @@ def command(
     tell = _silent if quiet else partial(click.echo, err=True)
     typed = wiring.Bounds(max_tokens, gate, max_chat_history_tokens, overflow)
     tables = {} if model is not None else {str(role): table for role, table in settings().config.roles.items()}
-    offers = routing.staying(wiring.offers(plan, tables, typed, tell, alone=ROLE), settings(), tell)
+    offered = wiring.offers(plan, tables, typed, tell, alone=ROLE, swap=swap and model is None)
+    offers = routing.staying(offered, settings(), tell)
     patterns = [*cascade.offered(settings(), offers), *routing.auto(settings(), offers)] if model is None else []
     key = None if api_key_env is None else wiring.variable(api_key_env)
     for note in plan.notes:

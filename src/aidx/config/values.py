@@ -111,6 +111,7 @@ class ServeTable(Struct, frozen=True):
     port: Annotated[int, Meta(ge=0, le=65535)] = 8411
     api_key_env: Variable | None = None
     origins: tuple[str, ...] = ()
+    swap: bool = False
 
 
 class Config(Struct, frozen=True):

@@ -4,7 +4,7 @@ The only code that calls ``Chat.answer``.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from math import ceil
 from typing import NamedTuple, Self
@@ -139,8 +139,10 @@ class Gate:
         Raises ``RefusedError`` (too long, or the queue is full), ``InputError`` (the template refuses the
         messages, or drops the tools) and ``EngineError`` (no engine, or it died while counting).
         """
-        chat = self._model()
         came = self._clock()
+        if self.pool.wake is not None:
+            await self._awake(self.pool.wake)
+        chat = self._model()
         try:
             fitted = await self._fitted(chat, prompt)
         except EngineError as error:
@@ -159,6 +161,16 @@ class Gate:
         self.pool.running[ticket] = grant.left
         return grant
 
+    async def _awake(self, wake: Callable[[], Awaitable[None]]) -> None:
+        """Wait until the model is loaded, with no more others than may wait for cells."""
+        if self.pool.arriving >= self.limits.queue + self.limits.slots:
+            raise self._exhausted(1)
+        self.pool.arriving += 1
+        try:
+            await wake()
+        finally:
+            self.pool.arriving -= 1
+
     async def _fitted(self, chat: Chat, prompt: Prompt) -> Fitted:
         if self.pool.counting >= self.limits.queue + self.limits.slots:
             raise self._exhausted(1)
@@ -169,6 +181,7 @@ class Gate:
             return await self._fitter.fit(chat, prompt)
         finally:
             self.pool.counting -= 1
+            self.pool.quiet()
 
     async def _takes_tools(self, chat: Chat) -> bool:
         if self.pool.tools is None:
@@ -192,6 +205,7 @@ class Gate:
             future = self.pool.waiting.pop(following)
             if not future.done():
                 future.set_result(admitted)
+        self.pool.quiet()
 
     def note(self, error: EngineError) -> None:
         """Take *error* for what it says of the engine."""

@@ -1,7 +1,7 @@
 """What stands behind the gates of all roles that one process answers for."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from aidx.gate.admit import Admission, Admitted
@@ -15,6 +15,7 @@ class Pool:
     """One model with its cells and slots: roles that share the process share them, and wait in one queue.
 
     *expected* is when a model should be there, by the gate's clock; *running* tells of each request what it holds.
+    Where models take turns, *wake* waits until this one is loaded, and *quiet* is told when nobody may need it.
     """
 
     admission: Admission
@@ -27,3 +28,11 @@ class Pool:
     counting: int = 0
     waiting: dict[object, asyncio.Future[Admitted]] = field(default_factory=dict)
     running: dict[object, Callable[[], Running]] = field(default_factory=dict)
+    wake: Callable[[], Awaitable[None]] | None = None
+    arriving: int = 0
+    quiet: Callable[[], object] = bool
+
+    @property
+    def idle(self) -> bool:
+        """Whether nobody runs, waits or is counted."""
+        return not (self.running or self.waiting or self.counting)

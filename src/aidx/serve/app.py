@@ -11,6 +11,7 @@ from aidx.ports import Kind
 from aidx.serve import answer, wire
 from aidx.serve.asgi import Receive, Reply, Scope, Send, read_body
 from aidx.serve.door import PREFLIGHT, Door
+from aidx.serve.evict import only
 from aidx.serve.exchange import Exchange, Offered, line
 from aidx.serve.metrics import TYPE, Metrics, Reading
 from aidx.serve.service import Catalogue, Service
@@ -23,7 +24,7 @@ ASKED: Mapping[str, tuple[Kind, Callable[[bytes], wire.Parsed]]] = {
     "/v1/embeddings": ("embedding", wire.parse_embedding),
 }
 ONE_MODEL = "/v1/models/"
-State = Literal["loading", "ready", "silent", "draining"]
+State = Literal["loading", "ready", "silent", "draining", "asleep"]
 Route = Callable[[], answer.Answer | Awaitable[answer.Answer]]
 Log = Callable[[Mapping[str, Any]], object]
 
@@ -128,14 +129,14 @@ class App:
         states = await asyncio.gather(*map(self._readiness, self.services))
         roles = {service.role: state for service, state in zip(self.services, states, strict=True)}
         here = (roles[service.role] for service in self.services if not service.leaves)
-        state = "draining" if self.draining else next((one for one in here if one != "ready"), "ready")
+        state = "draining" if self.draining else next((one for one in here if one not in {"ready", "asleep"}), "ready")
         ready = state == "ready"
         headers = None if ready else [(b"retry-after", b"1")]
         return answer.whole({"status": state, "roles": roles}, 200 if ready else 503, headers)
 
     async def _readiness(self, service: Service) -> State:
         if not service.gate.open:
-            return "loading"
+            return "loading" if service.gate.pool.wake is None else "asleep"
         return "ready" if service.leaves or await service.gate.answers() else "silent"
 
     def _plan(self) -> answer.Answer:
@@ -146,7 +147,13 @@ class App:
             "requests": sum(now.requests for _, now in taken),
             "queued": sum(now.queued for _, now in taken),
         }
-        return answer.whole({"plan": self.plan, "reserved": reserved})
+        return answer.whole({"plan": self._loaded(), "reserved": reserved})
+
+    def _loaded(self) -> Mapping[str, Any]:
+        """The plan; where models take turns, with the entries of those that are loaded now."""
+        if all(service.gate.pool.wake is None for service in self.services):
+            return self.plan
+        return only(self.plan, {service.owner for service in self.services if service.gate.open})
 
     def _models(self) -> answer.Answer:
         return answer.whole({"object": "list", "data": self._catalogue.listed()})

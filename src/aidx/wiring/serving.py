@@ -11,21 +11,24 @@ from aidx.wiring.engines import Bounds, Filled, fill, held, variable
 if TYPE_CHECKING:
     from aidx.config.values import RoleTable
     from aidx.gate.admit import Limits
-    from aidx.serve.run import Offer, Process
+    from aidx.serve.evict import Turn
+    from aidx.serve.run import Offer
 
 Tell = Callable[[str], object]
 
 
-def offers(plan: Plan, tables: "Mapping[str, RoleTable]", typed: Bounds, tell: Tell, *, alone: str) -> "list[Offer]":
+def offers(
+    plan: Plan, tables: "Mapping[str, RoleTable]", typed: Bounds, tell: Tell, *, alone: str, swap: bool = False
+) -> "list[Offer]":
     """The roles of *plan* with the bounds of their *tables*; the plan of one MODEL is the role *alone*.
 
     What was *typed* counts for each role. They come in the order of their rank: who asks for no model in particular
-    means the first. Roles that share a process in the plan share it here. Raises ``BudgetError`` for a plan that does
-    not hold, ``InputError`` for bounds that a role's context does not hold.
+    means the first. Roles that share a process in the plan share it here; with *swap* processes take turns. Raises
+    ``BudgetError`` for a plan that does not hold, ``InputError`` for bounds that a role's context does not hold.
     """
     from aidx.plan.deployment.members import ROLES
     from aidx.plan.deployment.plan import owner, part
-    from aidx.serve.run import Offer
+    from aidx.serve.run import Offer, Process
 
     held(plan)
     processes: dict[tuple[str, str | None], Process] = {}
@@ -37,17 +40,27 @@ def offers(plan: Plan, tables: "Mapping[str, RoleTable]", typed: Bounds, tell: T
         if why := _lacking(table):
             lacking.append(f"{role} is not served: {why}")
             continue
-        filled = _filled(plan if each.role is None else part(plan, each.role), table, typed, tell, role)
+        mine = plan if each.role is None else part(plan, each.role)
+        filled = _filled(mine, table, typed, tell, role)
         of = role if each.role is None else owner(plan, each.role)
         key = (of, _url(table))
         if key not in processes:
-            processes[key] = _process(of if key[1] == _url(tables.get(of)) else role, filled)
+            name = of if key[1] == _url(tables.get(of)) else role
+            turn = _turn(mine) if swap and not filled.leaves else None
+            processes[key] = Process(name, filled.start, filled.cell_bytes, filled.own, filled.leaves, turn)
         found.append(Offer(role, filled.model, _bounded(filled, typed, table), processes[key], filled.embeds))
     if not found:
         raise InputError("; ".join(lacking), hint="Put the key into the variable, or configure a role that runs here.")
     for line in lacking:
         tell(f"aidx: {line}")
     return sorted(found, key=lambda offer: ROLES.index(offer.role))
+
+
+def _turn(plan: Plan) -> "Turn":
+    from aidx.serve.evict import Turn
+
+    accounts = plan.ledger.accounts
+    return Turn({each.name: each.planned for each in accounts}, {each.name: each.usable for each in accounts})
 
 
 def _url(table: "RoleTable | None") -> str | None:
@@ -73,12 +86,6 @@ def _filled(plan: Plan, table: "RoleTable | None", typed: Bounds, tell: Tell, ro
         if plan.roles[0].role is None or str(wrong).startswith("roles."):
             raise
         raise InputError(f"roles.{role}: {wrong}", hint=wrong.hint) from None
-
-
-def _process(of: str, filled: Filled) -> "Process":
-    from aidx.serve.run import Process
-
-    return Process(of, filled.start, filled.cell_bytes, filled.own, leaves=filled.leaves)
 
 
 def _bounded(filled: Filled, typed: Bounds, table: "RoleTable | None") -> "Limits":

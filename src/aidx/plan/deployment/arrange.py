@@ -106,19 +106,25 @@ def longest_kv(process: Process) -> Generator[Probe, Answer, int]:
     return low
 
 
-def _processes(members: Sequence[Member], machine: Machine) -> tuple[Process, ...]:
-    """One process for each group of equal members, in the order of the roles."""
-    groups: list[list[Member]] = []
+def groups(members: Sequence[Member]) -> list[tuple[Member, ...]]:
+    """The members that share a process, for each process, in the order of the roles."""
+    found: list[list[Member]] = []
     for member in members:
         with _of(member):
             member.need.checked()
-        same = next((group for group in groups if _equal(group[0], member)), None)
+        same = next((group for group in found if _equal(group[0], member)), None)
         if same is None:
-            groups.append([member])
+            found.append([member])
         else:
             same.append(member)
-    alone = sum(not group[0].on_host for group in groups) <= 1
-    return tuple(_process(tuple(group), machine, alone=alone) for group in groups)
+    return [tuple(group) for group in found]
+
+
+def _processes(members: Sequence[Member], machine: Machine) -> tuple[Process, ...]:
+    """One process for each group of equal members."""
+    shares = groups(members)
+    alone = sum(not group[0].on_host for group in shares) <= 1
+    return tuple(_process(group, machine, alone=alone) for group in shares)
 
 
 @contextmanager

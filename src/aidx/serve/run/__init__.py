@@ -16,6 +16,7 @@ from aidx.serve.door import LOOPBACK, Door
 from aidx.serve.exchange import Offered
 from aidx.serve.run.keep import Keepers, Offer, Process, Say
 from aidx.serve.run.listen import Listen, address, bound, listening
+from aidx.serve.run.turns import Turns
 from aidx.serve.service import Service
 
 __all__ = ["Listen", "Offer", "Process", "serve"]
@@ -72,11 +73,18 @@ async def _serve(
     services = _services(offers, tell)
     app = make(services)
     with _signals() as ended:
-        async with Keepers(tell, app.restarted) as keepers, listening(app, on):
+        keeping = Keepers(tell, app.restarted)
+        async with keeping as keepers, Turns(keepers, tell) as turns, listening(app, on):
+            here: list[asyncio.Future[None]] = []
             gates = {offer.process: service.gate for offer, service in zip(offers, services, strict=True)}
-            ready = {process: keepers.keep(process, gate) for process, gate in gates.items()}
-            here = [future for process, future in ready.items() if not process.leaves]
-            await _first(asyncio.gather(*here), ended)
+            for process, gate in gates.items():
+                if process.turn is not None:
+                    turns.add(process, process.turn, gate)
+                    continue
+                ready = keepers.keep(process, gate)
+                if not process.leaves:
+                    here.append(ready)
+            await _first(asyncio.gather(*here, turns.begin()), ended)
             if not ended.done():
                 gc.collect()
                 gc.freeze()  # what is alive now stays: the collector need not look at it again
@@ -151,8 +159,13 @@ def _signals() -> Iterator[asyncio.Future[int]]:
 def _invitation(offers: Sequence[Offer], plan: Mapping[str, Any], on: socket.socket) -> str:
     """One line: what is served within which budget, and how to point a client at it."""
     models = ", ".join(_words(roles) for roles in _by_process(offers))
-    planned = sum(device["planned_bytes"] for device in plan.get("devices", ()))
-    return f"aidx: {models}; {planned / (1 << 30):.2f} GiB planned; OPENAI_BASE_URL={address(on)}/v1"
+    turn = next((offer.process.turn for offer in offers if offer.process.turn is not None), None)
+    if turn is None:
+        planned = sum(device["planned_bytes"] for device in plan.get("devices", ()))
+        budget = f"{planned / (1 << 30):.2f} GiB planned"
+    else:
+        budget = f"loaded in turns within {sum(turn.room.values()) / (1 << 30):.2f} GiB"
+    return f"aidx: {models}; {budget}; OPENAI_BASE_URL={address(on)}/v1"
 
 
 def _by_process(offers: Sequence[Offer]) -> Iterator[list[Offer]]:

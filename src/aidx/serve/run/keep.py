@@ -12,6 +12,7 @@ from aidx.gate.admit import Limits
 from aidx.gate.count import Own
 from aidx.gate.drive import Gate
 from aidx.ports import Deployment
+from aidx.serve.evict import Turn
 from aidx.serve.lifecycle import Restarts
 
 Say = Callable[[str], None]
@@ -25,7 +26,8 @@ class Process:
     *role* is the one under which it stands in the ledger; others may share it.
     *own* reads what we need to count the model's tokens, ``None`` where only the engine can; it is called while
     the model loads. *cell_bytes* is what one cell of its cache takes. One that *leaves* is on another machine: it
-    may be missing when all others are there.
+    may be missing when all others are there. With a *turn* it is
+    loaded when it is asked for, and makes room for others.
     """
 
     role: str
@@ -33,6 +35,7 @@ class Process:
     cell_bytes: int = 0
     own: Callable[[], Own | None] | None = None
     leaves: bool = False
+    turn: Turn | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class Keepers:
 
     def __init__(self, tell: Say, restarted: Callable[[str], object]) -> None:
         self._tell = tell
-        self._restarted = restarted
+        self.restarted = restarted
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
@@ -74,8 +77,7 @@ class Keepers:
     async def _run(self, process: Process, gate: Gate, ready: asyncio.Future[None]) -> None:
         loop = asyncio.get_running_loop()
         restarts = Restarts()
-        if process.own is not None:
-            self._tasks.append(loop.create_task(self._know(process.role, process.own, gate)))
+        self.know(process, gate)
         took = 1.0
         while True:
             began = loop.time()
@@ -93,9 +95,14 @@ class Keepers:
                 why = await _watch(deployment, gate)
             delay = restarts.delay(loop.time())
             gate.expect(delay + took)
-            self._restarted(process.role)
+            self.restarted(process.role)
             self._tell(f"aidx: {process.role}: {why}; starting it again in {delay:.1f} s")
             await asyncio.sleep(delay)
+
+    def know(self, process: Process, gate: Gate) -> None:
+        """Read in the background what it takes to count the model's tokens here."""
+        if process.own is not None:
+            self._tasks.append(asyncio.get_running_loop().create_task(self._know(process.role, process.own, gate)))
 
     async def _know(self, role: str, read: Callable[[], Own | None], gate: Gate) -> None:
         """Read what it takes to count here; without it the engine counts, as it did until now."""
