@@ -72,7 +72,8 @@ def numbers(endpoint):
 def test_every_role_that_runs_here_is_offered_with_its_own_bounds(client):
     listed = {model.id: model for model in client.models.list()}
 
-    assert list(listed) == ["editor", "aidx-tiny", "verifier", "drafter", "embedder", "embedder.gguf"]
+    here = ["editor", "aidx-tiny", "verifier", "drafter", "embedder", "embedder.gguf"]  # patterns come after them
+    assert list(listed)[: len(here)] == here
     told = {
         name: (model.context_length, model.max_prompt_tokens, model.max_output_tokens) for name, model in listed.items()
     }

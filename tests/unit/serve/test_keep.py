@@ -1,6 +1,7 @@
 """Engines are kept running: started again when they die, fail to start or hang; one role does not wait for another."""
 
 import asyncio
+import threading
 from contextlib import suppress
 
 import pytest
@@ -74,6 +75,24 @@ def test_an_engine_that_dies_is_followed_by_another():
     assert told == ["aidx: editor: the engine ended with status 0; starting it again in 0.0 s"]
     assert restarts == ["editor"]
     assert all(one._end for one in host.started)  # none is left behind
+
+
+def test_engines_end_at_the_same_time():
+    together = threading.Barrier(3, timeout=5)  # broken, and raised, where one waits for another
+
+    class Slow(FakeDeployment):
+        def stop(self):
+            super().stop()
+            together.wait()
+
+    def start():
+        return Slow(Launch("x.gguf", "x", Settings(ctx_size=128)))
+
+    async def scenario(gates, ready):
+        await asyncio.gather(*ready)
+
+    keep(scenario, *(Process(role, start) for role in ("editor", "drafter", "verifier")))
+    assert not together.broken
 
 
 def test_an_engine_that_hangs_is_ended_and_followed_by_another():

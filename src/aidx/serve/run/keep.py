@@ -124,7 +124,7 @@ async def _watch(deployment: Deployment, gate: Gate) -> str:
         hung.cancel()
         ended.cancel()
         gate.detach()
-        deployment.stop()
+        await in_thread(deployment.stop)  # several engines end at the same time
 
 
 async def in_thread(function: Callable[[], Made]) -> Made:

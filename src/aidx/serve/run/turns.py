@@ -65,8 +65,7 @@ class Turns:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        for place in self._places:
-            await self._stop(place)
+        await asyncio.gather(*map(self._stop, self._places))
 
     def add(self, process: Process, turn: Turn, gate: Gate) -> None:
         """Let *process* take turns with the others; those added first are loaded first."""
