@@ -4,7 +4,7 @@ Apart from ``aidx.ports``, which knows nothing of them; every implementation pas
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import NamedTuple, Protocol
@@ -36,6 +36,18 @@ class Definition(NamedTuple):
     kind: str
     first: int
     last: int
+
+
+class Outline(Protocol):
+    """What knows where source code in some languages defines something."""
+
+    def version(self, path: str) -> str:
+        """What it would use for the file at *path*, '' where it knows nothing of it."""
+        ...
+
+    def definitions(self, path: str, text: str) -> Sequence[Definition] | None:
+        """What *text* defines, as far as that can be told; ``None`` where it knows nothing of *path*."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

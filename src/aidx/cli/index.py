@@ -29,6 +29,7 @@ class Done(NamedTuple):
     query: str | None
     found: "tuple[Proposal, ...]"
     cost: "TokenCost"
+    missing: tuple[str, ...]
 
 
 @click.command()
@@ -74,12 +75,13 @@ def _run(folder: str, query: str | None, limit: int, namespace: str, *, quiet: b
         retrieval.embedder(settled) as embedder,
         retrieval.stock(settled, folder, "global" if namespace == "global" else "project") as stock,
     ):
+        grammars = retrieval.grammars()
         prefix = f"{walk.root}/" if namespace == "global" else ""
         built = build(
             walk.below(prefix),
             stock.indexes[namespace],
             embedder=embedder,
-            outline=retrieval.outline(),
+            outline=grammars,
             within=lambda path: path.startswith(prefix),
             tell=(lambda _: None) if quiet else (lambda line: click.echo(f"aidx: {line}", err=True)),
         )
@@ -87,16 +89,21 @@ def _run(folder: str, query: str | None, limit: int, namespace: str, *, quiet: b
         name = None if embedder is None else embedder.name
         cost = retrieval.token_cost(settled)
         store = settled.config.index.store
-        return Done(store, stock.place, namespace, str(walk.root), name, built, walk.ignored, query, found, cost)
+        missing = tuple(sorted(grammars.missing))
+        root = str(walk.root)
+        return Done(store, stock.place, namespace, root, name, built, walk.ignored, query, found, cost, missing)
 
 
 def _lines(done: Done, *, quiet: bool) -> list[str]:
     from aidx.cli._text import safe
+    from aidx.wiring.retrieval import without
 
     built = done.built
     lines = []
     if not quiet:
         lines = [f"{safe(each.path)}: not indexed: {safe(each.reason)}" for each in built.skipped]
+        if done.missing:
+            lines.append(f"cut by lines: {without(done.missing)}")
         changes = f"{built.added} new, {built.changed} changed, {built.removed} gone, {built.unchanged} as before"
         ignored = f"; {done.ignored} path{'s' * (done.ignored > 1)} ignored" if done.ignored else ""
         lines.append(f"{built.files} files in {safe(done.place)}: {changes}{ignored}")
@@ -130,6 +137,7 @@ def _contract(done: Done) -> dict[str, object]:
         "embedder": done.embedder,
         "files": {**counts(done.built), "ignored_paths": done.ignored},
         "skipped": [{"path": each.path, "reason": each.reason} for each in done.built.skipped],
+        "missing_grammars": list(done.missing),
         "query": done.query,
         "tokens_by": done.cost.by,
         "tokens_grade": done.cost.grade,

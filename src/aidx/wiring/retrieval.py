@@ -1,6 +1,6 @@
 """What research works with: the files of a tree, stores of chunks, a model that embeds, what knows other languages."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -9,11 +9,11 @@ from aidx.errors import InputError
 from aidx.retrieval import Embedder, Index
 
 if TYPE_CHECKING:
+    from aidx.adapters.grammar import Grammars
     from aidx.adapters.walk import Walk
     from aidx.config.merge import Settled
     from aidx.config.values import IndexTable, RoleTable
     from aidx.pipeline.research.choose import Candidate
-    from aidx.pipeline.research.chunk import Outline
     from aidx.pipeline.research.rank import Proposal
 
 Namespace = Literal["project", "global"]
@@ -143,9 +143,11 @@ def _local(store: str, root: str, namespace: str, *, make: bool) -> tuple[Index 
     return QdrantIndex(EdgePoints(path)), shown
 
 
-def outline() -> "Outline | None":
-    """What knows where definitions stand in other languages than Python; ``None`` without grammars."""
-    return None
+def grammars() -> "Grammars":
+    """What knows where definitions stand in other languages than Python, as far as it is installed."""
+    from aidx.adapters.grammar import Grammars
+
+    return Grammars()
 
 
 @contextmanager
@@ -218,15 +220,23 @@ def finder(
         from aidx.pipeline.research.search import search
 
         with closing(walk(root)) as files, embedder(settled) as model, stock(settled, root) as indexes:
-            built = build(files, indexes.indexes["project"], embedder=model, outline=outline())
+            known = grammars()
+            built = build(files, indexes.indexes["project"], embedder=model, outline=known)
             for each in built.skipped:
                 tell(f"research: {each.path} is not indexed: {each.reason}")
             tell(f"research: {built.files} files indexed, {built.added + built.changed + built.removed} of them anew")
+            if known.missing:
+                tell(f"research: cut by lines: {without(known.missing)}")
             found = search(query, indexes.indexes, limit, model)
         cost = token_cost(settled)
         return tuple(_candidate(each, cost) for each in found)
 
     return find
+
+
+def without(missing: Collection[str]) -> str:
+    """What is missing where files of some languages are cut by lines, in words."""
+    return f"{', '.join(sorted(missing))} not installed (pip install 'aidx-local[code]')"
 
 
 def _candidate(found: "Proposal", cost: TokenCost) -> "Candidate":

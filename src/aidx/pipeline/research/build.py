@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from aidx.errors import InputError
 from aidx.pipeline.edit.document import read
 from aidx.pipeline.edit.refusal import EditRefusedError
-from aidx.pipeline.research.chunk import VERSION, Outline, chunks
+from aidx.pipeline.research.chunk import VERSION, chunks
 from aidx.pipeline.research.terms import chunk_terms
-from aidx.retrieval import Chunk, Embedder, Filed, Index, Piece, Skipped, SourceFile
+from aidx.retrieval import Chunk, Embedder, Filed, Index, Outline, Piece, Skipped, SourceFile
 
 BATCH = 64  # chunks that are embedded at once
 FILED = 1024  # chunks that are filed at once where nobody embeds them: what a cut-off run loses
@@ -33,9 +33,9 @@ class Built:
         return self.added + self.changed + self.unchanged
 
 
-def stamp(data: bytes, embedder: str = "") -> str:
-    """What a file's pieces are made of and how: its bytes, our rules, the model that embeds them."""
-    return f"{VERSION}:{embedder}:{hashlib.sha256(data).hexdigest()}"
+def stamp(data: bytes, embedder: str = "", grammar: str = "") -> str:
+    """What a file's pieces are made of and how: its bytes, our rules, the grammar, the model that embeds them."""
+    return f"{VERSION}:{embedder}:{grammar}:{hashlib.sha256(data).hexdigest()}"
 
 
 def build(
@@ -59,7 +59,7 @@ def build(
         if isinstance(each, Skipped):
             skipped.append(each)
             continue
-        mark = stamp(each.data, name)
+        mark = stamp(each.data, name, "" if outline is None else outline.version(each.path))
         if before.get(each.path) == mark:
             seen.add(each.path)
             built.unchanged += 1

@@ -4,14 +4,14 @@ Every line with a word on it is in exactly one chunk.
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 from aidx.errors import InputError
 from aidx.pipeline.context.symbols import symbols
 from aidx.pipeline.edit.document import split
-from aidx.retrieval import Chunk, Definition
+from aidx.retrieval import Chunk, Definition, Outline
 
 VERSION = 1  # of the rules below: files that other rules cut are cut again
 MOST_LINES = 60  # of a chunk: a longer function is several, of the same symbol
@@ -22,8 +22,6 @@ _HEADING = re.compile(r"#{1,6} +(.*?)#* *")
 _FENCE = re.compile(r" {0,3}(`{3,}|~{3,})")
 _COMMENT = re.compile(r"\s*(?:#|//|/\*|\*|--)")
 _SOMETHING = re.compile(r"\w")
-
-Outline = Callable[[str, str], Sequence[Definition] | None]
 
 
 class _Owner(NamedTuple):
@@ -60,7 +58,7 @@ def _definitions(path: str, text: str, lines: Sequence[str], outline: Outline | 
             return ()
     if path.lower().endswith(_MARKDOWN):
         return tuple(_sections(lines))
-    return (outline(path, text) if outline is not None else None) or ()
+    return (outline.definitions(path, text) if outline is not None else None) or ()
 
 
 def _kind(node: object) -> str:
@@ -91,7 +89,7 @@ def _owners(lines: Sequence[str], definitions: Sequence[Definition]) -> list[_Ow
     """
     owners = [_NOBODY] * len(lines)
     for each in sorted(definitions, key=lambda d: (d.first, -d.last)):
-        first, last = each.first, min(each.last, len(lines))
+        first, last = min(each.first, len(lines)), min(each.last, len(lines))
         around = owners[first - 1]
         if around.whole:
             continue

@@ -74,9 +74,14 @@ def test_what_is_no_python_is_cut_in_runs_of_lines():
 
 
 def test_other_languages_are_cut_where_somebody_knows_how():
-    def outline(path, text):
-        return [Definition("f", "function", 2, 3)] if path.endswith(".x") else None
+    class X:
+        def version(self, path):
+            return "x" if path.endswith(".x") else ""
 
+        def definitions(self, path, text):
+            return [Definition("f", "function", 2, 3)] if path.endswith(".x") and "two" in text else None
+
+    outline = X()
     assert told("a.x", "one\ntwo\nthree\nfour\n", outline=outline) == [
         ("", "text", 1, 1),
         ("f", "function", 2, 3),
