@@ -20,6 +20,7 @@ class ScriptedChat(FakeChat):
     """Answers with what *writes* makes of the request, as one piece; where that is ``None``, as the fake does."""
 
     writes: Script = _nothing
+    enforced: str = "json_schema"
 
     async def answer(self, body, **how):
         text = None if self.dead or self.closed else self.writes(json.loads(body))

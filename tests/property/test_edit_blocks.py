@@ -168,7 +168,12 @@ def test_sloppy_blocks_are_applied_right_and_never_wrong(table):
     for found, _ in table.values():
         total += found
     ambiguous = total.pop("ambiguous", 0)  # real code repeats itself: the block alone does not say where
-    print(counts, f"{ambiguous} ambiguous")
+    for name, each in counts.items():
+        print(f"figure: {name}: {each}")
+    share = total["right"] / sum(total.values())
+    print(
+        f"figure: {sum(total.values()) + ambiguous:,} mutated blocks: {share:.1%} of those with one place applied right"
+    )
 
     assert sum(total.values()) + ambiguous >= 2000
     assert [wrong for _, each in table.values() for wrong in each] == []
@@ -181,6 +186,7 @@ def test_a_place_that_occurs_twice_is_refused():
         doubled = text + "\n" + "\n".join(["def again():", "    if True:", *old]) + "\n"
         refused[judge(doubled, old, new, text)] += 1
 
+    print(f"figure: {sum(refused.values())} blocks whose place occurs twice: {dict(refused)}")
     assert set(refused) == {"ambiguous"}
 
 
@@ -192,5 +198,6 @@ def test_a_block_of_another_file_is_refused():
         if "\n".join(old) not in text:
             verdicts[judge(text, old, new, text)] += 1
 
+    print(f"figure: {sum(verdicts.values())} blocks of another file: {dict(verdicts)}")
     assert set(verdicts) <= {"not_found", "ambiguous", "conflict"}
     assert sum(verdicts.values()) >= 200

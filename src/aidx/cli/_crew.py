@@ -83,7 +83,15 @@ class Crew:
 
         found = self._one(role)
         filled = found.filled
-        return Seat(filled.model, filled.limits, filled.start, filled.cell_bytes, found.kv_bytes, found.max_kv)
+        return Seat(
+            model=filled.model,
+            limits=filled.limits,
+            start=filled.start,
+            cell_bytes=filled.cell_bytes,
+            kv_bytes=found.kv_bytes,
+            max_kv=found.max_kv,
+            leaves=filled.leaves,
+        )
 
     def _here(self, member: "Member", machine: "Machine") -> "_Filled":
         from contextlib import closing

@@ -55,7 +55,9 @@ def test_what_other_programs_run_is_changed_only_by_its_own_name(path):
 
 
 def test_at_least_sixty_attacks():
-    assert len({*OUTSIDE, *NEVER, *NO_NAME, *RUN}) >= 60
+    attacks = {*OUTSIDE, *NEVER, *NO_NAME, *RUN}
+    print(f"figure: {len(attacks)} paths, each refused in the tests above")
+    assert len(attacks) >= 60
 
 
 @pytest.mark.parametrize(

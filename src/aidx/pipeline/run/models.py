@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from aidx.errors import AidxError, BudgetError, EngineError, InputError
 from aidx.gate.admit import Limits
 from aidx.gate.drive import Gate, Grant
+from aidx.gate.patterns import constraint
 from aidx.gate.prompt import Prompt as Sent
 from aidx.gate.prompt import Turn
 from aidx.gate.reply import Reply
+from aidx.patterns.schema.shape import Shape
 from aidx.pipeline.context.prompt import Prompt
 from aidx.pipeline.contract import Request
 from aidx.pipeline.effects import Ask, Counted, Phase
@@ -24,7 +26,7 @@ class Seat:
     """Who fills a role: a *model*, how it is started, and what it may use.
 
     *cell_bytes* is what one token of context takes, *kv_bytes* the whole cache as planned (0: not on this machine);
-    *max_kv* bounds it.
+    *max_kv* bounds it. Requests to one that *leaves* go to another machine.
     """
 
     model: str
@@ -33,6 +35,7 @@ class Seat:
     cell_bytes: int = 0
     kv_bytes: int = 0
     max_kv: int | None = None
+    leaves: bool = False
 
     @classmethod
     def of(cls, plan: Plan, limits: Limits, start: Callable[[], Deployment], max_kv: int | None = None) -> "Seat":
@@ -83,7 +86,13 @@ class Models:
         return self._loop.run(self._asked(self._model(ask.role), ask))
 
     async def _asked(self, model: _Open, ask: Ask) -> tuple[str, Request]:
-        async with await model.gate.admit(_sent(ask.prompt, ask.schema)) as grant:
+        fields: dict[str, object] = (
+            {} if model.seat.leaves else {"temperature": 0}
+        )  # some services take no other than 1
+        if ask.schema is not None:
+            schema = json.loads(ask.schema)
+            fields |= constraint(Shape("answer", schema, schema), model.gate.enforces())
+        async with await model.gate.admit(_sent(ask.prompt, fields)) as grant:
             counted = await _counted(model, ask.prompt)
             reply = await _reply(grant)
             cells = grant.booking.admitted.cells
@@ -96,8 +105,11 @@ class Models:
         tokens = reply.usage.get("prompt_tokens", counted.tokens)
         written = reply.usage.get("completion_tokens", 0)
         seat, gate = model.seat, counted.gate
+        items = counted.items
+        if tokens != counted.tokens:
+            items = (*items, ("counted otherwise by the model", tokens - counted.tokens))
         return reply.text, Request(
-            ask.phase, ask.role, seat.model, tokens, written, gate, cells, cells * seat.cell_bytes, counted.items
+            ask.phase, ask.role, seat.model, tokens, written, gate, cells, cells * seat.cell_bytes, items
         )
 
     def forecast(self, phase: Phase, role: str, counted: Counted) -> Request:
@@ -187,21 +199,18 @@ async def _counted(model: _Open, prompt: Prompt) -> Counted:
     sizes = []
     for number in range(len(items) + 1):
         so_far = Prompt(prompt.system, items[:number])
-        sizes.append(await model.gate.counter.count(model.chat, _sent(so_far, None)))
+        sizes.append(await model.gate.counter.count(model.chat, _sent(so_far, {})))
     added = (after - before for before, after in zip([0, *sizes], sizes, strict=False))
     limits, tokens = model.seat.limits, sizes[-1]
     fits = tokens <= limits.gate and tokens + limits.output(tokens) <= limits.n_ctx_seq
     return Counted(tokens, limits.gate, tuple(zip(names, added, strict=True)), fits)
 
 
-def _sent(prompt: Prompt, schema: str | None) -> Sent:
-    """A chat completion request as the gate takes it; temperature 0, so that it can be repeated."""
+def _sent(prompt: Prompt, fields: Mapping[str, object]) -> Sent:
+    """A chat completion request as the gate takes it, with *fields* beside its messages."""
     turns = [
         Turn(message["role"], message["content"], json.dumps(message, ensure_ascii=False).encode())
         for message in prompt.messages
     ]
-    fields: dict[str, object] = {"temperature": 0, "stream": True, "stream_options": {"include_usage": True}}
-    if schema is not None:
-        held = {"name": "answer", "strict": True, "schema": json.loads(schema)}
-        fields["response_format"] = {"type": "json_schema", "json_schema": held}
-    return Sent(tuple(turns), fields=json.dumps(fields).encode()[1:-1], stream=True)
+    told = {**fields, "stream": True, "stream_options": {"include_usage": True}}
+    return Sent(tuple(turns), fields=json.dumps(told).encode()[1:-1], stream=True)

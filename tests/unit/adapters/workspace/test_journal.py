@@ -108,7 +108,7 @@ def test_every_cut_leaves_the_old_tree_or_the_new_one():
                 journal.recover(found)
                 cuts += 1
                 mixed += found.seen not in (old, new)
-    print(f"{cuts} cuts, {mixed} mixed trees")
+    print(f"figure: {cuts:,} cuts, {mixed} mixed trees")
 
     assert cuts >= 3000
     assert mixed == 0

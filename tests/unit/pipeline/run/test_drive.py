@@ -277,7 +277,7 @@ def test_an_architect_plans_and_thinking_says_go(root):
         return ARCHITECT if len(prompts) > 1 else "# Plan: x\n## Files\n- `../a.py` (edit)\n"
 
     def thinking(request):
-        assert request["response_format"]["type"] == "json_schema"
+        assert request["response_format"]["type"] == "json_schema"  # what the fake says that it enforces
         return '{"verdict": "go", "objections": []}'
 
     seats = {"editor": seat(Editor()), "architect": seat(architect), "thinking": seat(thinking)}
