@@ -31,19 +31,20 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         words = ["-q", "-p", "no:cacheprovider", f"--junitxml={report}", "-o", "junit_logging=system-out", *TESTS]
-        environment = {**os.environ, "AIDX_RACES": os.environ.get("AIDX_RACES", "1000")}
+        environment = {**os.environ, "RACES": os.environ.get("RACES", "1000")}
         command = [sys.executable, "-m", "pytest", *words]
         status = subprocess.run(command, cwd=HERE, env=environment, stdout=subprocess.DEVNULL, check=False).returncode
-        cases, wrong, said = defaultdict(int), defaultdict(int), defaultdict(list)
+        cases, wrong, skipped, said = defaultdict(int), defaultdict(int), defaultdict(int), defaultdict(list)
         for case in ET.parse(report).iter("testcase"):
             name = case.attrib["classname"].replace(".", "/") + ".py"
             cases[name] += 1
-            wrong[name] += any(case.find(kind) is not None for kind in ("failure", "error", "skipped"))
+            wrong[name] += any(case.find(kind) is not None for kind in ("failure", "error"))
+            skipped[name] += case.find("skipped") is not None
             lines = (case.findtext("system-out") or "").splitlines()
             said[name] += [line for line in lines if line.startswith("figure: ")]
-    print(f"{'':<66}{'tests':>6}{'wrong':>6}")
+    print(f"{'':<66}{'tests':>6}{'wrong':>6}{'skipped':>8}")
     for name, about in TESTS.items():
-        print(f"{about:<66}{cases[name]:>6}{wrong[name]:>6}")
+        print(f"{about:<66}{cases[name]:>6}{wrong[name]:>6}{skipped[name]:>8}")
         for line in said[name]:
             print(f"    {line.removeprefix('figure: ')}")
     return status

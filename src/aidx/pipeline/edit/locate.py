@@ -4,7 +4,7 @@ Each way of looking is a little more tolerant than the one before; the first tha
 more than one place is refused. Nothing is ever taken because it came first.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import NamedTuple
 
@@ -69,7 +69,8 @@ def _runs(lines: Sequence[str], search: Sequence[str], key: Key) -> list[int]:
     wanted = [key(line) for line in search]
     seen = [key(line) for line in lines]
     length = len(wanted)
-    return [start for start in range(len(seen) - length + 1) if seen[start : start + length] == wanted]
+    starts = range(len(seen) - length + 1)
+    return [start for start in starts if seen[start] == wanted[0] and seen[start : start + length] == wanted]
 
 
 def _only(starts: list[int], length: int) -> Window | None:
@@ -101,10 +102,20 @@ def _apart(first: Window, second: Window) -> bool:
     return second.end <= first.start or second.start >= first.end
 
 
+def _alike(lines: Iterable[str], wanted: str) -> set[str]:
+    """Those of *lines* that are similar enough to *wanted*; what can be no more than that is told cheaply first."""
+    matcher = SequenceMatcher(None, "", wanted, autojunk=False)
+    found = set()
+    for line in lines:
+        matcher.set_seq1(line)
+        if matcher.real_quick_ratio() >= SIMILAR and matcher.quick_ratio() >= SIMILAR and matcher.ratio() >= SIMILAR:
+            found.add(line)
+    return found
+
+
 def _rated(lines: list[str], wanted: list[str]) -> Iterator[tuple[float, Window]]:
     """Every window that begins, ends and goes on nearly like *wanted*, with its similarity."""
-    first = {line for line in set(lines) if similarity(line, wanted[0]) >= SIMILAR}
-    last = {line for line in set(lines) if similarity(line, wanted[-1]) >= SIMILAR}
+    first, last = _alike(set(lines), wanted[0]), _alike(set(lines), wanted[-1])
     known, text = set(wanted), "\n".join(wanted)
     enough = max(1, len(wanted) // 2)
     for spare in _SPARE:

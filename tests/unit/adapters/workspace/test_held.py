@@ -13,7 +13,7 @@ from aidx.adapters.workspace.held import HeldWorkspace
 from aidx.errors import CheckError, InputError
 from aidx.ports import RefusedPathError
 
-RACES = int(os.environ.get("AIDX_RACES", "200"))
+RACES = int(os.environ.get("RACES", "200"))
 
 
 @pytest.fixture
