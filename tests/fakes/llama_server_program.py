@@ -66,6 +66,10 @@ def main() -> None:
     if "--help" in argv:
         print("\n".join(f"{flag} N    what it does" for flag in sorted(known())))
         return
+    if "--list-devices" in argv:
+        gpu = os.environ.get("LLAMA_TEST_GPU")
+        print("Available devices:" + (f"\n  CUDA0: {gpu} (24111 MiB, 23800 MiB free)" if gpu else ""))
+        return
     if "--version" in argv:
         sys.stderr.write("version: 11549 (0123abc)\nbuilt with a compiler for a machine\n")
         return

@@ -17,7 +17,7 @@ def on_path(name: str, script: str, **environment: str) -> Iterator[Path]:
     with TemporaryDirectory(prefix="aidx-bin-") as folder:
         program = Path(folder, name)
         words = " ".join(f"{key}={value}" for key, value in environment.items())
-        program.write_text(f'#!/bin/sh\nexec env {words} "{sys.executable}" "{HERE / script}" "$@"\n')
+        program.write_text(f'#!/bin/sh\nexec /usr/bin/env {words} "{sys.executable}" "{HERE / script}" "$@"\n')
         program.chmod(0o755)
         os.environ["PATH"] = f"{folder}{os.pathsep}{before}"
         try:

@@ -16,7 +16,7 @@ from aidx.model.spec import ModelSpec
 from aidx.plan.alternatives import alternatives
 from aidx.plan.beside import NOTHING, Beside
 from aidx.plan.devices import Machine
-from aidx.plan.engines import Rules
+from aidx.plan.engines import AUTO, Rules
 from aidx.plan.engines import find as find_engine
 from aidx.plan.ledger import Desk
 from aidx.plan.need import Need
@@ -118,6 +118,7 @@ def role_plan(
         growth=(yield from _growth(desk, settings, here.need)),
         loss=model_loss(model),
         beside=desk.beside,
+        auto=here.need.engine == AUTO,
     )
 
 

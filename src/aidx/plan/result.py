@@ -25,7 +25,10 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class RolePlan:
-    """One model in one role (``role`` is ``None`` for ``aidx plan MODEL``)."""
+    """One model in one role (``role`` is ``None`` for ``aidx plan MODEL``).
+
+    With *auto* whoever starts it takes the first engine that can use the planned devices; *engine* is the planned one.
+    """
 
     role: str | None
     model: ModelSpec
@@ -35,6 +38,7 @@ class RolePlan:
     growth: Growth
     loss: Loss
     beside: Beside = NOTHING
+    auto: bool = False
 
 
 @dataclass(frozen=True, slots=True)

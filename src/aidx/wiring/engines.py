@@ -11,6 +11,8 @@ from aidx.plan.result import Plan, RolePlan
 from aidx.ports import Allocated, Deployment, Engine, Launch
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from aidx.config.values import RoleTable
     from aidx.gate.admit import Limits, Overflow
     from aidx.gate.count import Own
@@ -161,10 +163,11 @@ def start(plan: Plan, tell: Tell | None = None, *, table: "RoleTable | None" = N
     held(plan)
     role = plan.roles[0]
     launch = _launch(role)
-    if table is not None and table.url is not None:
-        return _attach(role.engine, launch, table, tell)
+    name = _chosen(role, table, tell)
+    if (table is not None and table.url is not None) or _runs_already(name):
+        return _attach(name, launch, table, tell)
     _here(role)
-    deployment = _engine(role.engine).start(launch)
+    deployment = _engine(name).start(launch)
     allocated = deployment.allocated()
     rows = compare(plan.ledger, allocated.devices, resolution=allocated.resolution)
     if beyond := overrun(plan.ledger, rows):
@@ -182,7 +185,7 @@ def launchable(plan: Plan) -> tuple[Engine, Launch]:
     role = plan.roles[0]
     launch = _launch(role)
     _here(role)
-    return _engine(role.engine), launch
+    return _engine(_chosen(role, None, None)), launch
 
 
 def attachable(plan: Plan) -> tuple[Engine, Launch]:
@@ -242,23 +245,49 @@ def variable(name: str) -> str:
     return value
 
 
-def _engine(name: str) -> Engine:
-    """The engine called *name*: a module of its own, and no list of them."""
+def _chosen(role: RolePlan, table: "RoleTable | None", tell: Tell | None) -> str:
+    """The engine's name; of ``auto`` the first that can use the planned devices, or llama-server at a ``url``."""
+    if not role.auto:
+        return role.engine
+    if table is not None and table.url is not None:
+        raise InputError(
+            f"roles.{role.role}: a url is given, and engine is auto: what runs there?",
+            hint='Add engine = "llama-server", "ollama" or "vllm" to its table.',
+        )
+    from aidx.wiring.auto import choose
+
+    found = choose(role)
+    if tell is not None and role.settings.n_gpu_layers:
+        tell(f"aidx: {role.model.name}: engine auto takes {found}")
+    return found
+
+
+def _module(name: str) -> "ModuleType | None":
+    """The module of the engine called *name*: found by its name, and no list of them."""
     from importlib import import_module
     from importlib.util import find_spec
 
     from aidx.adapters import cloud, engines
 
-    own = "embedded" if name == "auto" else name.replace("-", "_")
-    for package in (engines, cloud):
-        if find_spec(module := f"{package.__name__}.{own}"):
-            found: Engine = import_module(module).ENGINE
-            return found
-    raise EngineError(
-        f"{name} is planned, and aidx cannot start it yet",
-        hint="Start it yourself with the planned settings, or use --engine embedded.",
-        code="engine_missing",
-    )
+    paths = (f"{package.__name__}.{name.replace('-', '_')}" for package in (engines, cloud))
+    return next((import_module(path) for path in paths if find_spec(path)), None)
+
+
+def _engine(name: str) -> Engine:
+    found = _module(name)
+    if found is None:
+        raise EngineError(
+            f"{name} is planned, and aidx cannot start it yet",
+            hint="Start it yourself with the planned settings, or use --engine embedded.",
+            code="engine_missing",
+        )
+    engine: Engine = found.ENGINE
+    return engine
+
+
+def _runs_already(name: str) -> bool:
+    """Whether the engine is only attached to: aidx does not start it."""
+    return bool(getattr(_module(name), "RUNS_ALREADY", False))
 
 
 def _launch(role: RolePlan) -> Launch:
@@ -272,11 +301,11 @@ def _launch(role: RolePlan) -> Launch:
     return Launch(path, role.model.name, role.settings, loras=loras, embedding=embeds)
 
 
-def _attach(engine: str, launch: Launch, table: "RoleTable", tell: Tell | None) -> Deployment:
-    """Attach to the engine at the table's address, or to the service that has one of its own."""
-    key = None if table.api_key_env is None else variable(table.api_key_env)
-    urls = () if table.url is None else (table.url,)
-    name = table.model or launch.name
+def _attach(engine: str, launch: Launch, table: "RoleTable | None", tell: Tell | None) -> Deployment:
+    """Attach to the engine at the table's address, or where that engine is by default."""
+    key = variable(table.api_key_env) if table is not None and table.api_key_env is not None else None
+    urls = (table.url,) if table is not None and table.url is not None else ()
+    name = launch.name if table is None or table.model is None else table.model
     found = _engine(engine).start(replace(launch, name=name, urls=urls, key=key))
     if tell is not None:
         tell(f"aidx: {name}: {_read_back(found.allocated())}")

@@ -18,6 +18,7 @@ from aidx.errors import EngineError
 from aidx.ports import PATIENCE, Allocated, Deployment, Enforced, Kind, Launch, Patience
 
 NAME = "ollama"
+RUNS_ALREADY = True
 WHO = "Ollama"
 PORT = 11434
 NOT_TOLD = ("cache_type_k", "cache_type_v", "parallel", "layers on the GPU")
@@ -116,6 +117,15 @@ def where(urls: tuple[str, ...], environment: Mapping[str, str]) -> Address:
     explicit = "://" in host or host.rpartition(":")[2].isdigit()
     loopback = "127.0.0.1" if at.host in {"0.0.0.0", "::"} else at.host  # noqa: S104 - where it listens, not we
     return at._replace(host=loopback, port=at.port if explicit else PORT)
+
+
+def runs() -> bool:
+    """Whether it answers where it is expected."""
+    try:
+        asyncio.run(_look(where((), os.environ), None))
+    except EngineError:
+        return False
+    return True
 
 
 async def _attach(launch: Launch) -> AttachedDeployment:

@@ -15,6 +15,7 @@ from aidx.errors import EngineError, InputError
 from aidx.ports import Allocated, Deployment, Enforced, Kind, Launch, Patience
 
 NAME = "vllm"
+RUNS_ALREADY = True
 HOME = "http://127.0.0.1:8000"
 NOT_TOLD = ("cache_type_k", "cache_type_v", "batch_size", "parallel", "size of the KV cache")
 COUNTED = Patience(60.0, 60.0)
