@@ -111,7 +111,8 @@ def _contradictions(role: str, table: RoleTable, roles: AbstractSet[str]) -> Ite
     yield engine == "aidx" and table.url is None, 'engine = "aidx" is another node', "Give its url."
     spread = table.device == "host" and table.n_gpu_layers not in {None, 0, "auto"}
     yield spread, 'device = "host" leaves no layers for a GPU', "Leave device or n_gpu_layers out."
-    strange = table.url is not None and not _URL.fullmatch(table.url)
+    yield engine != "aidx" and len(table.urls) > 1, "has several urls", 'Only engine = "aidx" has several nodes.'
+    strange = not all(_URL.fullmatch(url) for url in table.urls)
     yield strange, "url is no address of a server", "Write http://HOST:PORT, without a name or a password in it."
 
 

@@ -61,7 +61,7 @@ def roles(settled: Settled, flags: Need) -> Roles:
 def _runs_here(table: RoleTable) -> bool:
     if table.engine not in {*planned_engines(), AIDER}:
         return False
-    return table.url is None or urlsplit(table.url).hostname in LOOPBACK
+    return all(urlsplit(url).hostname in LOOPBACK for url in table.urls)
 
 
 def _wanted(settled: Settled, role: str, table: RoleTable, model: str, flags: Need) -> Wanted:

@@ -48,7 +48,7 @@ class RoleTable(Struct, frozen=True):
 
     model: str | None = None
     engine: Engine = "auto"
-    url: str | None = None
+    url: str | Annotated[tuple[str, ...], Meta(min_length=1)] | None = None
     api_key_env: Variable | None = None
     pattern: Literal["cascade"] | None = None
     quant: str | None = None
@@ -72,6 +72,13 @@ class RoleTable(Struct, frozen=True):
     swa_full: bool | None = None
     cache_ram: Natural | None = None
     ctx_checkpoints: Natural | None = None
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """The addresses of ``url``: none, one, or those of several nodes."""
+        if self.url is None:
+            return ()
+        return (self.url,) if isinstance(self.url, str) else self.url
 
 
 class PipelineTable(Struct, frozen=True):

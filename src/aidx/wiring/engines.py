@@ -304,7 +304,7 @@ def _launch(role: RolePlan) -> Launch:
 def _attach(engine: str, launch: Launch, table: "RoleTable | None", tell: Tell | None) -> Deployment:
     """Attach to the engine at the table's address, or where that engine is by default."""
     key = variable(table.api_key_env) if table is not None and table.api_key_env is not None else None
-    urls = (table.url,) if table is not None and table.url is not None else ()
+    urls = () if table is None else table.urls
     name = launch.name if table is None or table.model is None else table.model
     found = _engine(engine).start(replace(launch, name=name, urls=urls, key=key))
     if tell is not None:

@@ -181,7 +181,7 @@ def _embedder(settled: "Settled", table: "RoleTable") -> Embedder:
 
     if table.url is not None:
         key = None if table.api_key_env is None else variable(table.api_key_env)
-        return HttpEmbedder(table.url, table.model or "", key)
+        return HttpEmbedder(table.urls[0], table.model or "", key)
     members = wiring.configured(settled, Need(environment=wiring.engine_environment())).members
     mine = [member for member in members if member.role == "embedder"]
     if not mine:

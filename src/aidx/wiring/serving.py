@@ -64,7 +64,7 @@ def _turn(plan: Plan) -> "Turn":
 
 
 def _url(table: "RoleTable | None") -> str | None:
-    return None if table is None else table.url
+    return None if table is None or not table.urls else " ".join(table.urls)
 
 
 def _lacking(table: "RoleTable | None") -> str:

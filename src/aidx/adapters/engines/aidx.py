@@ -1,0 +1,178 @@
+"""Other aidx nodes: each holds its own budget, and requests go where they fit.
+
+A node that does not answer is left out until it does again; what it was sent and had not begun to answer goes to
+another one.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing, suppress
+from typing import TYPE_CHECKING, Any
+
+from aidx.adapters.talk.address import Address, address, bearer, pool
+from aidx.adapters.talk.again import RetryBudget, Retrying
+from aidx.adapters.talk.attached import AttachedDeployment
+from aidx.adapters.talk.balance import Node, beginning, cells_of, order
+from aidx.adapters.talk.estimate import estimate
+from aidx.adapters.talk.openai import OpenAIChat
+from aidx.adapters.talk.readback import enough, told
+from aidx.errors import AidxError, BudgetError, EngineError, InputError
+from aidx.ports import PATIENCE, Allocated, Deployment, Enforced, Kind, Launch, Patience
+
+if TYPE_CHECKING:
+    from aidx.adapters.http import Pool
+
+NAME = "aidx"
+EVERY_S = 0.5  # between two looks at a node
+LOOK_S = 2.0
+NOT_TOLD = ("cache_type_k", "cache_type_v", "engine")
+
+
+class Aidx:
+    """The nodes as a port."""
+
+    def start(self, launch: Launch) -> Deployment:
+        """Look at every node; at least one must be there, and those that are must have the context."""
+        if not launch.urls:
+            raise InputError("a node has an address", hint='Add url = "http://HOST:8411", or a list of them.')
+        nodes = [address(url) for url in launch.urls]
+        there = asyncio.run(_check(nodes, launch))
+        budget = RetryBudget(saved=10.0)
+
+        def talk() -> Retrying:
+            return Retrying(BalancedChat(nodes, launch), budget)
+
+        shown = ", ".join(at.shown for at in nodes)
+        build = f"aidx at {shown} ({there} of {len(nodes)} nodes answer)"
+        allocated = Allocated({}, launch.settings.ctx_size, build, 1, 0, assumed=NOT_TOLD)
+        return AttachedDeployment(shown, allocated, talk, lambda: _check(nodes, launch))
+
+
+class BalancedChat:
+    """One chat over several nodes; belongs to one event loop, on which it looks after them while it is used."""
+
+    exact = False
+
+    def __init__(self, nodes: Sequence[Address], launch: Launch) -> None:
+        headers = bearer(launch.key)
+        self._nodes = [Node(at.shown) for at in nodes]
+        self._roots: dict[str, Pool] = {at.shown: pool(at, headers) for at in nodes}
+        self._chats = {
+            at.shown: OpenAIChat(pool(at._replace(path=f"{at.path}/v1"), headers), model=launch.name, who=at.shown)
+            for at in nodes
+        }
+        self._watch: asyncio.Task[None] | None = None
+
+    async def count(self, body: bytes, *, kind: Kind = "chat") -> int:
+        """An estimate: the node counts for itself, and refuses what does not fit."""
+        return estimate(body, kind)
+
+    def least(self, size: int) -> int:
+        """Nothing is known of its tokens."""
+        del size
+        return 0
+
+    async def takes_tools(self) -> bool:
+        """The node says so itself."""
+        return True
+
+    def enforces(self) -> Enforced:
+        """Nothing that was seen."""
+        return "none"
+
+    async def answer(
+        self, body: bytes, *, slot: int, kind: Kind = "chat", patience: Patience = PATIENCE
+    ) -> AsyncGenerator[bytes, None]:
+        """The answer of the first node that begins one."""
+        asked = json.loads(body)
+        wanted = estimate(body, kind) + int(asked.get("max_tokens") or 0)
+        await self._watched()
+        failed: AidxError = EngineError("no node answers", hint="Start one with aidx serve.", code="engine_failed")
+        for node in order(self._nodes, beginning(asked), wanted):
+            begun = False
+            node.sent += wanted
+            try:
+                chat = self._chats[node.name]
+                async with aclosing(chat.answer(body, slot=slot, kind=kind, patience=patience)) as pieces:
+                    async for piece in pieces:
+                        begun = True
+                        yield piece
+            except (EngineError, BudgetError) as error:
+                if begun or error.code in {"key_refused", "engine_silent"}:
+                    raise
+                node.up = node.up and getattr(error, "retry_after", None) is not None  # full, or gone
+                failed = error
+            else:
+                return
+            finally:
+                node.sent = max(0, node.sent - wanted)
+        raise failed
+
+    def close(self) -> None:
+        """Drop the connections."""
+        if self._watch is not None:
+            self._watch.cancel()
+        for root in self._roots.values():
+            root.close()
+        for chat in self._chats.values():
+            chat.close()
+
+    async def _watched(self) -> None:
+        """See to it that what is known of the nodes is fresh."""
+        if self._watch is None:
+            await self._look_at_all()
+            self._watch = asyncio.get_running_loop().create_task(self._keep_looking())
+
+    async def _keep_looking(self) -> None:
+        while True:
+            await asyncio.sleep(EVERY_S)
+            await self._look_at_all()
+
+    async def _look_at_all(self) -> None:
+        await asyncio.gather(*[self._look(node) for node in self._nodes])
+
+    async def _look(self, node: Node) -> None:
+        try:
+            async with asyncio.timeout(LOOK_S):
+                node.cells, node.taken = cells_of(await told(self._roots[node.name], "/plan", who=node.name))
+            node.up, node.sent = True, 0
+        except (EngineError, TimeoutError, KeyError, TypeError, ValueError):
+            node.up = False
+
+
+async def _check(nodes: Sequence[Address], launch: Launch) -> int:
+    """How many nodes answer; raises ``BudgetError`` for one with less context, ``EngineError`` where none does."""
+    found = 0
+    last: EngineError | None = None
+    for at in nodes:
+        connections = pool(at, bearer(launch.key))
+        try:
+            listed = await told(connections, "/v1/models", who=at.shown)
+            enough(launch.settings.ctx_size, _context(listed, launch.name, at), who=f"{launch.name} at {at.shown}")
+            found += 1
+        except EngineError as error:
+            if error.code in {"key_refused", "model_not_there"}:
+                raise
+            last = error
+        finally:
+            connections.close()
+    if not found:
+        raise last or EngineError("no node answers")
+    return found
+
+
+def _context(listed: Any, model: str, at: Address) -> int:  # noqa: ANN401 - JSON
+    lengths: dict[str, int] = {}
+    with suppress(KeyError, TypeError, ValueError):
+        lengths = {str(each["id"]): int(each["context_length"]) for each in listed["data"]}
+    if model not in lengths:
+        raise EngineError(
+            f"{at.shown} offers {', '.join(sorted(lengths)) or 'nothing'}, and not {model}",
+            hint="Name a role or a model of that node.",
+            code="model_not_there",
+        )
+    return lengths[model]
+
+
+ENGINE = Aidx()
