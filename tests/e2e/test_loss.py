@@ -230,3 +230,15 @@ def test_models_of_different_vocabularies_are_not_compared(tmp_path):
     other = other_words(tmp_path)
     done = aidx("loss", other, "--reference", "aidx-tiny", *SETTINGS, code=2)
     assert "different vocabularies" in done.stderr
+
+
+def test_two_files_at_the_same_tasks(made):
+    found = loss(
+        made / "Q4_0.gguf", "--reference", "aidx-tiny", "--tasks", "9", "--threads", "1", "-q", schema="task-loss"
+    )
+    again = loss("aidx-tiny", "--reference", "aidx-tiny", "--tasks", "6", "--threads", "1", "-q", schema="task-loss")
+
+    assert found["won"] - found["lost"] == round(9 * (found["accuracy"] - found["accuracy_reference"]))
+    assert found["difference_ci95"][0] <= found["difference"] <= found["difference_ci95"][1]
+    assert (again["lost"], again["won"], again["flip_rate"]) == (0, 0, 0.0)
+    assert "one is named" in aidx("loss", "aidx-tiny", "--tasks", "9", code=2).stderr

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 @click.option("-ctv", "--cache-type-v", default="f16", show_default=True, help="KV cache type of V for MODEL.")
 @click.option("-c", "--ctx-size", type=click.IntRange(16, 1 << 20), default=512, show_default=True, help="Window.")
 @click.option("--windows", type=click.IntRange(2), help="Most windows to read [default: the whole text].")
+@click.option("--tasks", type=click.IntRange(1, 1_000_000), help="Answer this many small tasks with both instead.")
+@click.option("--seed", type=int, default=1, show_default=True, help="What the tasks are made from.")
+@click.option("--resolution", type=click.FloatRange(0.01, 50), default=1.0, show_default=True, help="Points to see.")
 @click.option("--threads", type=click.IntRange(1, 512), help="Threads [default: the cores this process may use].")
 @common
 def command(
@@ -38,6 +41,9 @@ def command(
     cache_type_v: str,
     ctx_size: int,
     windows: int | None,
+    tasks: int | None,
+    seed: int,
+    resolution: float,
     threads: int | None,
     as_json: bool,
     quiet: bool,
@@ -54,7 +60,12 @@ def command(
     from aidx.wiring.models import resolve
 
     tell = _silent if quiet else _windows
-    if reference is None and save_fingerprint is None and (cache_type_k, cache_type_v) == ("f16", "f16"):
+    if (
+        reference is None
+        and save_fingerprint is None
+        and tasks is None
+        and (cache_type_k, cache_type_v) == ("f16", "f16")
+    ):
         if text_path is not None or windows is not None:
             raise InputError(
                 "--text and --windows measure, and there is nothing to compare with", hint="Add --reference."
@@ -65,6 +76,13 @@ def command(
     spec = wiring.file_of(model)
     assert spec.path is not None
     setup = wiring.Setup(spec.path, cache_type_k, cache_type_v, threads)
+    if tasks is not None:
+        from aidx.cli._tasks import Wanted, run
+        from aidx.cli._tasks import lines as task_lines
+
+        report = run(spec, setup, reference, Wanted(tasks, seed, resolution / 100), tell)
+        click.echo(json.dumps(report) if as_json else "\n".join(map(safe, task_lines(report))))
+        return 0
     text = wiring.default_text() if text_path is None else wiring.read_text(text_path)
     reading = Reading(text, ctx_size, windows)
     if save_fingerprint is not None:

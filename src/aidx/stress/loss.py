@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from aidx.budget.divergence import Scored, first_scored, windows
 from aidx.budget.fingerprint import TOP, About, Fingerprint, Row, compared, row
+from aidx.budget.paired import Pair
 from aidx.errors import InputError
 from aidx.ports import Logits
+from aidx.stress.tasks import Task
 
 Tell = Callable[[int, int], object]
 """Is handed how many of how many windows are done."""
@@ -72,3 +74,23 @@ def fingerprint(logits: Logits, reading: Reading, about: Callable[[int], About],
         rows += [row(*each) for each in logits.top(window, first_scored(reading.window), TOP)]
         tell(number, len(found))
     return Fingerprint(about(len(found)), found, tuple(rows))
+
+
+def on_tasks(logits: Logits, made: Sequence[Task], tell: Tell) -> list[Pair]:
+    """Both sides at the same tasks: each takes the likeliest option."""
+    pairs = []
+    for number, task in enumerate(made, start=1):
+        mine, theirs = (_answer(logits, task, side) for side in (0, 1))
+        pairs.append(Pair(mine == task.right, theirs == task.right, mine == theirs))
+        tell(number, len(made))
+    return pairs
+
+
+def _answer(logits: Logits, task: Task, side: int) -> int:
+    prompt, bos, _ = logits.tokenize(task.prompt)
+    before = prompt if bos is None else [bos, *prompt]
+    costs = []
+    for option in task.options:
+        following, _, _ = logits.tokenize(option)
+        costs.append(sum(logits.score([*before, *following], len(before) - 1, side)))
+    return costs.index(min(costs))

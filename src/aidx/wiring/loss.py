@@ -10,10 +10,12 @@ if TYPE_CHECKING:
     from aidx.adapters.llama.logits import EngineLogits
     from aidx.budget.divergence import Divergence, Scored
     from aidx.budget.fingerprint import Fingerprint
+    from aidx.budget.paired import Pair
     from aidx.model.spec import ModelSpec
     from aidx.stress.loss import Reading, Tell
 
 SEED = 20261128  # of the bootstrap: the same measurement gives the same interval
+TASK_TOKENS = 512  # of context: the longest task has about a hundred
 MOST_TEXT = 64 << 20
 MOST_FINGERPRINT = 1 << 30
 
@@ -115,6 +117,21 @@ def measured(setup: Setup, reference: "str | Fingerprint", reading: "Reading", t
                 hint="Take the fingerprint of the same model.",
             )
         return against_fingerprint(engine, reference, tell)
+
+
+def on_tasks(setup: Setup, reference: str, count: int, seed: int, tell: "Tell") -> "list[Pair]":
+    """The model of *setup* and the file at *reference* at *count* tasks made from *seed*."""
+    import random
+
+    from aidx.stress.loss import on_tasks as run
+    from aidx.stress.tasks import tasks
+
+    made = tasks(count, random.Random(seed).randrange)  # noqa: S311 - tasks, no secret
+    with logits(setup, reference, TASK_TOKENS) as engine:
+        _, _, same = engine.tokenize(default_text())
+        if not same:
+            raise InputError("the model and its reference have different vocabularies", hint="Name the same model.")
+        return run(engine, made, tell)
 
 
 def fingerprint(setup: Setup, model: "ModelSpec", reading: "Reading", tell: "Tell") -> "Fingerprint":
