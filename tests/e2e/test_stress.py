@@ -84,6 +84,8 @@ def test_a_ceiling_that_is_too_small_fails(state):
     assert done.returncode == 5
     assert done.stdout.startswith("DOES NOT HOLD: aidx-tiny: the ceiling of 20.0 MiB killed it")
     assert done.stderr == ""
+    steps = json.loads(aidx(state, "checklist", "aidx-tiny", *TINY[:4], "--json").stdout)["steps"]
+    assert steps[5]["status"] == "ok", "another ceiling says nothing of the plan under its own"
 
 
 def test_an_input_that_is_too_long_is_said_not_cut(state):

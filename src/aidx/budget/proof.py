@@ -166,6 +166,9 @@ def _exceeded(seen: Evidence) -> Iterator[str]:
     for peak in seen.peaks:
         if peak.measured is not None and peak.measured > peak.planned:
             yield f"{peak.device} held {peak.measured:,} B, {peak.measured - peak.planned:,} B more than planned"
+    if seen.kind != "none" and seen.measured_peak > seen.ceiling:  # mapped files can be taken back: it lived, on loan
+        more = seen.measured_peak - seen.ceiling
+        yield f"it held {amount(seen.measured_peak)}, {amount(more)} more than the ceiling of {amount(seen.ceiling)}"
     for row in seen.rows:
         if row.bytes > row.rounding:
             yield f"{row.device} {row.what} took {row.allocated:,} B, {row.bytes:,} B more than planned"

@@ -32,7 +32,7 @@ MOST_INPUT: Final = 8 << 20  # bytes: what the endpoint takes, too
 @click.option(
     "--input",
     "text",
-    type=click.Path(exists=True, dir_okay=False),
+    type=click.Path(dir_okay=False),
     help="The longest input that is expected, as a text file [default: generated code].",
 )
 @click.option("--turns", type=click.IntRange(6, 10_000), default=48, show_default=True, help="Turns of conversation.")
@@ -97,7 +97,8 @@ def command(
         from aidx.stress.run.twin import unplanned
 
         proof = replace(proof, twin=unplanned(bench, plan, proof.evidence.ceiling))
-    proving.keep_proof(proof)
+    if ceiling is None and url is None:  # any other run says nothing of the plan under its own ceiling
+        proving.keep_proof(proof)
     _show(proof, plan, html, as_json=as_json)
     return EXIT[proof.verdict]
 

@@ -76,7 +76,7 @@ def checklist(
             _select(plan, typed),
             _quantize(plan, typed),
             _reserve(plan, typed, gates),
-            _verify(plan, typed),
+            _verify(plan, typed, proven),
             Step(
                 5,
                 "Enforce structured output",
@@ -188,10 +188,11 @@ def _kept(plan: Plan, role: RolePlan, gates: Mapping[str, int]) -> str:
     return f"{size}{bound}; the longest context that holds is {role.max_ctx_size:,}"
 
 
-def _verify(plan: Plan, typed: str) -> Step:
-    return Step(
-        4, "Verify the total", "ok" if plan.holds else "failed", plan.binding, _command("plan", typed, "--explain")
-    )
+def _verify(plan: Plan, typed: str, proven: Proven | None) -> Step:
+    """By arithmetic; and by measurement where there was one."""
+    held = f"; measured on {proven.day}" if proven is not None and proven.verdict == "HOLDS" else ""
+    proof = f"{plan.binding}{held}"
+    return Step(4, "Verify the total", "ok" if plan.holds else "failed", proof, _command("plan", typed, "--explain"))
 
 
 def _stress(plan: Plan, typed: str, proven: Proven | None) -> Step:

@@ -95,10 +95,15 @@ def calibrate(plan: Plan, machine: Machine, need: Need, seen: "Evidence") -> boo
 
 
 def keep_proof(proof: "Proof") -> bool:
-    """Keep the verdict, for ``aidx checklist``; false where nothing can be written."""
+    """Keep the verdict, for ``aidx checklist``; false where nothing can be written.
+
+    One that could not be made does not take the place of one that was.
+    """
     from aidx.adapters import measured
     from aidx.plan.proven import kept
 
+    if proof.verdict == "NOT_PROVEN" and measured.proof(proof.plan_hash) is not None:
+        return False
     return measured.keep_proof(proof.plan_hash, kept(proof, today()))
 
 

@@ -64,6 +64,15 @@ def test_what_is_missing_is_not_proven(changes, said):
     assert said in reason
 
 
+def test_one_that_lived_under_less_than_it_held_lived_on_loan():
+    """The kernel may take mapped files back: a ceiling that is too small need not kill."""
+    verdict, reason = judge(evidence(ceiling=80 * MIB))
+
+    assert verdict == "DOES_NOT_HOLD"
+    assert reason == "it held 92.0 MiB, 12.0 MiB more than the ceiling of 80.0 MiB"
+    assert judge(evidence(ceiling=80 * MIB, kind="none", held=False))[0] == "NOT_PROVEN"
+
+
 def test_less_than_planned_and_growth_that_may_be_none_are_no_failure():
     assert judge(evidence(rows=(BETTER,)))[0] == "HOLDS"
     assert judge(evidence(growth=Slope(1e6, -1.0, 2e6, 24)))[0] == "HOLDS"

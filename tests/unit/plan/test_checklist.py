@@ -9,6 +9,7 @@ from aidx.plan.deployment.members import Member, Remote
 from aidx.plan.deployment.plan import deploy
 from aidx.plan.make import plan
 from aidx.plan.need import Need
+from aidx.plan.proven import Proven
 from tests.unit.plan.worlds import MIB, drive, engine, machine, model
 
 GIB = 1 << 30
@@ -92,3 +93,24 @@ def test_a_cloud_editor_is_an_editor() -> None:
     found = checklist(several(remotes=[Remote("editor", "gpt", "openai")]), "")
     assert status(found) == ["ok", "ok", "ok", "ok", "open", "open"]
     assert found.steps[0].proof == "editor: gpt through openai, 0 bytes here"
+
+
+@pytest.mark.parametrize(
+    ("verdict", "status_of_six", "words"),
+    [
+        ("HOLDS", "ok", "held on 2026-11-28: peak 1 of 2"),
+        ("DOES_NOT_HOLD", "failed", "did not hold on 2026-11-28: peak 1 of 2"),
+        ("NOT_PROVEN", "open", "not proven on 2026-11-28: peak 1 of 2"),
+    ],
+)
+def test_the_sixth_step_is_what_a_proof_of_this_plan_said(verdict, status_of_six, words) -> None:
+    plan = several(Member("editor", sized(8 * 10**9), Need(ctx_size=512)))
+    found = checklist(plan, "", proven=Proven(verdict, "peak 1 of 2", "2026-11-28", "a build"))
+    assert (found.steps[5].status, found.steps[5].proof) == (status_of_six, words)
+    assert ("measured on 2026-11-28" in found.steps[3].proof) == (verdict == "HOLDS")
+    assert found.steps[3].status == "ok"
+
+
+def test_without_a_proof_it_stays_open() -> None:
+    plan = several(Member("editor", sized(8 * 10**9), Need(ctx_size=512)))
+    assert checklist(plan, "").steps[5].proof == f"no stress proof for plan {plan.plan_hash}"
