@@ -2,13 +2,16 @@
 
 import json
 from functools import partial
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
 from aidx.cli._options import common, planning, settings
 from aidx.plan.devices import Machine
 from aidx.plan.need import Need
+
+if TYPE_CHECKING:
+    from aidx.serve.run import Offer, Pattern
 
 ROLE: Final = "editor"
 
@@ -58,7 +61,7 @@ def command(
     from aidx.plan.contract import as_json as contract
     from aidx.serve.exchange import as_json as as_line
     from aidx.serve.run import Listen, serve
-    from aidx.wiring import cascade, routing
+    from aidx.wiring import routing
 
     plan = planned(model, need, machine, model_options, turns=swap)
     as_contract = contract(plan)
@@ -70,7 +73,7 @@ def command(
     tables = {} if model is not None else {str(role): table for role, table in settings().config.roles.items()}
     offered = wiring.offers(plan, tables, typed, tell, alone=ROLE, swap=swap and model is None)
     offers = routing.staying(offered, settings(), tell)
-    patterns = [*cascade.offered(settings(), offers), *routing.auto(settings(), offers)] if model is None else []
+    patterns = [] if model is not None else _patterns(offers)
     key = None if api_key_env is None else wiring.variable(api_key_env)
     for note in plan.notes:
         tell(f"aidx: note: {note}")
@@ -78,6 +81,14 @@ def command(
     listen = Listen(host, port, key, settings().config.serve.origins)
     serve(offers, listen, as_contract, say=click.echo, tell=tell, log=log, patterns=patterns)
     return 0
+
+
+def _patterns(offers: "list[Offer]") -> "list[Pattern]":
+    """The models that several roles answer for together."""
+    from aidx.wiring import cascade, routing
+
+    made = cascade.offered(settings(), offers)
+    return [*made, *routing.auto(settings(), offers, cascade.standing(settings(), made))]
 
 
 def _silent(_: str) -> None:

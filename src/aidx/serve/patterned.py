@@ -59,7 +59,7 @@ class Patterned:
         async with client:
             found = await drive(self.pattern.answer(parsed.prompt, terms), gates, self.runner)
             exchange.tokens = (found.prompt_tokens, found.completion_tokens)
-            await _send(found, parsed, exchange, found.why or route or "named by pattern")
+            await _send(found, parsed, exchange, "; ".join(filter(None, (route, found.why))) or "named by pattern")
         if client.gone:
             exchange.code = "client_left"
 

@@ -102,6 +102,12 @@ def by_role(
     if table is not None and table.pattern == cascade.PATTERN.name:
         return by_pattern(prompt, cascade.PATTERN.name, settled, shape, tell=tell)
     seats = _seats(settled, tell)
+    if role not in seats and table is not None and settled.config.route.local_only:
+        raise InputError(
+            f"local_only, and {role} is on another machine",
+            hint="Ask a role of this machine, or let [route] local_only be false.",
+            code="local_only",
+        )
     if role not in seats:
         raise InputError(
             f"no role {role} is configured; there is: {', '.join(seats)}",
@@ -134,10 +140,11 @@ def by_pattern(
 
 
 def _seats(settled: "Settled", tell: Tell | None) -> "Mapping[str, Seat]":
-    """The configured roles, planned together; none is started so far."""
+    """The configured roles, planned together; none is started so far, and with ``local_only`` none leaves."""
     from aidx.advise import deploy
     from aidx.plan.need import Need
     from aidx.plan.wish import Wish
+    from aidx.wiring.routing import staying
     from aidx.wiring.serving import offers
 
     device = settled.config.device
@@ -147,7 +154,8 @@ def _seats(settled: "Settled", tell: Tell | None) -> "Mapping[str, Seat]":
         planned = deploy(roles.members, machine, prober, roles.remotes)
     tables = {str(role): table for role, table in settled.config.roles.items()}
     say = tell or (lambda _: None)
-    return {offer.role: _seat(offer) for offer in offers(planned, tables, wiring.Bounds(), say, alone="editor")}
+    found = staying(offers(planned, tables, wiring.Bounds(), say, alone="editor"), settled, say)
+    return {offer.role: _seat(offer) for offer in found}
 
 
 def _seat(offer: "Offer") -> "Seat":

@@ -63,6 +63,15 @@ def offered(settled: "Settled", offers: "Sequence[Offer]") -> "list[Callable[[Ma
     return [make]
 
 
+def standing(
+    settled: "Settled", made: "Sequence[Callable[[Mapping[str, Service]], Offered]]"
+) -> "dict[str, Callable[[Mapping[str, Service]], Offered]]":
+    """The roles that a cascade of *made* stands for."""
+    if not made:
+        return {}
+    return {str(role): made[0] for role, table in settled.config.roles.items() if table.pattern is not None}
+
+
 def runner(settled: "Settled", root: str = ".") -> "Runner":
     """Runs the commands of ``[checks]`` on an answer, and tries its edit blocks on the tree at *root*."""
     from aidx.adapters.checks import ProcessChecker

@@ -140,8 +140,15 @@ def staying(offers: "Sequence[Offer]", settled: "Settled", tell: Callable[[str],
     return found
 
 
-def auto(settled: "Settled", offers: "Sequence[Offer]") -> "list[Callable[[Mapping[str, Service]], Offered]]":
-    """The model ``auto``, where Editor and Architect are configured and one of them is among *offers*."""
+def auto(
+    settled: "Settled",
+    offers: "Sequence[Offer]",
+    standing: "Mapping[str, Callable[[Mapping[str, Service]], Offered]] | None" = None,
+) -> "list[Callable[[Mapping[str, Service]], Offered]]":
+    """The model ``auto``, where Editor and Architect are configured and one of them is among *offers*.
+
+    *standing* are patterns that stand for a role which has no model of its own.
+    """
     from aidx.patterns.route import NEEDS
     from aidx.serve.auto import Auto
 
@@ -149,4 +156,5 @@ def auto(settled: "Settled", offers: "Sequence[Offer]") -> "list[Callable[[Mappi
     if assumed or not asked.roles.issuperset(NEEDS) or not {offer.role for offer in offers}.intersection(NEEDS):
         return []
     judge = deciding(settled).judge(settled)
-    return [lambda roles: Auto(roles, asked, judge)]
+    others = standing or {}
+    return [lambda roles: Auto({**{role: make(roles) for role, make in others.items()}, **roles}, asked, judge)]

@@ -19,7 +19,7 @@ from aidx.serve.run.listen import Listen, address, bound, listening
 from aidx.serve.run.turns import Turns
 from aidx.serve.service import Service
 
-__all__ = ["Listen", "Offer", "Process", "serve"]
+__all__ = ["Listen", "Offer", "Pattern", "Process", "serve"]
 
 Pattern = Callable[[Mapping[str, Service]], Offered]
 """Makes something to offer of the roles that are served, by name."""
