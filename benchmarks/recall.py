@@ -7,7 +7,7 @@ without splitting identifiers and words.
 
     python benchmarks/recall.py                                   lexical
     python benchmarks/recall.py --embeddings URL --model NAME     dense and hybrid too, with any /v1/embeddings
-    python benchmarks/recall.py --store qdrant                    in another store
+    python benchmarks/recall.py --store qdrant                    in another store; pgvector needs --url
 
 Prints one JSON object; the standard library is that of the Python that runs it.
 """
@@ -31,7 +31,11 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import NamedTuple
 
+from aidx.adapters.embeddings import HttpEmbedder
+from aidx.adapters.index._qdrant_edge import EdgePoints
 from aidx.adapters.index.fts5 import Fts5Index
+from aidx.adapters.index.pgvector import PgvectorIndex
+from aidx.adapters.index.qdrant import QdrantIndex
 from aidx.pipeline.research.build import build
 from aidx.pipeline.research.chunk import chunks
 from aidx.pipeline.research.rank import Answer, fuse
@@ -40,7 +44,7 @@ from aidx.retrieval import Embedder, Index, SourceFile
 
 SEED = 7
 QUERIES = 1000
-CHUNKS = 20_000
+FUNCTIONS = 20_000
 TOP = 10
 DEEP = 50  # of each ranking that goes into the fusion
 AWAY = ("site-packages", "test", "tests", "idle_test", "lib2to3", "__pycache__")
@@ -123,6 +127,7 @@ def sentence(docstring: str) -> str:
 def score(search: Searched, queries: list[Query]) -> dict[str, float]:
     """R@10, MRR within ten, and how long a query takes."""
     ranks, took = [], []
+    cpu = time.process_time()
     for query in queries:
         begun = time.perf_counter()
         found = search(query.text)
@@ -132,6 +137,7 @@ def score(search: Searched, queries: list[Query]) -> dict[str, float]:
     return {
         "recall_at_10": round(sum(rank > 0 for rank in ranks) / len(ranks), 3),
         "mrr": round(sum(1 / rank for rank in ranks if rank) / len(ranks), 3),
+        "query_cpu_ms": round((time.process_time() - cpu) / len(queries) * 1000, 2),
         "query_p50_ms": round(median(took) * 1000, 2),
         "query_p99_ms": round(quantiles(took, n=100)[-1] * 1000, 2),
     }
@@ -171,13 +177,13 @@ def plain(sample: list[SourceFile]) -> Searched:
     return search
 
 
-def sampled(every: list[Source]) -> tuple[list[SourceFile], list[Query]]:
-    """Files with about ``CHUNKS`` functions, and queries whose sentence stands in one docstring only."""
+def sampled(every: list[Source], most: int) -> tuple[list[SourceFile], list[Query]]:
+    """Files with about *most* functions, and queries whose sentence stands in one docstring only."""
     dice = random.Random(SEED)
     dice.shuffle(every)
     files, queries, functions = [], [], 0
     for source in every:
-        if functions >= CHUNKS:
+        if functions >= most:
             break
         functions += source.functions
         files.append(source.file)
@@ -187,34 +193,44 @@ def sampled(every: list[Source]) -> tuple[list[SourceFile], list[Query]]:
     return files, dice.sample(single, min(QUERIES, len(single)))
 
 
-def opened(store: str, folder: Path) -> Index:
+def opened(store: str, folder: Path, url: str | None) -> Index:
     """An empty *store*."""
-    if store == "fts5":
-        return Fts5Index(folder / "index.sqlite")
-    raise SystemExit(f"no store {store}")
+    if store == "qdrant":
+        return QdrantIndex(EdgePoints(folder / "qdrant"))
+    if store == "pgvector":
+        return PgvectorIndex(url or "", f"recall {folder}")
+    return Fts5Index(folder / "index.sqlite")
+
+
+def measured(index: Index, embedder: Embedder | None, queries: list[Query]) -> dict[str, dict[str, float]]:
+    """Each kind of search that *index* can do."""
+    found = {"lexical": score(proposed(index, None, {"terms"}), queries)}
+    if embedder is not None:
+        found["dense"] = score(proposed(index, embedder, {"meaning"}), queries)
+        found["hybrid"] = score(proposed(index, embedder, {"terms", "meaning"}), queries)
+    return found
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--store", default="fts5")
+    parser.add_argument("--store", default="fts5", choices=["fts5", "qdrant", "pgvector"])
+    parser.add_argument("--url", help="the database of pgvector")
     parser.add_argument("--embeddings", help="an engine's address; /v1/embeddings is asked")
     parser.add_argument("--model", default="embedder")
+    parser.add_argument("--functions", type=int, default=FUNCTIONS, help="about so many functions; fewer are easier")
     options = parser.parse_args()
-    files, queries = sampled(list(sources(Path(sysconfig.get_path("stdlib")))))
-    embedder: Embedder | None = None
+    files, queries = sampled(list(sources(Path(sysconfig.get_path("stdlib")))), options.functions)
+    embedder = None if options.embeddings is None else HttpEmbedder(options.embeddings, options.model)
     with tempfile.TemporaryDirectory() as folder:
-        index = opened(options.store, Path(folder))
-        begun = time.perf_counter()
+        index = opened(options.store, Path(folder), options.url)
+        begun, cpu = time.perf_counter(), time.process_time()
         built = build(files, index, embedder=embedder)
-        seconds = time.perf_counter() - begun
+        seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
         begun = time.perf_counter()
         build(files, index, embedder=embedder)
         again = time.perf_counter() - begun
-        results = {
-            "fts5_as_it_comes": score(plain(files), queries),
-            "lexical": score(proposed(index, embedder, {"terms"}), queries),
-        }
+        results = {"fts5_as_it_comes": score(plain(files), queries), **measured(index, embedder, queries)}
         disk = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
         index.close()
     found = {
@@ -225,7 +241,9 @@ def main() -> None:
         "files": len(files),
         "chunks": built.chunks,
         "queries": len(queries),
+        "embedder": None if embedder is None else embedder.name,
         "index_s": round(seconds, 2),
+        "index_cpu_s": round(cpu, 2),
         "index_again_s": round(again, 2),
         "disk_mb": round(disk / 1e6, 1),
         "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,

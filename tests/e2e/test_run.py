@@ -212,6 +212,7 @@ def test_research_finds_what_the_task_is_about_and_says_why(root):
     assert done.returncode == 0, done.stderr
     told = r"aidx: research: rows\.py::first \(lines 4-6\), about \d+ tokens: terms, rank \d: first, rows\n"
     assert re.search(told, done.stderr), done.stderr
+    assert "rows.py::first (lines 4-6)" in done.stdout.splitlines()
 
 
 def test_a_researcher_can_only_choose_what_was_proposed(root):

@@ -230,6 +230,8 @@ def _show(run: "Finished", order: "Order", *, quiet: bool) -> None:
     from aidx.cli._text import safe
 
     outcome = run.outcome
+    if order.until == "research":
+        click.echo("\n".join(map(safe, outcome.found)))
     for phase, about, counted in outcome.contexts:
         click.echo(safe(f"{phase}: {about}: {counted.tokens} of {counted.gate} prompt tokens"))
         for item, tokens in counted.items:

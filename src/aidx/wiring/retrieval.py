@@ -222,9 +222,9 @@ def finder(
         with closing(walk(root)) as files, embedder(settled) as model, stock(settled, root) as indexes:
             known = grammars()
             built = build(files, indexes.indexes["project"], embedder=model, outline=known)
-            for each in built.skipped:
-                tell(f"research: {each.path} is not indexed: {each.reason}")
-            tell(f"research: {built.files} files indexed, {built.added + built.changed + built.removed} of them anew")
+            anew = built.added + built.changed
+            left = f"; {len(built.skipped)} not, as aidx index says" if built.skipped else ""
+            tell(f"research: {built.files} files indexed, {anew} of them anew{left}")
             if known.missing:
                 tell(f"research: cut by lines: {without(known.missing)}")
             found = search(query, indexes.indexes, limit, model)
