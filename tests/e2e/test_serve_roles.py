@@ -200,3 +200,46 @@ def test_no_engine_outlives_the_server(tmp_path):
     assert len(children) == 2
     assert running.stop() == 0
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+
+
+ELSEWHERE = """
+[device]
+vram = "0"
+
+[roles.editor]
+model = "aidx-tiny"
+ctx_size = 512
+
+[roles.architect]
+model = "drafter"
+engine = "openai"
+url = "{url}"
+ctx_size = 512
+max_tokens = 40
+
+[roles.thinking]
+model = "gone"
+engine = "openai"
+url = "http://127.0.0.1:9"
+ctx_size = 512
+"""
+
+
+def test_roles_elsewhere_are_served_and_one_that_is_not_there_holds_nobody_up(endpoint, tmp_path):
+    (tmp_path / "aidx.toml").write_text(ELSEWHERE.format(url=endpoint.url), "utf-8")
+    running = Endpoint(model=(), folder=tmp_path)
+    try:
+        until(lambda: running.call("/ready")[2]["roles"]["architect"] == "ready")
+        assert running.call("/ready")[0] == 200
+        with running.client() as client:
+            fields = {"messages": messages(), "max_tokens": 8}
+            stream = list(client.chat.completions.create(model="architect", stream=True, **fields))
+            assert stream[-1].choices[0].finish_reason in {"length", "stop"}
+            with pytest.raises(openai.InternalServerError, match="the model is not there now") as gone:
+                client.chat.completions.create(model="thinking", **fields)
+        assert gone.value.status_code == 503
+        assert int(gone.value.response.headers["retry-after"]) >= 1
+        assert 'aidx_kv_cells{role="architect"}' not in numbers(running)
+        assert running.ask(max_tokens=1)[0] == 200
+    finally:
+        assert running.stop() == 0

@@ -32,8 +32,9 @@ BATCH = 2048  # tokens of another request that the engine may read between two o
 class LoadingError(EngineError):
     """There is no model yet, or none at the moment; *retry_after* is when there should be one, in seconds."""
 
-    def __init__(self, retry_after: int = 1) -> None:
-        super().__init__("the model is being loaded", code="engine_loading", hint="Try again in a moment.")
+    def __init__(self, retry_after: int = 1, why: str = "") -> None:
+        said = f"the model is not there now: {why}" if why else "the model is being loaded"
+        super().__init__(said, code="engine_loading", hint=f"Try again in {retry_after} s.")
         self.retry_after = retry_after
 
 
@@ -129,9 +130,10 @@ class Gate:
             if not future.done():
                 future.set_exception(self._loading())
 
-    def expect(self, seconds: float) -> None:
-        """A model is expected in so many *seconds*: those who come before are told so."""
+    def expect(self, seconds: float, why: str = "") -> None:
+        """A model is expected in so many *seconds*: those who come before are told so, and *why* it is not there."""
         self.pool.expected = self._clock() + seconds
+        self.pool.why = why
 
     async def admit(self, prompt: Prompt) -> "Grant":
         """Count, reserve and wait for the turn of *prompt*; the caller closes what it gets.
@@ -250,7 +252,7 @@ class Gate:
         return self.pool.chat
 
     def _loading(self) -> LoadingError:
-        return LoadingError(max(1, ceil(self.pool.expected - self._clock())))
+        return LoadingError(max(1, ceil(self.pool.expected - self._clock())), self.pool.why)
 
     def _exhausted(self, cells: int) -> RefusedError:
         taken = self.reserved

@@ -14,7 +14,8 @@ from aidx.ports import Chat
 class Pool:
     """One model with its cells and slots: roles that share the process share them, and wait in one queue.
 
-    *expected* is when a model should be there, by the gate's clock; *running* tells of each request what it holds.
+    *expected* is when a model should be there, by the gate's clock, and *why* there is none; *running* tells of each
+    request what it holds.
     Where models take turns, *wake* waits until this one is loaded, and *quiet* is told when nobody may need it.
     """
 
@@ -25,6 +26,7 @@ class Pool:
     chat: Chat | None = None
     tools: bool | None = None
     expected: float = 0.0
+    why: str = ""
     counting: int = 0
     waiting: dict[object, asyncio.Future[Admitted]] = field(default_factory=dict)
     running: dict[object, Callable[[], Running]] = field(default_factory=dict)

@@ -179,8 +179,9 @@ class App:
         for service in self._owners:
             gate, labels = service.gate, {"role": service.role}
             now = gate.reserved
-            yield Reading("aidx_kv_cells", "gauge", "KV cells that the plan allows.", labels, gate.limits.n_ctx)
-            yield Reading("aidx_kv_cells_reserved", "gauge", "KV cells that are reserved.", labels, now.cells)
+            if not service.leaves:  # elsewhere nobody planned them
+                yield Reading("aidx_kv_cells", "gauge", "KV cells that the plan allows.", labels, gate.limits.n_ctx)
+                yield Reading("aidx_kv_cells_reserved", "gauge", "KV cells that are reserved.", labels, now.cells)
             yield Reading("aidx_requests_running", "gauge", "Requests that hold cells.", labels, now.requests)
             yield Reading("aidx_requests_queued", "gauge", "Requests that wait.", labels, now.queued)
             yield Reading("aidx_slots", "gauge", "Requests that may run at a time.", labels, gate.limits.slots)

@@ -307,10 +307,11 @@ def test_patience_grows_with_the_work(stream):
 def test_who_comes_while_the_model_loads_is_told_when_it_should_be_there():
     async def scenario(gate, chat):
         gate.detach()
-        gate.expect(7.5)
+        gate.expect(7.5, "out of memory")
         with pytest.raises(LoadingError) as loading:
             await gate.admit(prompt())
         assert loading.value.retry_after == 8
+        assert "out of memory" in str(loading.value)
 
     drive(scenario)
 

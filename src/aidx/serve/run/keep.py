@@ -94,9 +94,10 @@ class Keepers:
                     ready.set_result(None)
                 why = await _watch(deployment, gate)
             delay = restarts.delay(loop.time())
-            gate.expect(delay + took)
+            again = "asking again" if process.leaves else "starting it again"
+            gate.expect(delay + took, why)
             self.restarted(process.role)
-            self._tell(f"aidx: {process.role}: {why}; starting it again in {delay:.1f} s")
+            self._tell(f"aidx: {process.role}: {why}; {again} in {delay:.1f} s")
             await asyncio.sleep(delay)
 
     def know(self, process: Process, gate: Gate) -> None:

@@ -157,10 +157,11 @@ class Turns:
         if place.deployment is not None:
             return
         if (wait := place.not_before - self._loop.time()) > 0:
-            raise LoadingError(max(1, ceil(wait)))
+            raise LoadingError(max(1, ceil(wait)), place.gate.pool.why)
         try:
             place.deployment = await in_thread(place.process.start)
-        except EngineError:
+        except EngineError as error:
+            place.gate.pool.why = str(error)
             place.not_before = self._loop.time() + place.restarts.delay(self._loop.time())
             raise
         place.gate.attach(place.deployment.chat())
@@ -178,8 +179,8 @@ class Turns:
             ended.cancel()
         place.deployment = place.watch = None
         place.gate.detach()
-        delay = place.restarts.delay(self._loop.time())
-        place.not_before = self._loop.time() + delay
+        place.gate.pool.why = why
+        place.not_before = self._loop.time() + place.restarts.delay(self._loop.time())
         self._keepers.restarted(place.process.role)
         self._tell(f"aidx: {place.process.role}: {why}; loaded again when it is asked for")
         await in_thread(deployment.stop)
