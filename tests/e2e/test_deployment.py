@@ -212,12 +212,13 @@ def test_serving_nothing_but_a_service_without_its_key_is_said(tmp_path: Path) -
     refused(tmp_path, "serve", "--vram", "0", says="architect is not served: the variable AIDX_NOT_SET is not set")
 
 
-def test_an_engine_that_cannot_be_started_yet_is_said(tmp_path: Path) -> None:
-    done = aidx(tmp_path, "serve", "aidx-tiny", "--vram", "0", "--engine", "ollama", "--port", "0")
+def test_an_engine_that_does_not_run_is_said(tmp_path: Path) -> None:
+    words = ("serve", "aidx-tiny", "--vram", "0", "--engine", "ollama", "--port", "0")
+    done = aidx(tmp_path, *words, OLLAMA_HOST="127.0.0.1:9")  # nobody listens at the discard port
     notes, error, hint = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (4, "")
     assert notes.startswith("aidx: note: Ollama's settings: ")
-    assert error.startswith("aidx: ollama is planned, and aidx cannot start it yet")
+    assert error == "aidx: nothing answers at 127.0.0.1:9: Ollama does not run there"
     assert hint.startswith("hint: ")
 
 

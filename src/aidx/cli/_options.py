@@ -94,9 +94,9 @@ _SETTINGS = (
     click.option(
         "--engine",
         type=click.Choice(engines.names()),
-        default="embedded",
+        default="auto",
         show_default=True,
-        help="Engine to plan for, with its own settings as defaults.",
+        help="Engine to plan for, with its own settings as defaults; auto: the first that can use the devices.",
     ),
     click.option("--fast", is_flag=True, help="Closed forms only: the engine is not asked."),
     click.option(

@@ -254,6 +254,7 @@ def _chosen(role: RolePlan, table: "RoleTable | None", tell: Tell | None) -> str
             f"roles.{role.role}: a url is given, and engine is auto: what runs there?",
             hint='Add engine = "llama-server", "ollama" or "vllm" to its table.',
         )
+    _here(role)
     from aidx.wiring.auto import choose
 
     found = choose(role)
