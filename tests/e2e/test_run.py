@@ -193,6 +193,17 @@ def test_max_kv_is_a_bound(root):
     assert (root / "rows.py").read_text() == SOURCE
 
 
+def test_an_architect_that_is_a_cascade_is_refused_in_words(root):
+    with (root / "aidx.toml").open("a") as file:
+        file.write('[roles.architect]\npattern = "cascade"\n[roles.drafter]\nmodel = "aidx-tiny"\n')
+        file.write('[roles.verifier]\nmodel = "aidx-tiny"\n')
+
+    done = aidx(root, "change rows.py")
+
+    assert done.returncode == 2
+    assert "roles.architect is the pattern cascade" in done.stderr
+
+
 def test_a_configured_editor_is_started_as_planned(root):
     with (root / "aidx.toml").open("a") as file:
         file.write('[roles.editor]\nmodel = "aidx-tiny"\nengine = "embedded"\nctx_size = 512\nedit_format = "lines"\n')

@@ -5,6 +5,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from aidx import wiring
+from aidx.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -68,6 +69,9 @@ class Crew:
             configured = wiring.configured(self.settled, Need(environment=wiring.engine_environment()))
             found = {member.role: partial(self._here, member, self.machine) for member in configured.members}
             found |= {remote.role: partial(self._elsewhere, remote.role) for remote in configured.remotes}
+        for role, table in self.settled.config.roles.items():
+            if table.pattern is not None:
+                found[role] = partial(_patterned, role, table.pattern)
         if "editor" not in found:
             tiny = Member("editor", wiring.resolve(EDITOR).model, Need(), max_kv=self.settled.config.pipeline.max_kv)
             found["editor"] = lambda: self._here(tiny, wiring.machine(Wish(vram=(0,))))
@@ -114,6 +118,13 @@ class Crew:
 
     def _table(self, role: str) -> "RoleTable | None":
         return self.settled.config.roles.get(role)  # type: ignore[call-overload,no-any-return]
+
+
+def _patterned(role: str, pattern: str) -> "_Filled":
+    raise InputError(
+        f"roles.{role} is the pattern {pattern}, and a run asks one model a role so far",
+        hint=f"Give [roles.{role}] a model, or bring a plan of your own with --plan.",
+    )
 
 
 @dataclass(frozen=True, slots=True)

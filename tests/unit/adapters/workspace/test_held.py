@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -93,13 +94,15 @@ def test_a_link_that_is_put_in_the_way_between_read_and_write_is_met(root, work,
 
     def swap():
         while not stop.is_set():
-            with suppress(OSError):  # the writer makes folders too
-                (root / "a").rename(root / "b")
+            aside = root / f"b{len(swaps)}"
+            with suppress(OSError):
+                (root / "a").rename(aside)
                 (root / "a").symlink_to(tmp_path / "out")
                 swaps.append(1)
             with suppress(OSError):
                 (root / "a").unlink()
-                (root / "b").rename(root / "a")
+                aside.rename(root / "a")
+            shutil.rmtree(aside, ignore_errors=True)  # where the writer has made the folder anew meanwhile
 
     thread = threading.Thread(target=swap)
     thread.start()
