@@ -1,6 +1,9 @@
 """Where routers lie: the shipped one in the package, a trained one in ``.aidx`` of the project."""
 
+import json
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import aidx
@@ -11,6 +14,7 @@ from aidx.patterns.router.stored import LARGEST, dumps, loads
 
 FOLDER, NAME = ".aidx", "router.json"
 TRAINED = f"{FOLDER}/{NAME}"
+FEEDBACK = "feedback.jsonl"
 SHIPPED = "shipped with aidx"
 MOST_BYTES = 256 << 20  # of labelled prompts
 
@@ -65,3 +69,17 @@ def contents(path: str, most: int = MOST_BYTES) -> bytes:
     if len(data) > most:
         raise InputError(f"{path} is larger than {most:,} bytes", hint="Give a part of it.")
     return data
+
+
+def note(prompt: str, label: str) -> None:
+    """Add a labelled prompt to the project's feedback, as one line; a file that cannot be written is no error.
+
+    A request was answered already: it must not fail because of what is written down about it. Only the user may read
+    the file.
+    """
+    line = json.dumps({"prompt": prompt, "label": label, "source": "cascade"}, ensure_ascii=False) + "\n"
+    with suppress(OSError, InputError, UnicodeEncodeError):
+        path = own_folder() / FEEDBACK
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        with os.fdopen(handle, "ab") as file:
+            file.write(line.encode())

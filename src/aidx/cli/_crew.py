@@ -78,7 +78,10 @@ class Crew:
         return found
 
     def _one(self, role: str) -> "_Filled":
+        from aidx.wiring import routing
+
         if role not in self._filled:
+            routing.confine(self.settled, role)
             self._filled[role] = self._makers[role]()
         return self._filled[role]
 

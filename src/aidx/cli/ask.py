@@ -111,6 +111,8 @@ def command(
         click.echo(json.dumps(_refused(refused)))
         return refused.exit_code
     click.echo(json.dumps(_answered(asked)) if as_json else "")
+    if pattern == "auto" and not quiet:
+        click.echo(f"aidx: {asked.reply.told.get('route') or asked.model}", err=True)
     if asked.reply.finish_reason == "length" and not quiet:
         click.echo(f"aidx: the answer was cut after {asked.reply.usage.get('completion_tokens')} tokens", err=True)
     return 0
@@ -144,7 +146,7 @@ def _ask(request: dict[str, object], who: Who, url: str, key: str | None, write:
         return _streamed(name, parsed.prompt, write)
     found = _by(who, parsed)
     write(found.text)
-    return Asked(name if found.role == "editor" and who.role is None else found.role, _reply(found), None)
+    return Asked(name if who.role is None and who.pattern is None else found.role, _reply(found), None)
 
 
 def _streamed(name: str, prompt: "Prompt", write: Write) -> Asked:
@@ -203,7 +205,7 @@ def _answered(asked: Asked) -> dict[str, object]:
         "completion_tokens": reply.usage.get("completion_tokens"),
         "endpoint": asked.endpoint,
         **({"trail": reply.told["trail"]} if reply.told else {}),
-        **{name: reply.told[name] for name in ("weakened", "bounded") if name in reply.told},
+        **{name: reply.told[name] for name in ("route", "weakened", "bounded") if name in reply.told},
     }
 
 

@@ -93,6 +93,8 @@ class RouteTable(Struct, frozen=True):
     local_only: bool = False
     threshold: Share | None = None
     files: Natural = 4
+    private: tuple[str, ...] = ()
+    feedback: bool = False
 
 
 class CascadeTable(Struct, frozen=True):

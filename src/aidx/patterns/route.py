@@ -4,20 +4,19 @@ A request that names its model never comes here. Size against the gate and tools
 that cannot take the request refuses it before anything is generated, and the other one is asked, where it may be.
 """
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
 
 from aidx.errors import AidxError, EngineError
 from aidx.patterns import direct
 from aidx.patterns.prompt import Prompt
-from aidx.patterns.route_rules import ARCHITECT, EDITOR, FILES, Fired, Private, rule, secret, task
+from aidx.patterns.route_private import Private, secret
+from aidx.patterns.route_rules import ARCHITECT, EDITOR, FILES, Fired, rule, task
 from aidx.patterns.router import gatekeeper
 from aidx.patterns.router.model import Calibration, Gatekept, Router
 from aidx.patterns.terms import Served, Terms
 from aidx.patterns.vocabulary import Answer, Outcome, Pattern, Step, Steps
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 NAME: Final = "auto"
 NEEDS: Final = (EDITOR, ARCHITECT)
@@ -30,13 +29,15 @@ class Judge:
     """Who judges how hard a request is, after the rules.
 
     *router* always can; a gatekeeper is asked first where that role is configured, and *gatekeeper* is what makes
-    its verdicts probabilities. *files* and *private* are bounds of the rules.
+    its verdicts probabilities. *files* and *private* are bounds of the rules. *patterns* answer for roles that have no
+    model of their own.
     """
 
     router: Router
     gatekeeper: Gatekept | None = None
     files: int = FILES
     private: Private = secret
+    patterns: Mapping[str, Served] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def answer(prompt: Prompt, terms: Terms, judge: Judge) -> Pattern:
     """
     choice = yield from choose(prompt, terms, judge)
     try:
-        found = yield from direct.answer(prompt, replace(terms, role=choice.role))
+        found = yield from _by(choice.role, prompt, terms, judge)
     except AidxError as error:
         other = choice.turn_to(error)
         if other is None:
@@ -135,14 +136,21 @@ def answer(prompt: Prompt, terms: Terms, judge: Judge) -> Pattern:
         gave_up = Step(choice.role, "answer", outcome, (error.code,))
         why = f"{other}: {choice.role} {outcome} ({error.code}); {choice.why}"
         try:
-            found = yield from direct.answer(prompt, replace(terms, role=other))
+            found = yield from _by(other, prompt, terms, judge)
         except AidxError as second:
             raise milder(error, second) from None
         return _told(found, why, (*choice.trail, gave_up))
     return _told(found, choice.why, choice.trail)
 
 
+def _by(role: str, prompt: Prompt, terms: Terms, judge: Judge) -> Pattern:
+    """The answer of *role*, or of the pattern that stands for it."""
+    pattern = judge.patterns.get(role, direct.PATTERN)
+    return (yield from pattern.answer(prompt, replace(terms, role=role)))
+
+
 def _told(found: Answer, why: str, before: tuple[Step, ...]) -> Answer:
+    why = f"{why}; {found.why}" if found.why else why
     return replace(found, why=why, trail=(*before, *found.trail))
 
 

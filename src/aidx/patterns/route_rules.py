@@ -1,12 +1,11 @@
 """The hard rules of Hybrid Routing: what decides before anybody judges how hard a request is."""
 
-import re
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from aidx.errors import InputError
 from aidx.patterns.prompt import Prompt
+from aidx.patterns.route_private import Private, secret
 from aidx.patterns.router.features import files_named
 from aidx.patterns.terms import Terms
 
@@ -14,18 +13,6 @@ EDITOR: Final = "editor"
 ARCHITECT: Final = "architect"
 FILES = 4  # named in a request: from so many on it is planned
 BARE = 3  # words of a message without a task of its own, such as "yes, do it"
-
-Private = Callable[[str], str | None]
-"""The name of the private thing in a text; ``None`` where there is none."""
-
-# What no prompt should carry to another machine, whatever the settings; each is matched in linear time.
-_SECRETS = {
-    "a private key": re.compile(r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY-----"),
-    "an API key": re.compile(
-        r"\b(?:sk-|sk_|gsk_|hf_|gh[opsu]_|github_pat_|glpat-|xox[abps]-|npm_|AIza|AKIA|nvapi-)[A-Za-z0-9_-]{16}"
-    ),
-    "a password in an address": re.compile(r"\b[a-z][a-z0-9+]{1,15}://[^\s/:@]{1,64}:[^\s/:@]{1,64}@"),
-}
 
 
 class Fired(NamedTuple):
@@ -48,11 +35,6 @@ class Ruling:
     def says(self) -> str:
         """The words of the rule that decided."""
         return self.fired[-1].says
-
-
-def secret(text: str) -> str | None:
-    """The name of the first secret in *text*."""
-    return next((name for name, pattern in _SECRETS.items() if pattern.search(text)), None)
 
 
 def rule(prompt: Prompt, terms: Terms, *, files: int = FILES, private: Private = secret) -> Ruling:
@@ -86,7 +68,8 @@ def _confined(prompt: Prompt, terms: Terms, private: Private) -> Fired:
     """Whether the request must stay here; *role* is then the Editor, for the moment."""
     if terms.local_only:
         return Fired("local_only", EDITOR, "local_only")
-    for text in (*(turn.raw.decode("utf-8", "replace") for turn in prompt.turns), *prompt.texts):
+    whole = [turn.raw.decode("utf-8", "replace") for turn in prompt.turns]  # what was called with tools, too
+    for text in (*(turn.text for turn in prompt.turns), *whole, *prompt.texts):
         if found := private(text):
             return Fired("private", EDITOR, f"private: {found}")
     return Fired("private", None, "nothing private")

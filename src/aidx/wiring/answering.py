@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from aidx import wiring
-from aidx.errors import EngineError, InputError
+from aidx.errors import InputError
 from aidx.patterns.prompt import Prompt, Turn
 from aidx.patterns.schema.types import schema_of, value_of
 from aidx.patterns.vocabulary import Answer
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from aidx.config.merge import Settled
     from aidx.gate.run import Seat
     from aidx.patterns.schema.shape import Shape
+    from aidx.patterns.terms import Served, Terms
     from aidx.serve.run import Offer
 
 Tell = Callable[[str], object]
@@ -97,17 +98,13 @@ def by_role(
     from aidx.gate.run import answer
     from aidx.patterns import cascade, direct
     from aidx.patterns.terms import Terms
+    from aidx.wiring import routing
 
     table = next((table for name, table in settled.config.roles.items() if name == role), None)
     if table is not None and table.pattern == cascade.PATTERN.name:
         return by_pattern(prompt, cascade.PATTERN.name, settled, shape, tell=tell)
+    routing.confine(settled, role)
     seats = _seats(settled, tell)
-    if role not in seats and table is not None and settled.config.route.local_only:
-        raise InputError(
-            f"local_only, and {role} is on another machine",
-            hint="Ask a role of this machine, or let [route] local_only be false.",
-            code="local_only",
-        )
     if role not in seats:
         raise InputError(
             f"no role {role} is configured; there is: {', '.join(seats)}",
@@ -121,22 +118,29 @@ def by_pattern(
 ) -> Answer:
     """The answer by *pattern* over the configured roles; those that it asks are started, no others."""
     from aidx.gate.run import answer
-    from aidx.patterns import cascade
-    from aidx.wiring.cascade import runner, terms
+    from aidx.wiring.cascade import runner
 
-    if pattern != cascade.PATTERN.name:
-        raise EngineError(
-            f"no endpoint that runs offers {pattern}",
-            hint="Start aidx serve in this folder first: it decides there which roles are asked.",
-            code="no_endpoint",
-        )
-    if not settled.config.roles:
-        cascade.PATTERN.check(terms(settled, frozenset()))
+    chosen, terms = _chosen(pattern, settled)
     seats = _seats(settled, tell)
-    remote = frozenset(role for role, seat in seats.items() if seat.leaves)
-    asked = replace(terms(settled, frozenset(seats), remote), shape=shape)
+    asked = {role: seats[role] for role in terms.allowed if role in seats}
+    return answer(chosen.answer(prompt, replace(terms, shape=shape)), asked, runner(settled))
+
+
+def _chosen(pattern: str, settled: "Settled") -> "tuple[Served, Terms]":
+    """The pattern of that name with its terms; raises ``InputError`` where its roles are not configured."""
+    from aidx.patterns import cascade, route
+    from aidx.wiring import routing
+    from aidx.wiring.cascade import terms
+    from aidx.wiring.feedback import learning
+
+    if pattern == route.NAME:
+        chosen, asked = routing.pattern(settled)
+        chosen.check(replace(asked, local_only=False))  # an Architect elsewhere is not asked, and need not be
+        return chosen, asked
+    configured, assumed = routing.terms(settled)
+    asked = terms(settled, frozenset() if assumed else configured.roles, configured.remote)
     cascade.PATTERN.check(asked)
-    return answer(cascade.answer(prompt, asked), {role: seats[role] for role in asked.allowed}, runner(settled))
+    return learning(cascade.PATTERN, settled), asked
 
 
 def _seats(settled: "Settled", tell: Tell | None) -> "Mapping[str, Seat]":

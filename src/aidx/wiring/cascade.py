@@ -46,6 +46,7 @@ def offered(settled: "Settled", offers: "Sequence[Offer]") -> "list[Callable[[Ma
     """The model ``cascade``, where its roles are among *offers*; nothing where they are not."""
     from aidx.patterns.cascade import PATTERN
     from aidx.serve.patterned import Patterned
+    from aidx.wiring.feedback import learning
 
     roles = frozenset(offer.role for offer in offers if not offer.embeds)
     asked = terms(settled, roles, frozenset(offer.role for offer in offers if offer.process.leaves))
@@ -58,7 +59,7 @@ def offered(settled: "Settled", offers: "Sequence[Offer]") -> "list[Callable[[Ma
         gates = {role: service.gate for role, service in services.items() if not service.embeds}
         needed = [services[role].bounds for role in PATTERN.needs]
         bounds = {name: min(each[name] for each in needed) for name in needed[0]}
-        return Patterned(PATTERN, asked, gates, bounds, run, stands_for=stands_for)
+        return Patterned(learning(PATTERN, settled), asked, gates, bounds, run, stands_for=stands_for)
 
     return [make]
 

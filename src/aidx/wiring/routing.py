@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from aidx.patterns.route import Judge
     from aidx.patterns.router.labelled import Labelled
     from aidx.patterns.router.model import Router
-    from aidx.patterns.terms import Terms
+    from aidx.patterns.terms import Served, Terms
     from aidx.serve.exchange import Offered
     from aidx.serve.run import Offer
     from aidx.serve.service import Service
@@ -32,10 +32,12 @@ class Deciding:
     def judge(self, settled: "Settled") -> "Judge":
         """It with the bounds of ``[route]``."""
         from aidx.patterns.route import Judge
+        from aidx.patterns.route_private import private
 
         known, table = self.router.gatekeeper, settled.config.roles.get("gatekeeper")
         same = known is not None and table is not None and known.model == table.model
-        return Judge(self.router, known if same else None, settled.config.route.files)
+        route = settled.config.route
+        return Judge(self.router, known if same else None, route.files, private(route.private))
 
 
 def terms(settled: "Settled") -> "tuple[Terms, bool]":
@@ -138,6 +140,32 @@ def staying(offers: "Sequence[Offer]", settled: "Settled", tell: Callable[[str],
     if not found:
         raise InputError("local_only, and every role is on another machine", hint="Configure a role that runs here.")
     return found
+
+
+def pattern(settled: "Settled") -> "tuple[Served, Terms]":
+    """The pattern ``auto``, for requests that no endpoint answers, and its terms; cascades stand for their roles."""
+    from aidx.patterns import cascade
+    from aidx.patterns.route import served
+    from aidx.wiring.cascade import terms as of_cascade
+    from aidx.wiring.feedback import learning
+
+    asked, assumed = terms(settled)
+    asked = replace(asked, roles=frozenset()) if assumed else asked
+    stand = [str(role) for role, table in settled.config.roles.items() if table.pattern == cascade.PATTERN.name]
+    judge = replace(deciding(settled).judge(settled), patterns=dict.fromkeys(stand, learning(cascade.PATTERN, settled)))
+    return served(judge), of_cascade(settled, asked.roles, asked.remote)
+
+
+def confine(settled: "Settled", role: str) -> None:
+    """Raise ``InputError`` where *role* is on another machine, and ``local_only`` keeps requests on this one."""
+    asked, _ = terms(settled)
+    if asked.local_only and role in asked.remote:
+        where = settled.origin("route", "local_only").where
+        raise InputError(
+            f"local_only, and {role} is on another machine ({where})",
+            hint=f"Give [roles.{role}] a model of this machine, or take local_only back.",
+            code="local_only",
+        )
 
 
 def auto(

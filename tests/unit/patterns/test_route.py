@@ -5,11 +5,12 @@ from aidx.errors import EngineError, InputError
 from aidx.gate.admit import RefusedError
 from aidx.patterns.prompt import Prompt, Turn
 from aidx.patterns.route import Judge, answer, choose, milder, served
-from aidx.patterns.route_rules import FILES, rule, secret, task
+from aidx.patterns.route_private import private, secret
+from aidx.patterns.route_rules import FILES, rule, task
 from aidx.patterns.router import gatekeeper
 from aidx.patterns.router.model import Calibration, Gatekept, Measured
-from aidx.patterns.terms import Terms
-from aidx.patterns.vocabulary import Said
+from aidx.patterns.terms import Served, Terms
+from aidx.patterns.vocabulary import Answer, Said
 from tests.fakes.patterns import feed
 
 JUDGE = Judge(shipped())
@@ -124,6 +125,23 @@ def test_a_secret_is_not_shown_to_a_gatekeeper_elsewhere():
     assert "gatekeeper" not in asked
 
 
+def test_expressions_of_one_s_own_keep_a_request_here_and_are_told_by_number():
+    found = private(["(?i)project moonshine", r"\bKd-\d{6}\b"])
+    assert found("about Project Moonshine") == "expression 1"
+    assert found("客户 Kd-123456 的订单") == "expression 2"
+    assert found("sk-abcdefghijklmnop1234") == "an API key"
+    assert found("nothing") is None
+    assert private([]) is secret
+    hostile = private(["(a|aa)+$"])
+    assert hostile("a" * 50_000 + "b") is None
+
+
+@pytest.mark.parametrize("expression", ["(", r"(?=x)", r"(a)\1"])
+def test_what_is_no_linear_expression_is_refused(expression):
+    with pytest.raises(InputError, match=r"route\.private: entry 2 is no regular expression"):
+        private(["fine", expression])
+
+
 def test_naming_many_files_is_a_plan():
     names = " ".join(f"a{n}.py" for n in range(FILES))
     assert rule(prompt(f"Change {names}"), TERMS).role == "architect"
@@ -197,6 +215,19 @@ def test_its_calibration_and_threshold_are_those_it_was_trained_to():
         choose(prompt(EASY), GUARDED, Judge(JUDGE.router, kept)), [Said("1", first={"0": -5.0, "1": -0.01})]
     )
     assert found.why == "architect: gatekeeper 0.376 >= 0.1"
+
+
+def test_a_pattern_may_stand_for_the_architect():
+    def planned(_, terms):
+        assert terms.role == "architect"
+        return Answer(Said("a plan"), "verifier", (), why="accepted")
+        yield
+
+    judge = Judge(JUDGE.router, patterns={"architect": Served("cascade", (), planned)})
+    found, asked = routed(HARD, [], judge=judge)
+    assert (found.text, found.role, asked) == ("a plan", "verifier", [])
+    assert found.why.startswith("architect: classifier")
+    assert found.why.endswith("; accepted")
 
 
 def test_it_is_offered_where_both_roles_are():
