@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
 from aidx.budget import compute, kv, state, weights
 from aidx.budget.bound import Bound, is_replayed
@@ -15,6 +16,9 @@ from aidx.budget.placement import HOST, Placement, place
 from aidx.budget.settings import Settings
 from aidx.errors import InputError
 from aidx.model.spec import Layer, ModelSpec
+
+if TYPE_CHECKING:
+    from aidx.budget.cuts import Peaks
 
 _FILE_TYPE = "general.file_type"
 MOST_SEQUENCES = 256  # LLAMA_MAX_SEQ
@@ -72,6 +76,7 @@ class Allocator:
         self._counted: dict[tuple[Placement, str], Mapping[Layer, int]] = {}
         self._away: dict[Placement, Away] = {}
         self._split: dict[tuple[Settings, Placement, str], tuple[Entry, Entry]] = {}
+        self._cuts: dict[tuple[Settings, Placement], Peaks] = {}
         self._checked: set[tuple[str, str, bool]] = set()
         self.whole: dict[tuple[Settings, str], tuple[Entry, Entry]] = {}
         if kin is not None and kin.gpus == gpus and _same_network(kin.model, model):
@@ -151,16 +156,21 @@ class Allocator:
             if key not in self.whole:
                 self.whole[key] = self._computed(settings, placement, device, NOTHING_AWAY)
             return self.whole[key]
-        if placement.pinned and placement not in self._away and is_replayed(self.model.architecture, split=True):
-            self._away[placement] = compute.away_from_gpu(self.model, self.geometry, placement)
+        if placement.pinned and placement not in self._away:
+            self._away[placement] = compute.away_from_gpu(self.model, placement)
         there = (sizes, placement, device)
         if there not in self._split:
             self._split[there] = self._computed(settings, placement, device, self._away.get(placement, NOTHING_AWAY))
         return self._split[there]
 
     def _computed(self, settings: Settings, placement: Placement, device: str, away: Away) -> tuple[Entry, Entry]:
-        if is_replayed(self.model.architecture, split=not _is_whole(placement)):
-            buffer = compute.compute_buffer(self.geometry, self.layers, settings, placement, device=device, away=away)
+        if away != NOTHING_AWAY and self._is_replayed(settings, placement, away):
+            key = (settings, placement)
+            if key not in self._cuts:
+                self._cuts = {key: compute.cut(self.geometry, settings, away)}  # asked once for each side
+            buffer = compute.cut_buffer(self._cuts[key], self.layers, settings, placement, device)
+        elif away == NOTHING_AWAY and self._is_replayed(settings, placement, away):
+            buffer = compute.compute_buffer(self.geometry, self.layers, settings, placement, device=device)
         else:
             self._bound = self._bound or Bound(self.model)
             buffer = self._bound(settings, placement, device)
@@ -169,6 +179,11 @@ class Allocator:
             Entry("compute", buffer.bytes, buffer.why, "modelled"),
             Entry("scratch", copies, "f16 copies of K and V of the widest layer, for flash attention", "modelled"),
         )
+
+    def _is_replayed(self, settings: Settings, placement: Placement, away: Away) -> bool:
+        if not is_replayed(self.model.architecture, split=not _is_whole(placement)):
+            return False
+        return away == NOTHING_AWAY or compute.is_cut(self.geometry, settings, placement, away)
 
 
 def check_settings(settings: Settings) -> None:

@@ -18,15 +18,19 @@ Id = int  # a tensor's number in its graph
 class Node:
     """A tensor of *size* bytes computed from *inputs*; *reuse* are those whose memory it may take over.
 
-    An input of the graph has no *inputs* and is *leaf*: it stands before everything else, or, when it is
-    *late*, from its first use on.
+    An input of the graph has no *inputs* and is *leaf*: it stands before everything else. One on
+    the *host* is computed there, or lies there; what is *stored* has memory of its own already, a *weight* or a part of
+    a cache. A *view* is a part of its input, *size* bytes where it is copied.
     """
 
     size: int
     inputs: tuple[Id, ...] = ()
     reuse: tuple[Id, ...] = ()
     leaf: bool = False
-    late: bool = False
+    host: bool = False
+    stored: bool = False
+    weight: bool = False
+    view: bool = False
 
 
 class Graph:
@@ -37,13 +41,21 @@ class Graph:
     def __init__(self) -> None:
         self.nodes: list[Node] = []
 
-    def input(self, size: int, *, late: bool = False) -> Id:
-        """A tensor that is filled from outside, before all others or as *late* as it is used."""
-        return self._add(Node(size, leaf=True, late=late))
+    def input(self, size: int) -> Id:
+        """A tensor that is filled from outside, before all others."""
+        return self._add(Node(size, leaf=True, host=True))
 
-    def add(self, size: int, *inputs: Id) -> Id:
-        """A tensor of *size* bytes in memory of its own."""
-        return self._add(Node(size, inputs))
+    def add(self, size: int, *inputs: Id, host: bool = False) -> Id:
+        """A tensor of *size* bytes in memory of its own, computed on the *host* or where everything else is."""
+        return self._add(Node(size, inputs, host=host))
+
+    def view(self, size: int, source: Id) -> Id:
+        """A part of *source*, without memory of its own; *size* bytes from its first to its last."""
+        return self._add(Node(size, (source,), host=self.nodes[source].host, view=True))
+
+    def stored(self, size: int, *, weight: bool) -> Id:
+        """A *weight*, or a part of a cache, that lies on the host."""
+        return self._add(Node(size, leaf=True, host=True, stored=True, weight=weight))
 
     def within(self, target: Id, *others: Id) -> Id:
         """A tensor as large as *target* that takes over its memory where nobody else needs it."""
@@ -110,13 +122,10 @@ def peak(nodes: Sequence[Node], alignment: int) -> int:
         for source in node.inputs:
             uses[source] += 1
     arena = Arena(alignment)
-    offsets = [arena.take(node.size) if node.leaf and not node.late else -1 for node in nodes]
+    offsets = [arena.take(node.size) if node.leaf else -1 for node in nodes]
     for number, node in enumerate(nodes):
-        for source in node.inputs:
-            if nodes[source].late and offsets[source] < 0:
-                offsets[source] = arena.take(nodes[source].size)
         if not node.leaf and node.size:
-            offsets[number] = _place(node, nodes, uses, offsets, arena)
+            offsets[number] = place(node, nodes, uses, offsets, arena)
         for source in node.inputs:
             uses[source] -= 1
             if not uses[source] and offsets[source] >= 0:
@@ -125,7 +134,8 @@ def peak(nodes: Sequence[Node], alignment: int) -> int:
     return arena.peak
 
 
-def _place(node: Node, nodes: Sequence[Node], uses: list[int], offsets: list[int], arena: Arena) -> int:
+def place(node: Node, nodes: Sequence[Node], uses: list[int], offsets: list[int], arena: Arena) -> int:
+    """Where *node* goes: into the memory of a parent that it may take over, or into memory of its own."""
     for parent in node.reuse:
         if uses[parent] == 1 and offsets[parent] >= 0 and nodes[parent].size >= node.size:
             offset, offsets[parent] = offsets[parent], -1

@@ -4,7 +4,7 @@ Shapes are the most general source: they say what a block is made of whatever it
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from aidx.errors import InputError
@@ -14,6 +14,7 @@ from aidx.model.tensor import Tensor
 
 Shape = tuple[int, ...]
 _MOST_EXPERTS = 1024  # LLAMA_MAX_EXPERTS
+_FACTORS = ("rope_freqs.", "rope_factors_")
 _ENOUGH = 3  # blocks of each kind after which more of them no longer move the peak of the graph
 _PLAIN_EVERY: Mapping[str, int] = {"smollm3": 4}  # every so many blocks one has no rotary positions
 
@@ -22,7 +23,8 @@ _PLAIN_EVERY: Mapping[str, int] = {"smollm3": 4}  # every so many blocks one has
 class Block:
     """One block of the trunk: the shapes of its tensors without ``blk.N.`` and its query heads.
 
-    *keeps* is what it writes, *reads* the cache that its attention looks at, which may be an earlier block's;
+    *keeps* is what it writes, *reads* the cache that its attention looks at, which may be an earlier block's: that of
+    number *source*;
     *rotary* says whether its queries and keys are turned by their positions.
     """
 
@@ -31,6 +33,7 @@ class Block:
     heads: int
     keeps: Layer
     reads: Layer
+    source: int
     rotary: bool
 
     def has(self, name: str) -> bool:
@@ -64,7 +67,8 @@ class Geometry:
     *blocks*: as many as it takes to see each kind often enough, in order. *windowed*: some block has a sliding
     window; *used*: experts a token; *normalized*: their weights are made to sum up to one;
     *positions* a token: four with multimodal rotary embeddings; *extra*: width of the embeddings that blocks
-    have of their own, all blocks together (Gemma 4 E models).
+    have of their own, all blocks together (Gemma 4 E models); *factors*: bytes of what rotations are scaled by.
+    *every* is all blocks.
     """
 
     architecture: str
@@ -76,6 +80,8 @@ class Geometry:
     normalized: bool
     positions: int
     extra: int
+    factors: int = 0
+    every: tuple[Block, ...] = ()
 
 
 def geometry(model: ModelSpec) -> Geometry:
@@ -83,11 +89,14 @@ def geometry(model: ModelSpec) -> Geometry:
     metadata = model.header.metadata
     layers = (model.layers or ())[: trunk_count(metadata)]
     normalized = find_int(metadata, "expert_weights_norm")
+    every = _blocks(model, layers)
     return Geometry(
         architecture=model.architecture,
         embedding=model.embedding_length,
         vocab=model.vocab_size,
-        blocks=_telling(_blocks(model, layers)),
+        blocks=telling(every),
+        every=every,
+        factors=max((tensor.bytes for tensor in model.tensors if tensor.name.startswith(_FACTORS)), default=0),
         windowed=any(layer.window is not None for layer in layers),
         used=_used(metadata),
         normalized=bool(normalized) if model.architecture == "deepseek2" else True,
@@ -107,11 +116,14 @@ def _used(metadata: Metadata) -> int:
     return used
 
 
-def _telling(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
-    """*blocks* without whole periods in the middle: what is left begins, alternates and ends as all of them do."""
+def telling(blocks: tuple[Block, ...], marks: Sequence[object] = ()) -> tuple[Block, ...]:
+    """*blocks* without whole periods in the middle: what is left begins, alternates and ends as all of them do.
+
+    *marks*, one a block, tell apart what their shapes do not.
+    """
     kinds = [
-        hash((tuple(block.shapes.items()), block.heads, block.keeps, block.reads, block.rotary))
-        for block in blocks[:-1]
+        hash((tuple(block.shapes.items()), block.heads, block.keeps, block.reads, block.rotary, mark))
+        for block, mark in zip(blocks[:-1], marks or (None,) * len(blocks), strict=False)
     ]
     start = _introduced(kinds)
     for period in range(1, start + 1):
@@ -144,7 +156,8 @@ def _blocks(model: ModelSpec, layers: tuple[Layer, ...]) -> tuple[Block, ...]:
             shapes=shapes[number],
             heads=heads[number],
             keeps=layer,
-            reads=_reads(number, layers, shapes),
+            reads=layers[_source(number, layers, shapes)],
+            source=_source(number, layers, shapes),
             rotary=every is None or (number + 1) % every != 0,
         )
         for number, layer in enumerate(layers)
@@ -157,11 +170,10 @@ def _file(tensor: Tensor, shapes: list[dict[str, Shape]]) -> None:
         shapes[number][tensor.name.split(".", 2)[2]] = tensor.shape
 
 
-def _reads(number: int, layers: tuple[Layer, ...], shapes: list[dict[str, Shape]]) -> Layer:
+def _source(number: int, layers: tuple[Layer, ...], shapes: list[dict[str, Shape]]) -> int:
     """A block with queries and no cache reads the last one before it with keys as long as its queries."""
-    own = layers[number]
     length = shapes[number].get("attn_q_norm.weight", ())
-    if own.kv_heads or "attn_q.weight" not in shapes[number] or not length:
-        return own
-    earlier = (layer for layer in layers[number::-1] if layer.kv_heads and layer.key_dim == length[0])
-    return next(earlier, own)
+    if layers[number].kv_heads or "attn_q.weight" not in shapes[number] or not length:
+        return number
+    earlier = (n for n in range(number, -1, -1) if layers[n].kv_heads and layers[n].key_dim == length[0])
+    return next(earlier, number)

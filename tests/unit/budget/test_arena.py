@@ -57,16 +57,6 @@ def test_inputs_stand_first_even_when_they_are_used_last():
     assert peak(graph.nodes, 1) == 150
 
 
-def test_late_inputs_stand_from_their_first_use_on():
-    graph = Graph()
-    given = graph.input(50, late=True)
-    first = graph.add(100)
-    second = graph.add(10, first)
-    graph.add(20, second, given)
-
-    assert peak(graph.nodes, 1) == 110  # in the hole that the first one left
-
-
 def test_sizes_are_aligned():
     graph = Graph()
     graph.add(1)

@@ -59,22 +59,31 @@ def _stored(scene: Scene, block: Block, cache: Cache, x: Id) -> tuple[Id, Id]:
 def _fused(scene: Scene, block: Block, cache: Cache, x: Id) -> Id:
     """Q, K and V as views of one product; V is copied where it is stored transposed."""
     together = scene.product(block, "attn_qkv.weight", x)
-    query = scene.graph.within(scene.add(block.heads * block.reads.key_dim, together, scene.positions))
+    query = scene.graph.within(scene.add(block.heads * block.reads.key_dim, together, *scene.turning(block)))
     query = _rotated(scene, query, cache.key_rotation)
-    key = _rotated(scene, scene.add(_key_width(block), together, scene.positions), cache.key_rotation)
+    key = _rotated(scene, scene.add(_key_width(block), together, *scene.turning(block)), cache.key_rotation)
     value = together
+    if block.number in scene.away.blocks:  # a part of each row is sent to the host, from the first to the last
+        value = scene.graph.view(_strided(scene, together, _value_width(block)), together)
     if cache.value_rotation is not None:
-        value = _rotated(scene, together, cache.value_rotation, width=_value_width(block))
+        value = _rotated(scene, value, cache.value_rotation, width=_value_width(block))
     scene.store(block, key, cache.keys)
     if not scene.settings.flash_attn:
-        value = scene.add(_value_width(block), together)
+        copied = F32 * _value_width(block) * scene.tokens
+        value = scene.graph.add(copied, value, host=block.number in scene.away.blocks)
     scene.store(block, value, cache.values)
     return query
 
 
 def _projection(scene: Scene, block: Block, name: str, x: Id) -> Id:
     out = scene.product(block, f"{name}.weight", x)
-    return scene.graph.within(out) if block.has(f"{name}.bias") else out
+    return scene.graph.within(out, *scene.weight(block, f"{name}.bias")) if block.has(f"{name}.bias") else out
+
+
+def _strided(scene: Scene, whole: Id, width: int) -> int:
+    """Bytes from the first to the last of a part of *width* f32 in each row of *whole*."""
+    rows = scene.tokens
+    return (rows - 1) * (scene.graph.nodes[whole].size // rows) + F32 * width
 
 
 def _turned(scene: Scene, block: Block, cache: Cache, raw: Id) -> Id:
@@ -93,9 +102,9 @@ def _positioned(scene: Scene, block: Block, norm: str, raw: Id, width: int) -> I
     if not block.rotary:
         return raw
     if not block.has(norm):
-        return scene.add(width, raw, scene.positions)
-    normed = scene.graph.within(scene.add(width, raw))
-    return scene.graph.within(normed, scene.positions)
+        return scene.add(width, raw, *scene.turning(block))
+    normed = scene.graph.within(scene.add(width, raw), *scene.weight(block, norm))
+    return scene.graph.within(normed, *scene.turning(block))
 
 
 def _rotated(scene: Scene, source: Id, rotation: Id | None, *, width: int | None = None) -> Id:
@@ -111,9 +120,9 @@ def _attend(scene: Scene, block: Block, cache: Cache, query: Id) -> Id:
     if scene.settings.flash_attn:
         attended = _flash(scene, block, cache, query, block.reads.value_dim)
         return _rotated(scene, attended, cache.value_rotation, width=out)
-    keys, values = _fetched(scene, block, cache, block.reads.value_dim)
+    keys, values = _fetched(scene, block, block.reads.value_dim)
     weights = _weights(scene, block, cache, query, keys)
-    return scene.add(out, scene.add(out, weights, *values))
+    return scene.add(out, scene.add(out, *values, weights))
 
 
 def _flash(scene: Scene, block: Block, cache: Cache, query: Id, value: int) -> Id:
@@ -124,24 +133,23 @@ def _flash(scene: Scene, block: Block, cache: Cache, query: Id, value: int) -> I
         for kind, width in ((scene.settings.cache_type_k, block.reads.key_dim), (scene.settings.cache_type_v, value))
         if kind == "f32"
     ]
-    keys, values = _fetched(scene, block, cache, value)
-    return scene.graph.add(out + _copies(scene, block, out), query, *converted, *keys, *values, *_mask(cache))
+    keys, values = _fetched(scene, block, value)
+    sinks = scene.weight(block, "attn_sinks.weight")
+    size = out + _copies(scene, block, out, value)
+    return scene.graph.add(size, query, *converted, *keys, *values, *_mask(cache), *sinks)
 
 
-def _fetched(scene: Scene, block: Block, cache: Cache, value: int) -> tuple[tuple[Id, ...], tuple[Id, ...]]:
-    """Copies of K and V, *value* elements a head, where the cache is on the host; nothing where it is not.
-
-    Without flash attention the mask is sent between the two. A borrowed cache belongs to an early block, which
-    is on the host first.
-    """
-    borrowed = not block.keeps.kv_heads and bool(scene.away.blocks)
-    if block.number not in scene.away.blocks and not borrowed:
+def _fetched(scene: Scene, block: Block, value: int) -> tuple[tuple[Id, ...], tuple[Id, ...]]:
+    """K and V, *value* elements a head, where the cache is on the host; nothing where it is not."""
+    if block.source not in scene.away.blocks:
         return (), ()
     rows = block.reads.kv_heads * kv.cells(block.reads, scene.settings) * scene.settings.n_stream
-    key = scene.graph.add(row_bytes(TYPES[scene.settings.cache_type_k], block.reads.key_dim) * rows)
-    before = () if scene.settings.flash_attn else _mask(cache)
-    size = row_bytes(TYPES[scene.settings.cache_type_v], value) * rows
-    return (key,), (scene.graph.add(size, *before),)
+    key = CUDA.allocated(TYPES[scene.settings.cache_type_k], block.reads.key_dim, rows)
+    size = CUDA.allocated(TYPES[scene.settings.cache_type_v], value, rows)
+    if not block.reads.value_dim:  # V is a part of each row of K, from the first to the last
+        kind = TYPES[scene.settings.cache_type_k]
+        size = row_bytes(kind, block.reads.key_dim) * (rows - 1) + row_bytes(kind, value)
+    return (scene.graph.stored(key, weight=False),), (scene.graph.stored(size, weight=False),)
 
 
 def _as_f16(scene: Scene, block: Block, width: int) -> int:
@@ -153,15 +161,20 @@ def _as_f16(scene: Scene, block: Block, width: int) -> int:
 def _weights(scene: Scene, block: Block, cache: Cache, query: Id, keys: tuple[Id, ...]) -> Id:
     """One weight a head, a token and a cell that it may see."""
     seen = kv.cells(block.reads, scene.settings)
-    return scene.graph.within(scene.add(block.heads * seen, query, *keys), *_mask(cache))
+    weights = scene.add(block.heads * seen, *keys, query)
+    return scene.graph.within(weights, *_mask(cache), *scene.weight(block, "attn_sinks.weight"))
 
 
-def _copies(scene: Scene, block: Block, out: int) -> int:
-    """Bytes beyond the *out* bytes of its result that flash attention allocates: f16 copies of K and of V."""
-    end = out
+def _copies(scene: Scene, block: Block, out: int, value: int) -> int:
+    """Bytes beyond the *out* bytes of its result that flash attention allocates: f16 copies of K and of V.
+
+    V that is a part of K is not copied again, unless each of them was fetched by itself.
+    """
+    end, settings = out, scene.settings
+    apart = bool(block.reads.value_dim) or block.source in scene.away.blocks
     for kind, width in (
-        (scene.settings.cache_type_k, block.reads.key_dim),
-        (scene.settings.cache_type_v, block.reads.value_dim),
+        (settings.cache_type_k, block.reads.key_dim),
+        (settings.cache_type_v if block.reads.value_dim else settings.cache_type_k, value if apart else 0),
     ):
         if scene.copies and kv.is_copied(kind):
             end = pad(end, CUDA.alignment) + _as_f16(scene, block, width)
@@ -175,8 +188,8 @@ def _latent(scene: Scene, block: Block, x: Id) -> Id:
     rope = block.reads.key_dim - latent
     query = _latent_query(scene, block, x, latent, rope)
     both = scene.product(block, "attn_kv_a_mqa.weight", x)
-    compressed = scene.graph.within(scene.add(latent, both))
-    position = scene.add(rope, both, scene.positions)
+    compressed = scene.graph.within(scene.add(latent, both), *scene.weight(block, "attn_kv_a_norm.weight"))
+    position = scene.add(rope, both, *scene.turning(block))
     scene.store(block, scene.add(latent + rope, compressed, position), cache.keys)
     attended = _attend_latent(scene, block, cache, query, latent)
     wide = block.heads * block.rows("attn_v_b.weight")
@@ -186,12 +199,13 @@ def _latent(scene: Scene, block: Block, x: Id) -> Id:
 
 def _latent_query(scene: Scene, block: Block, x: Id, latent: int, rope: int) -> Id:
     if block.has("attn_q_a.weight"):
-        low = scene.norm_in_place(scene.product(block, "attn_q_a.weight", x))
+        low = scene.product(block, "attn_q_a.weight", x)
+        low = scene.norm_in_place(low, *scene.weight(block, "attn_q_a_norm.weight"))
         query = scene.product(block, "attn_q_b.weight", low)
     else:
         query = scene.product(block, "attn_q.weight", x)
     absorbed = scene.product(block, "attn_k_b.weight", query, width=block.heads * latent)
-    position = scene.add(block.heads * rope, query, scene.positions)
+    position = scene.add(block.heads * rope, query, *scene.turning(block))
     return scene.add(block.heads * (latent + rope), absorbed, position)
 
 
@@ -200,7 +214,7 @@ def _attend_latent(scene: Scene, block: Block, cache: Cache, query: Id, latent: 
     if scene.settings.flash_attn:
         return _flash(scene, block, cache, query, latent)
     rows = kv.cells(block.reads, scene.settings) * scene.settings.n_stream
-    keys, values = _fetched(scene, block, cache, latent)
+    keys, values = _fetched(scene, block, latent)
     turned = scene.graph.add(rows * latent * TYPES[scene.settings.cache_type_k].size, *values)
     return scene.add(out, turned, _weights(scene, block, cache, query, keys))
 

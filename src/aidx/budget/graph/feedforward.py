@@ -61,7 +61,7 @@ def _expert(scene: Scene, block: Block, name: str, x: Id, chosen: Id) -> Id:
     """One product with the matrices of all chosen experts."""
     width = scene.geo.used * block.rows(f"{name}.weight")
     out = scene.product(block, f"{name}.weight", x, chosen, width=width)
-    return scene.graph.within(out, chosen) if block.has(f"{name}.bias") else out
+    return scene.graph.within(out, *scene.weight(block, f"{name}.bias"), chosen) if block.has(f"{name}.bias") else out
 
 
 def _route(scene: Scene, block: Block, x: Id) -> tuple[Id, Id]:
@@ -69,7 +69,8 @@ def _route(scene: Scene, block: Block, x: Id) -> tuple[Id, Id]:
     graph, used = scene.graph, scene.geo.used
     experts = block.rows("ffn_gate_inp.weight")
     probabilities = graph.within(scene.product(block, "ffn_gate_inp.weight", x))
-    ranked = graph.within(scene.add(experts, probabilities)) if block.has("exp_probs_b.bias") else probabilities
+    bias = scene.weight(block, "exp_probs_b.bias")
+    ranked = graph.within(scene.add(experts, probabilities, *bias)) if block.has("exp_probs_b.bias") else probabilities
     chosen = scene.add(experts, ranked)
     weights = scene.add(used, probabilities, chosen)
     if scene.geo.architecture == "gpt-oss":  # softmax over the chosen ones only

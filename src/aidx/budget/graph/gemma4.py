@@ -9,7 +9,7 @@ from aidx.budget.graph.scene import F32, Scene
 def feed_forward(scene: Scene, block: Block, middle: Id) -> Id:
     """The dense part, and where there are experts theirs before it; each is normalized, then their sum."""
     if not block.has("ffn_gate_inp.weight"):
-        return dense(scene, block, scene.norm(middle), "")
+        return dense(scene, block, scene.norm(middle, *scene.weight(block, "ffn_norm.weight")), "")
     routed = scene.norm(middle)
     mixed = mixture(scene, block, routed, lambda: scene.norm(middle))
     shared = scene.norm_in_place(dense(scene, block, scene.norm(middle), ""))
@@ -19,8 +19,9 @@ def feed_forward(scene: Scene, block: Block, middle: Id) -> Id:
 def embeddings(scene: Scene, embedded: Id, looked_up: Id) -> Id:
     """The embeddings of all blocks: looked up and projected, added, and laid out block by block."""
     graph, width = scene.graph, scene.geo.extra
-    projected = graph.within(scene.add(width, embedded))
-    normed = graph.within(graph.add(F32 * width * scene.tokens, projected))
+    projected = graph.within(scene.add(width, *scene.shared("per_layer_model_proj.weight"), embedded))
+    normed = graph.add(F32 * width * scene.tokens, projected)
+    normed = graph.within(normed, *scene.shared("per_layer_proj_norm.weight"))
     added = graph.within(graph.within(normed, graph.within(looked_up)))
     return scene.add(width, added)
 
@@ -33,4 +34,5 @@ def gate(scene: Scene, block: Block, hidden: Id) -> Id:
 def let_through(scene: Scene, block: Block, opened: Id, extra: Id, hidden: Id) -> Id:
     """*hidden* and the block's own embedding, gated and projected."""
     chosen = scene.graph.within(opened, extra)
-    return scene.graph.sum(hidden, scene.norm_in_place(scene.product(block, "proj.weight", chosen)))
+    out = scene.product(block, "proj.weight", chosen)
+    return scene.graph.sum(hidden, scene.norm_in_place(out, *scene.weight(block, "post_norm.weight")))

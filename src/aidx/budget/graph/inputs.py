@@ -41,29 +41,30 @@ def batch_tokens(settings: Settings) -> int:
 def open_scene(graph: Graph, geo: Geometry, settings: Settings, *, on_gpu: bool, away: Away = NOTHING_AWAY) -> Start:
     """Add every input to *graph*; *on_gpu* says that look-ups were made elsewhere and are inputs too.
 
-    Where blocks are *away*, the GPU is sent each input when it first needs it.
+    Where something is *away*, the graph has both sides: look-ups are made on the host.
     """
-    late = bool(away.blocks)
+    split = away != NOTHING_AWAY
     tokens = batch_tokens(settings)
     width = F32 * geo.embedding * tokens
     ids: tuple[Id, ...] = ()
-    if on_gpu:
+    if on_gpu and not split:
         mixed, looked_up = graph.input(width), graph.input(width)
         slots, embedded = graph.input(I64 * tokens), graph.input(width)
     else:
         ids = graph.input(I32 * tokens), graph.input(I32 * tokens)
         graph.input(width)
         slots, mixed = graph.input(I64 * tokens), graph.input(width)
-    states = graph.input(I32 * settings.parallel, late=late) if any(block.recurrent for block in geo.blocks) else None
-    if geo.architecture in _SCALED_BY_ROW:
-        graph.input(F32 * tokens)
-    positions = graph.input(I32 * tokens * geo.positions, late=late)
-    caches = _caches(graph, geo, settings, tokens, late=late)
-    extra = _extra(graph, geo, tokens, on_gpu=on_gpu, late=late)
-    if not on_gpu:
-        embedded, looked_up = (graph.add(width, source) for source in ids)
-    graph.add(width, mixed)
+    states = graph.input(I32 * settings.parallel) if any(block.recurrent for block in geo.blocks) else None
+    factor = graph.input(F32 * tokens) if geo.architecture in _SCALED_BY_ROW else None
+    positions = graph.input(I32 * tokens * geo.positions)
+    caches = _caches(graph, geo, settings, tokens)
+    extra = _extra(graph, geo, tokens, on_gpu=on_gpu and not split)
+    if ids:
+        embedded, looked_up = (graph.add(width, source, host=True) for source in ids)
+    graph.add(width, mixed)  # what is written into has a view that nobody reads, and is never freed
     graph.add(0, looked_up, slots)
+    if factor is not None:
+        embedded = graph.within(embedded, factor)
     scene = Scene(
         graph=graph,
         geo=geo,
@@ -75,19 +76,20 @@ def open_scene(graph: Graph, geo: Geometry, settings: Settings, *, on_gpu: bool,
         states=states,
         caches=caches,
         away=away,
+        factors=graph.stored(geo.factors, weight=True) if geo.factors and away.blocks else None,
     )
-    return Start(scene, embedded, graph.input(I32 * settings.n_outputs, late=late), extra)
+    return Start(scene, embedded, graph.input(I32 * settings.n_outputs), extra)
 
 
-def _extra(graph: Graph, geo: Geometry, tokens: int, *, on_gpu: bool, late: bool) -> Id | None:
+def _extra(graph: Graph, geo: Geometry, tokens: int, *, on_gpu: bool) -> Id | None:
     """The rows that each token looks up for all blocks, where blocks have embeddings of their own."""
     if not geo.extra:
         return None
     size = F32 * geo.extra * tokens
-    return graph.input(size, late=late) if on_gpu else graph.add(size, graph.input(I32 * tokens))
+    return graph.input(size) if on_gpu else graph.add(size, graph.input(I32 * tokens), host=True)
 
 
-def _caches(graph: Graph, geo: Geometry, settings: Settings, tokens: int, *, late: bool) -> dict[bool, Cache]:
+def _caches(graph: Graph, geo: Geometry, settings: Settings, tokens: int) -> dict[bool, Cache]:
     """The inputs of each cache that some block writes, the windowed one first."""
     layers = [block.keeps for block in geo.blocks if block.keeps.kv_heads]
     widest = kv.value_width(layers, settings)
@@ -96,7 +98,7 @@ def _caches(graph: Graph, geo: Geometry, settings: Settings, tokens: int, *, lat
         mine = next((layer for layer in layers if (layer.window is not None) == windowed), None)
         if mine is not None:
             sizes = _cache_sizes(settings, mine, tokens, widest)
-            caches[windowed] = Cache(*(None if size is None else graph.input(size, late=late) for size in sizes))
+            caches[windowed] = Cache(*(None if size is None else graph.input(size) for size in sizes))
     return caches
 
 

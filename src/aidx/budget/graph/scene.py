@@ -15,7 +15,7 @@ F32 = 4
 class Away:
     """What a GPU fetches from the host when it needs it, and forgets again.
 
-    *weights*: bytes by block and name; *blocks*: those that are on the host whole, with K and V.
+    *weights*: bytes by block (-1: none) and name; *blocks*: those that are on the host whole, with K and V.
     """
 
     weights: Mapping[tuple[int, str], int]
@@ -46,7 +46,7 @@ class Scene:
 
     *copies* says whether flash attention keeps f16 copies of a cache that is not f16 (CUDA). *states* is the
     input that picks recurrent states, where there are any. *away* is what lies on the host while the work is
-    done on a GPU.
+    done on a GPU; *factors* is the part of it that all rotations share.
     """
 
     graph: Graph
@@ -59,26 +59,43 @@ class Scene:
     states: Id | None
     caches: dict[bool, Cache]
     away: Away = NOTHING_AWAY
+    factors: Id | None = None
+
+    def weight(self, block: Block, name: str) -> tuple[Id, ...]:
+        """The weight called *name* of *block* where it is fetched, else nothing."""
+        size = self.away.weights.get((block.number, name), 0)
+        return (self.graph.stored(size, weight=True),) if size else ()
+
+    def shared(self, name: str) -> tuple[Id, ...]:
+        """The weight called *name*, which belongs to no block, where it is fetched."""
+        size = self.away.weights.get((-1, name), 0)
+        return (self.graph.stored(size, weight=True),) if size else ()
+
+    def turning(self, block: Block) -> tuple[Id, ...]:
+        """What a rotation by position needs beside what is rotated."""
+        scaled = self.geo.architecture != "gemma4" or block.reads.window is None
+        if self.factors is None or block.number not in self.away.blocks or not scaled:
+            return (self.positions,)
+        return self.positions, self.factors
 
     def product(self, block: Block, name: str, *inputs: Id, width: int | None = None) -> Id:
         """*inputs* times the matrix *name* of *block*; as wide as its rows, or *width* where that differs."""
         rows = block.rows(name) if width is None else width
-        size = self.away.weights.get((block.number, name), 0)
-        return self.add(rows, *inputs, self.graph.add(size)) if size else self.add(rows, *inputs)
+        return self.add(rows, *self.weight(block, name), *inputs)
 
     def add(self, width: int, *inputs: Id) -> Id:
         """A new tensor of *width* f32 a token."""
         return self.graph.add(F32 * width * self.tokens, *inputs)
 
-    def norm(self, source: Id) -> Id:
-        """A normalized copy of *source*, scaled by weights in place."""
-        return self.graph.within(self.graph.add(self.graph.nodes[source].size, source))
+    def norm(self, source: Id, *weights: Id) -> Id:
+        """A normalized copy of *source*, scaled by *weights* in place."""
+        return self.graph.within(self.graph.add(self.graph.nodes[source].size, source), *weights)
 
-    def norm_in_place(self, source: Id) -> Id:
-        """*source* normalized and scaled where it stands."""
-        return self.graph.within(self.graph.within(source))
+    def norm_in_place(self, source: Id, *weights: Id) -> Id:
+        """*source* normalized and scaled by *weights* where it stands."""
+        return self.graph.within(self.graph.within(source), *weights)
 
     def store(self, block: Block, value: Id, place: Id | None) -> None:
-        """Write *value* of *block* to its *place* in a cache; one on the host looks that up itself."""
-        places = () if place is None or block.number in self.away.blocks else (place,)
-        self.graph.add(0, value, *places)
+        """Write *value* of *block* to its *place* in a cache, where that lies."""
+        places = () if place is None else (place,)
+        self.graph.add(0, value, *places, host=block.number in self.away.blocks)

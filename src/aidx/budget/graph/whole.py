@@ -43,14 +43,17 @@ class _Walk:
         middle = _residual(self.scene, block, _mixed(self.scene, block, self.hidden), self.hidden)
         out = _fed(self.scene, block, middle)
         if block.has("post_ffw_norm.weight"):
-            out = self.scene.norm_in_place(out)
+            out = self.scene.norm_in_place(out, *self.scene.weight(block, "post_ffw_norm.weight"))
         first = self.scene.geo.architecture in _RESIDUAL_FIRST
         self.hidden = graph.sum(middle, out) if first else graph.sum(out, middle)
+        scale = self.scene.weight(block, "layer_output_scale.weight")
         if self.start.extra is not None:
             opened = gemma4.gate(self.scene, block, self.hidden)
             if self.extra is None:
                 self.extra = gemma4.embeddings(self.scene, self.start.embedded, self.start.extra)
             self.hidden = gemma4.let_through(self.scene, block, opened, self.extra, self.hidden)
+        if scale:
+            self.hidden = graph.within(self.hidden, *scale)
 
     def end(self, block: Block) -> None:
         """The last block mixes all tokens; the rest is computed for those whose logits are asked for."""
@@ -66,12 +69,14 @@ class _Walk:
 
 
 def _mixed(scene: Scene, block: Block, hidden: Id) -> Id:
-    x = scene.norm(hidden)
+    x = scene.norm(hidden, *scene.weight(block, "attn_norm.weight"))
     if block.recurrent:
         return recurrent(scene, block, x)
     out = attention(scene, block, x)
     # Where there is no other norm before the feed-forward part, this one is it.
-    return scene.norm_in_place(out) if block.has("post_attention_norm.weight") and block.has("ffn_norm.weight") else out
+    if block.has("post_attention_norm.weight") and block.has("ffn_norm.weight"):
+        return scene.norm_in_place(out, *scene.weight(block, "post_attention_norm.weight"))
+    return out
 
 
 def _residual(scene: Scene, block: Block, out: Id, hidden: Id) -> Id:
@@ -82,4 +87,5 @@ def _residual(scene: Scene, block: Block, out: Id, hidden: Id) -> Id:
 def _fed(scene: Scene, block: Block, middle: Id) -> Id:
     if scene.geo.architecture == "gemma4":
         return gemma4.feed_forward(scene, block, middle)
-    return feed_forward(scene, block, scene.norm(middle))
+    norm = "ffn_norm.weight" if block.has("ffn_norm.weight") else "post_attention_norm.weight"
+    return feed_forward(scene, block, scene.norm(middle, *scene.weight(block, norm)))
