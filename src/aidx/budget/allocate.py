@@ -168,7 +168,7 @@ class Allocator:
             key = (settings, placement)
             if key not in self._cuts:
                 self._cuts = {key: compute.cut(self.geometry, settings, away)}  # asked once for each side
-            buffer = compute.cut_buffer(self._cuts[key], self.layers, settings, placement, device)
+            buffer = compute.cut_buffer(self._cuts[key], self.geometry, self.layers, settings, placement, device=device)
         elif away == NOTHING_AWAY and self._is_replayed(settings, placement, away):
             buffer = compute.compute_buffer(self.geometry, self.layers, settings, placement, device=device)
         else:
@@ -183,7 +183,7 @@ class Allocator:
     def _is_replayed(self, settings: Settings, placement: Placement, away: Away) -> bool:
         if not is_replayed(self.model.architecture, split=not _is_whole(placement)):
             return False
-        return away == NOTHING_AWAY or compute.is_cut(self.geometry, settings, placement, away)
+        return away == NOTHING_AWAY or compute.is_cut(self.geometry, settings, away)
 
 
 def check_settings(settings: Settings) -> None:

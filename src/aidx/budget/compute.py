@@ -52,13 +52,17 @@ def compute_buffer(
     return Buffer(size + more - scratch(layers, settings, placement, device), f"worst-case graph: {why}")
 
 
-def cut_buffer(both: Peaks, layers: Sequence[Layer], settings: Settings, placement: Placement, device: str) -> Buffer:
+def cut_buffer(
+    both: Peaks, geo: Geometry, layers: Sequence[Layer], settings: Settings, placement: Placement, *, device: str
+) -> Buffer:
     """One side of a graph that lies on a GPU and on the host, without scratch.
 
-    A batch of 32 tokens or more is computed on the GPU whole, and what lies on the host is fetched for it.
+    A batch of 32 tokens or more is computed on the GPU whole, and what lies on the host is fetched for it. Of several
+    GPUs each is taken to compute all of it, and what they hand over stands on top: a bound.
     """
     size = both.host if device == HOST else both.gpu - scratch(layers, settings, placement, device)
-    return Buffer(size, f"worst-case graph, cut between GPU and host: {_why(settings)}")
+    more = handed_over(geo, layers, settings, placement, device)
+    return Buffer(size + more, f"worst-case graph, cut between GPU and host: {_why(settings)}")
 
 
 def _why(settings: Settings) -> str:
@@ -72,14 +76,12 @@ def _computes_on_host(geo: Geometry, settings: Settings, away: Away) -> bool:
     return any(block.recurrent and block.number in away.blocks for block in geo.blocks)
 
 
-def is_cut(geo: Geometry, settings: Settings, placement: Placement, away: Away) -> bool:
+def is_cut(geo: Geometry, settings: Settings, away: Away) -> bool:
     """Whether the way of a model that lies on a GPU and on the host is replayed, to the engine's very bytes.
 
-    Not where blocks keep a state, where a batch is so small that the host computes its own blocks, and between several
-    GPUs.
+    Not where blocks keep a state, and where a batch is so small that the host computes its own blocks.
     """
-    special = any(block.recurrent for block in geo.every)
-    return not (special or _computes_on_host(geo, settings, away) or len(placement.gpus) > 1)
+    return not (any(block.recurrent for block in geo.every) or _computes_on_host(geo, settings, away))
 
 
 def cut(geo: Geometry, settings: Settings, away: Away) -> Peaks:
