@@ -7,7 +7,7 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aidx.errors import InputError
 from aidx.model.gguf.reader import NEED_DATA, Reader, keeps_array, keeps_every_array
@@ -40,7 +40,7 @@ class FileHeader:
     header: Header
     file_bytes: int
     paths: tuple[str, ...]
-    parts: tuple[Header, ...] = ()
+    parts: tuple[Header, ...] = field(default=(), compare=False)
 
 
 def read_header(path: str, *, keep_tokenizer: bool = False) -> FileHeader:
