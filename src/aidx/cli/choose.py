@@ -1,15 +1,18 @@
 """``aidx choose``: which models, quantizations, cache types and placements hold here, best first."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from aidx.cli._options import common, machine_typed, planning, typed_in
-from aidx.errors import InputError
+from aidx.errors import BudgetError, InputError
 from aidx.plan.devices import Machine
 from aidx.plan.need import Need
 from aidx.plan.roles import ROLES
+
+if TYPE_CHECKING:
+    from aidx.plan.choice import Chosen, Terms
 
 
 @click.command()
@@ -19,6 +22,8 @@ from aidx.plan.roles import ROLES
 @click.option("--local", is_flag=True, help="No models of the cloud.")
 @click.option("--max-loss", type=click.FloatRange(min=0), help="Most mean divergence (KLD), at its worst published.")
 @click.option("--min-tps", type=click.FloatRange(min=0), help="Least tokens a second, measured here or assumed.")
+@click.option("--measure", is_flag=True, help="Quantize, measure loss and speed here, prove the winner, keep its file.")
+@click.option("--keep", default=".", show_default=True, metavar="DIR", help="With --measure: where the file goes.")
 @click.option("--all", "every", is_flag=True, help="All that no other way of the same model betters.")
 @common
 def command(
@@ -31,6 +36,8 @@ def command(
     local: bool,
     max_loss: float | None,
     min_tps: float | None,
+    measure: bool,
+    keep: str,
     every: bool,
     as_json: bool,
     quiet: bool,
@@ -46,11 +53,13 @@ def command(
     from aidx.advise import choose
     from aidx.cli._choices import choice_lines
     from aidx.cli._text import safe
-    from aidx.errors import BudgetError
     from aidx.plan.choice import CACHES, Terms
     from aidx.plan.chosen import as_json as contract
 
     typed = typed_in("cache_type_k") or typed_in("cache_type_v")
+    if measure:
+        asked = _Asked(model, need, machine, model_options, typed, keep)
+        return _measured(asked, (max_loss, min_tps), quiet=quiet, as_json=as_json)
     terms = Terms(
         need=need,
         caches=((need.cache_type_k, need.cache_type_v),) if typed else CACHES,
@@ -73,14 +82,47 @@ def command(
         click.echo(json.dumps(contract(found)))
         return 0 if found.choices else 3
     if not found.choices:
-        nearest = "" if found.nearest is None else f": {found.nearest.sentence}"
-        raise BudgetError(
-            f"nothing holds at a context of {terms.need.ctx_size or 8192:,}{nearest}",
-            hint="Give a shorter -c, a larger bound, or another --role; aidx plan MODEL shows the ways out of one.",
-        )
+        raise _nothing(found, terms)
     lines = choice_lines(found, terms, machine, machine_typed(), width=wiring.screen().width)
     click.echo("\n".join(map(safe, lines)))
     return 0
+
+
+def _nothing(found: "Chosen", terms: "Terms") -> BudgetError:
+    """That nothing holds, and what came nearest."""
+    nearest = "" if found.nearest is None else f": {found.nearest.sentence}"
+    return BudgetError(
+        f"nothing holds at a context of {terms.need.ctx_size or 8192:,}{nearest}",
+        hint="Give a shorter -c, a larger bound, or another --role; aidx plan MODEL shows the ways out of one.",
+    )
+
+
+class _Asked(NamedTuple):
+    model: str | None
+    need: Need
+    machine: Machine
+    options: dict[str, Any]
+    typed: bool
+    keep: str
+
+
+def _measured(asked: _Asked, bounds: tuple[float | None, float | None], *, quiet: bool, as_json: bool) -> int:
+    """``--measure``: the exit code is that of the winner's proof."""
+    from aidx.cli._measure import Ask, Bounds, lines, run
+    from aidx.cli._text import safe
+    from aidx.cli.stress import EXIT
+
+    if asked.model is None:
+        raise InputError("--measure starts from one F16 file, and none is named", hint="Name it: aidx choose FILE.")
+
+    def tell(line: str) -> None:
+        if not quiet:
+            click.echo(f"aidx: {line}", err=True)
+
+    ask = Ask(asked.model, asked.need, asked.machine, asked.options, asked.typed, asked.keep, tell)
+    report, verdict = run(ask, Bounds(*bounds))
+    click.echo(json.dumps(report) if as_json else "\n".join(map(safe, lines(report))))
+    return EXIT[verdict]
 
 
 def _alone(model_options: dict[str, Any]) -> dict[str, Any]:
