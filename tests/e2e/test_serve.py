@@ -370,8 +370,8 @@ def test_what_cannot_be_served_says_why(arguments, code, says):
 def test_a_gpu_that_no_engine_sees_is_never_served_on_the_cpu_instead():
     done = serve(shipped.path(), "--vram", "8GiB", "-ngl", "all", "-c", "1024", "--port", "0", code=4)
 
-    assert "the engine sees none" in done.stderr
-    assert "hint: Plan for the CPU" in done.stderr
+    assert "no engine here sees one" in done.stderr
+    assert "or plan for the CPU with --vram 0" in done.stderr
 
 
 def test_a_port_in_use_is_said_so(endpoint):
