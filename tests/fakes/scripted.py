@@ -20,7 +20,6 @@ class ScriptedChat(FakeChat):
     """Answers with what *writes* makes of the request, as one piece; where that is ``None``, as the fake does."""
 
     writes: Script = _nothing
-    enforced: str = "json_schema"
 
     async def answer(self, body, **how):
         text = None if self.dead or self.closed else self.writes(json.loads(body))
@@ -59,7 +58,9 @@ class ScriptedDeployment(FakeDeployment):
         self._script = script
 
     def chat(self):
-        self._chats.append(ScriptedChat(dead=self._end is not None, writes=self._script))
+        # Whoever writes the script keeps to the schema; without one nobody does.
+        enforced = "none" if self._script is _nothing else "json_schema"
+        self._chats.append(ScriptedChat(dead=self._end is not None, writes=self._script, enforced=enforced))
         return self._chats[-1]
 
 
