@@ -1,5 +1,6 @@
 """How the command line reads sizes, contexts and layer counts."""
 
+from math import isfinite
 from typing import Any
 
 import click
@@ -78,3 +79,17 @@ def size_text(size: int) -> str:
         if size and not size % step:
             return f"{size // step}{unit}"
     return str(size)
+
+
+class Bounded(click.FloatRange):
+    """A number from 0 up; not one that is none, nor one without end."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:  # noqa: ANN401 - click's own signature
+        """The number; a usage error for any other text."""
+        found = float(super().convert(value, param, ctx))
+        if not isfinite(found):
+            self.fail(f"{value!r} is no finite number", param, ctx)
+        return found

@@ -41,8 +41,10 @@ def command(
 
     from aidx import wiring
     from aidx.pipeline.apply import apply
+    from aidx.wiring import runs
 
     text = _read(answer)
+    runs.check_unfinished(root)
     with closing(wiring.workspace(root)) as workspace:
         outcome = apply(text, workspace, allowed=allow or None, dry_run=dry_run)
     if as_json:

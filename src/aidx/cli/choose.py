@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from aidx.cli._options import common, machine_typed, planning, typed_in
+from aidx.cli._types import Bounded
 from aidx.errors import BudgetError, InputError
 from aidx.plan.devices import Machine
 from aidx.plan.need import Need
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 @planning
 @click.option("--role", type=click.Choice(list(ROLES)), help="The role that it is for.")
 @click.option("--local", is_flag=True, help="No models of the cloud.")
-@click.option("--max-loss", type=click.FloatRange(min=0), help="Most mean divergence (KLD), at its worst published.")
-@click.option("--min-tps", type=click.FloatRange(min=0), help="Least tokens a second, measured here or assumed.")
+@click.option("--max-loss", type=Bounded(), help="Most mean divergence (KLD), at its worst published.")
+@click.option("--min-tps", type=Bounded(), help="Least tokens a second, measured here or assumed.")
 @click.option("--measure", is_flag=True, help="Quantize, measure loss and speed here, prove the winner, keep its file.")
 @click.option("--keep", default=".", show_default=True, metavar="DIR", help="With --measure: where the file goes.")
 @click.option("--all", "every", is_flag=True, help="All that no other way of the same model betters.")

@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -57,7 +58,7 @@ def command(
     from aidx.cli.plan import planned
     from aidx.wiring import exports
 
-    plan = planned(model, need, machine, model_options)
+    plan = _placed(planned(model, need, machine, model_options))
     found = export.find(target).export(_given(plan, model, _filled(plan, model), url=url, key=api_key_env))
     if output is not None:
         exports.write_files(output, [(file.name, file.text, file.program) for file in found.files], force=force)
@@ -76,6 +77,19 @@ def command(
         for note in found.notes:
             tell(f"aidx: {note}")
     return 0
+
+
+def _placed(plan: "Plan") -> "Plan":
+    """*plan* with files that are found from any folder."""
+    roles = (
+        role if role.model.path is None else replace(role, model=replace(role.model, path=_absolute(role.model.path)))
+        for role in plan.roles
+    )
+    return replace(plan, roles=tuple(roles))
+
+
+def _absolute(path: str) -> str:
+    return str(Path(path).absolute())
 
 
 def _filled(plan: "Plan", model: str | None) -> "tuple[Filled, ...]":

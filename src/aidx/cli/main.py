@@ -4,6 +4,7 @@ import gc
 import json
 import os
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
@@ -87,6 +88,8 @@ def main() -> NoReturn:
         code = 0
     except OSError as broken:  # adapters translate theirs: what is left is our own output
         code = _fail(AidxError(f"cannot write the output: {broken.strerror or broken}"), as_json=as_json)
+        with suppress(OSError):  # what could not be written is not tried again at the end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except Exception as bug:  # the last line of defence: a bug becomes one line, never a traceback
         if _verbose(arguments):
             raise
@@ -108,9 +111,16 @@ def _usage(wrong: click.ClickException) -> InputError:
 def _fail(error: AidxError, *, as_json: bool) -> int:
     message, hint = printable(str(error)), printable(error.hint)
     if as_json:
-        report = {"code": error.code, "message": message, "hint": hint, "exit_code": error.exit_code}
-        click.echo(json.dumps({"error": report}))
-    click.echo(f"aidx: {message}", err=True)
-    if hint:
-        click.echo(f"hint: {hint}", err=True)
+        with suppress(OSError):  # nobody can read it: what is said on stderr is what is left
+            _report(error, message, hint)
+    with suppress(OSError):
+        click.echo(f"aidx: {message}", err=True)
+        if hint:
+            click.echo(f"hint: {hint}", err=True)
     return error.exit_code
+
+
+def _report(error: AidxError, message: str, hint: str) -> None:
+    report = {"code": error.code, "message": message, "hint": hint, "exit_code": error.exit_code}
+    click.echo(json.dumps({"error": report}))
+    sys.stdout.flush()

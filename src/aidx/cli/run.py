@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from aidx.cli._endings import end_as_interrupted
 from aidx.cli._options import common, settings
 from aidx.errors import InputError
 
@@ -61,6 +62,7 @@ def command(
     from aidx import wiring
     from aidx.cli._crew import Crew
 
+    end_as_interrupted()
     given: dict[str, Any] = {"task": task, "plan": _read_plan(plan_file), "commit": commit, "yes": yes}
     opened = nullcontext() if dry_run else closing(_records(root, resume, given))
     with opened as records:
@@ -103,6 +105,8 @@ def _records(root: str, resume: str | None, given: Mapping[str, Any]) -> "Record
         raise InputError("there is nothing to do", hint="Say in TASK what to do, or bring a plan with --plan.")
     if given["commit"]:
         runs.repository(root).check()
+    if resume is None:
+        runs.check_unfinished(root)
     records = runs.records(root, resume)
     if resume is None:
         records.write(ORDER, json.dumps(given).encode())

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from aidx.cli._endings import end_as_interrupted
 from aidx.cli._options import common, planning, settings
 from aidx.cli._types import Size
 from aidx.errors import InputError
@@ -74,6 +75,7 @@ def command(
     from aidx.stress.run import prove
     from aidx.wiring import proof as proving
 
+    end_as_interrupted()
     if html is not None:
         wiring.check_page(html)
     _check(url, api_key_env, need, apart=twin or ceiling is not None)

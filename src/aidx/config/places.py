@@ -18,7 +18,17 @@ def concerns(name: str) -> bool:
 
 def anything() -> bool:
     """Whether anybody has set anything; if not, the defaults hold."""
-    return FILE in os.environ or any(map(concerns, os.environ)) or Path(PROJECT).exists() or user_file().exists()
+    if FILE in os.environ or any(map(concerns, os.environ)):
+        return True
+    return os.path.lexists(PROJECT) or maybe(user_file())
+
+
+def maybe(path: Path) -> bool:
+    """Whether there is something at *path*, as far as can be seen: a folder that hides it may hold it."""
+    try:
+        return path.exists()
+    except PermissionError:
+        return True
 
 
 def user_file() -> Path:

@@ -9,7 +9,7 @@ from aidx.config.decode import leaves
 from aidx.config.environment import from_environment
 from aidx.config.lines import line_of
 from aidx.config.merge import Key, Kind, Leaf, Origin, Settled, merge
-from aidx.config.places import FILE, PROJECT, user_file
+from aidx.config.places import FILE, PROJECT, maybe, user_file
 from aidx.errors import InputError
 
 LARGEST = 1 << 20  # a settings file of a megabyte is something else
@@ -28,7 +28,7 @@ def load(file: str | None = None) -> Settled:
     if named or project.exists():
         layers.append(_file(project, "project", str(project)))
     user = user_file()
-    if user.exists():
+    if maybe(user):
         layers.append(_file(user, "user", _short(user)))
     return merge(layers)
 

@@ -27,16 +27,21 @@ def _script(given: Given, role: RolePlan, port: int) -> str:
 
 def arguments(role: RolePlan, alias: str) -> Argv:
     """What llama-server is started with so that it takes what is planned; raises ``EngineError`` without a file."""
-    if role.model.path is None:
-        raise EngineError(
-            f"{role.model.name} is known and not on this machine, and llama-server is started with a file",
-            hint=f"Fetch it with aidx pull {role.model.name}.",
-            code="model_not_here",
-        )
     loras = [adapter.path for adapter in role.beside.loras]
-    words = [word for flag in memory(role.model.path, role.settings, loras) for word in flag.spellings[0]]
+    words = [word for flag in memory(file_of(role), role.settings, loras) for word in flag.spellings[0]]
     if role.beside.projector is not None:
         words += ["--mmproj", role.beside.projector.path]
     if role.beside.draft is not None and role.beside.draft.path is not None:
         words += ["--model-draft", role.beside.draft.path]
     return (*words, "--alias", alias)
+
+
+def file_of(role: RolePlan) -> str:
+    """The model's file on this machine: a name might mean another file to another program."""
+    if role.model.path is None:
+        raise EngineError(
+            f"{role.model.name} is known and not on this machine, and what is exported names a file",
+            hint=f"Fetch it with aidx pull {role.model.name}.",
+            code="model_not_here",
+        )
+    return role.model.path

@@ -2,6 +2,7 @@
 
 from aidx.errors import InputError
 from aidx.export.given import Exported, File, Given
+from aidx.export.llama_server import file_of
 from aidx.plan.result import RolePlan
 
 
@@ -18,7 +19,7 @@ def export(given: Given) -> Exported:
 
 def _modelfile(given: Given, role: RolePlan) -> str:
     chosen = role.settings
-    source = role.model.path or role.model.name
+    source = file_of(role)
     share = chosen.n_ctx // chosen.parallel  # Ollama multiplies it by the slots again
     return (
         f"# aidx plan {given.plan.plan_hash}\n"

@@ -9,6 +9,7 @@ from aidx.pipeline.artifact.plan import ChangePlan, PlannedFile, Step
 from aidx.pipeline.commit import objection
 from aidx.pipeline.context.symbols import find
 from aidx.pipeline.edit.document import read
+from aidx.pipeline.edit.paths import checked
 from aidx.pipeline.edit.refusal import EditRefusedError
 
 Kind = Literal["file", "symbol", "check", "commit", "text"]
@@ -45,6 +46,11 @@ def _known(checks: Collection[str]) -> str:
 
 
 def _file(file: PlannedFile, data: bytes | None) -> Iterator[Finding]:
+    if file.action != "read":
+        try:
+            checked(file.path)
+        except EditRefusedError as error:
+            yield Finding("file", file.path, f"{error.detail}; no plan may change it")
     if data is None and file.action != "create":
         yield Finding("file", file.path, f"{file.path} is to {file.action}, and there is no such file")
     if data is not None and file.action == "create":

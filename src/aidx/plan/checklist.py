@@ -136,14 +136,11 @@ def _select(plan: Plan, typed: str) -> Step:
     if not tier:
         known = ", ".join(str(role.role) for role in plan.roles)
         return Step(1, title, "open", f"none of the roles ({known}) edits", command)
-    wrong = [role for role in tier if role.model.source != "cloud" and not _suits(role.model.parameters)]
+    local = [role.model.parameters for role in tier if role.model.source != "cloud"]
+    small, large = any(size < EDITOR[0] for size in local), any(size > EDITOR[1] for size in local)
     proof = "; ".join(_of(role, _size(role)) for role in tier)
-    more = "; an Editor has 7B to 14B" if wrong else ""
-    return Step(1, title, "failed" if wrong else "ok", f"{proof}{more}", command)
-
-
-def _suits(parameters: int) -> bool:
-    return EDITOR[0] <= parameters <= EDITOR[1]
+    more = "; an Editor has 7B to 14B" if small else "; above the tier's 7B to 14B, and it holds" if large else ""
+    return Step(1, title, "failed" if small else "ok", f"{proof}{more}", command)
 
 
 def _size(role: RolePlan) -> str:

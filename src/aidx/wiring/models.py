@@ -30,7 +30,7 @@ def _measured(found: Resolved) -> Resolved:
     from aidx.adapters import cachedir
 
     folder = cachedir.cache_dir()
-    if found.model.path is None or folder is None or not (folder / "losses.json").exists():
+    if found.model.path is None or folder is None or cachedir.read(folder / "losses.json", 4 << 20) is None:
         return found
     from aidx.adapters import losses
 

@@ -17,6 +17,19 @@ def records(root: str, run: str | None = None) -> Records:
     return RunRecords(root, run)
 
 
+def check_unfinished(root: str) -> None:
+    """Raise ``CheckError`` where a run was killed while its edits were on trial: they are still in the tree."""
+    from aidx.adapters.workspace.records import on_trial
+    from aidx.errors import CheckError
+    from aidx.pipeline.run.drive import TREE, TRYING
+
+    if (name := on_trial(root, TREE, TRYING)) is not None:
+        raise CheckError(
+            f"run {name} was killed while its edits were being checked, and they are still in the tree",
+            hint=f"aidx run --resume {name} goes on with it, or puts every byte back.",
+        )
+
+
 def scratch(files: Mapping[str, str]) -> "Scratch":
     """A repository with *files* to try things in, deleted when it is closed."""
     from aidx.adapters.workspace.scratch import Scratch

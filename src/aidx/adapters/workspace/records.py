@@ -73,3 +73,15 @@ class RunRecords:
             os.close(fd)
             raise CheckError(f"another process drives run {self.name}", hint="Wait until it is done.") from None
         return fd
+
+
+def on_trial(root: str, file: str, mark: bytes) -> str | None:
+    """The last run below *root* whose *file* says *mark*; ``None`` where there is none."""
+    tree = Tree(root)
+    try:
+        for name in sorted(tree.names(FOLDER), reverse=True):
+            if _NAME.fullmatch(name) and tree.read(f"{FOLDER}/{name}/{file}") == mark:
+                return name
+    finally:
+        tree.close()
+    return None

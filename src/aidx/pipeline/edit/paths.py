@@ -16,6 +16,7 @@ _NEVER = frozenset({".git", OWN, "git~1", "aidx~1"})
 _RUN_BY_OTHERS = re.compile(
     r"\.github/(?:workflows|actions)/.*|\.gitlab-ci\.ya?ml|\.circleci/.*|\.husky/.*|\.githooks/.*|jenkinsfile"
     r"|azure-pipelines\.ya?ml|\.pre-commit-config\.ya?ml|\.travis\.ya?ml|\.drone\.ya?ml|\.buildkite/.*"
+    r"|(?:.*/)?aidx\.toml|(?:.*/)?\.aider\.conf\.ya?ml"  # they choose commands
     r"|\.gitattributes|\.gitmodules|\.envrc|\.vscode/.*|\.devcontainer/.*|\.ci/.*"
 )
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
@@ -36,7 +37,10 @@ def checked(path: str, allowed: Collection[str] | None = None) -> str:
     if allowed is not None and plain in allowed:
         return plain
     if _RUN_BY_OTHERS.fullmatch("/".join(folded)):
-        raise EditRefusedError("not_allowed", f"{path} is run by other programs: it must be allowed by its own name")
+        raise EditRefusedError(
+            "not_allowed",
+            f"{path} is run by other programs: or names what they run: it must be allowed by its own name",
+        )
     if allowed is not None and not any(_inside(plain, folder) for folder in allowed):
         raise EditRefusedError("not_allowed", f"{path} is not among the files that may be changed")
     return plain

@@ -36,6 +36,7 @@ from aidx.pipeline.run.trial import Trial
 from aidx.ports import Checker, Ran, Records, Repository, Worked, Workspace
 
 ANSWERS, LEDGER, FOLDERS = "answers.jsonl", "ledger.jsonl", "folders.json"
+TREE, TRYING = "tree", b"trying\n"  # while edits that no check has passed yet are in it
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,7 @@ class _Drive:
             self._bench.close()
             self._models.close()
             self._trial.undo(self._folders())
+            self._settle()
         self._leave(error)
         name = "" if self._world.records is None else self._world.records.name
         requests = (*self._ledger(), *self._forecasts)
@@ -185,6 +187,7 @@ class _Drive:
         if records.read(FOLDERS) is None:
             made = [path for path, data in effect.changes.items() if data is not None]
             records.write(FOLDERS, json.dumps(self._world.workspace.missing(made)).encode())
+        records.write(TREE, TRYING)
         self._trial.settle()
         found: list[Ran] = []
         for name in effect.checks:
@@ -199,6 +202,12 @@ class _Drive:
         """A check that could not work says nothing about the tree: it is run again by ``--resume``."""
         commands = (self._world.commands[name] for name in effect.checks)
         return any(judge(argv, ran) == "infrastructure" for argv, ran in zip(commands, results, strict=True))
+
+    def _settle(self) -> None:
+        """The tree is as planned or as before: nothing of this run is on trial in it any more."""
+        records = self._world.records
+        if records is not None and records.read(TREE) == TRYING:
+            records.write(TREE, b"settled\n")
 
     def _folders(self) -> tuple[str, ...]:
         """The folders that were not there when the run first changed the tree: ours to delete again."""
