@@ -110,7 +110,10 @@ def test_a_long_header_is_read_whole(tmp_path):
 
 
 @pytest.mark.parametrize("reference", ["./gone", "/gone/away", "../x/y", "gone.gguf", "~/gone"])
-def test_a_path_that_leads_nowhere(reference):
+def test_a_path_that_leads_nowhere(reference, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+
     assert "no such file" in refused(reference)
 
 
