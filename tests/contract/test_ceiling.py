@@ -2,8 +2,10 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from tests.endpoint import until
 
 from aidx.adapters.ceiling.find import find, mechanisms
 from aidx.adapters.sampling.tree import TreeSampler
@@ -91,3 +93,25 @@ def test_elsewhere_there_is_none(monkeypatch):
     monkeypatch.setattr(sys, "platform", "win32")
 
     assert "rlimit" in find(7)
+
+
+MAKE = """
+import subprocess, sys
+from aidx.adapters.ceiling.find import find
+made = find(96 << 20)
+held = subprocess.Popen([*made.under, sys.executable, "-c", "print(1, flush=True); input()"], stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE)
+held.stdout.readline()
+print(made.folder, held.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_one_whose_maker_is_killed_goes_with_it(ceiling):
+    if ceiling.kind == "systemd":
+        pytest.skip("systemd removes its own")
+    with subprocess.Popen([sys.executable, "-c", MAKE], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as maker:
+        folder, held = maker.stdout.readline().decode().split()
+        assert held in (Path(folder) / "cgroup.procs").read_text().split()
+        maker.kill()
+    until(lambda: not Path(folder).exists())  # which cannot be removed while a process is in it

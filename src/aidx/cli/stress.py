@@ -78,6 +78,10 @@ def command(
     end_as_interrupted()
     if html is not None:
         wiring.check_page(html)
+    if ceiling == 0:
+        raise InputError(
+            "a ceiling of 0 bytes holds no engine", hint="Give one such as --ceiling 8GiB, or leave it out."
+        )
     _check(url, api_key_env, need, apart=twin or ceiling is not None)
     named = _named(model)
     make = partial(_plan, named, need, machine, model_options)

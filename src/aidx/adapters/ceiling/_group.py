@@ -10,10 +10,11 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 
+from aidx.adapters.ceiling._reaper import Reaper
 from aidx.budget.proof import CeilingKind
 
 PREFIX = "aidx-proof-"
@@ -33,13 +34,17 @@ class Mount:
 
 @dataclass(slots=True)
 class Group:
-    """A group at *folder*; *limit* and *events* are the files that say its size and its kills."""
+    """A group at *folder*; *limit* and *events* are the files that say its size and its kills.
+
+    *reaper* removes it should this process be killed.
+    """
 
     kind: CeilingKind
     size: int
     folder: Path
     limit: str
     events: str
+    reaper: Reaper | None = field(default=None, repr=False)
 
     @property
     def under(self) -> tuple[str, ...]:
@@ -62,6 +67,11 @@ class Group:
 
     def close(self) -> None:
         """Kill what is left, wait until it is gone, remove the folder."""
+        self._remove()
+        if self.reaper is not None:
+            self.reaper.close()
+
+    def _remove(self) -> None:
         end = time.monotonic() + GONE_S
         while self.folder.exists():
             for pid in self.processes():
@@ -93,6 +103,7 @@ def make(kind: CeilingKind, parents: Iterator[Path], files: Mapping[str, int | s
         group = Group(kind, int(files[limit]), folder, limit, events)
         wrong = _write(folder, files)
         if wrong is None:
+            group.reaper = Reaper(folder)
             return group
         group.close()
         why = wrong

@@ -50,6 +50,9 @@ def test_a_limit_that_cannot_be_written_is_why(tmp_path):
     made = make("cgroup1", iter([tmp_path / "none", tmp_path]), {"memory.max": 5}, "memory.events")
 
     assert (made.folder / "memory.max").read_text() == "5"
+    (made.folder / "memory.max").unlink()
+    made.close()
+    assert not made.folder.exists()
     assert (
         make("cgroup1", iter([tmp_path / "none"]), {"memory.max": 5}, "e")
         == f"{tmp_path / 'none'}: No such file or directory"
