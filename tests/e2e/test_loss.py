@@ -224,6 +224,18 @@ def test_bad_input_is_one_line(arguments, code, words):
     assert done.stdout == ""
 
 
+def test_a_pipe_is_read_while_somebody_writes_and_never_waited_for(tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    words = ("loss", "aidx-tiny", "--reference", "aidx-tiny", "--threads", "1", "-q", "-c", "64", "--text", pipe)
+    assert "nobody writes to it" in aidx(*words, code=2).stderr
+
+    text = tmp_path / "text"
+    text.write_text("def area(width, height):\n    return width * height\n" * 20)
+    with subprocess.Popen(["/bin/sh", "-c", 'cat "$0" > "$1"', text, pipe]):
+        assert "lossless" in aidx(*words).stdout
+
+
 def test_models_of_different_vocabularies_are_not_compared(tmp_path):
     from tests.fakes.cut import other_words
 

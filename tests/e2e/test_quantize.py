@@ -240,6 +240,10 @@ def test_bad_input_is_one_line_and_leaves_nothing(cut, tmp_path, arguments, word
     assert list(tmp_path.iterdir()) == []
 
 
+def test_where_no_file_can_be_made_is_said_by_the_name_that_was_given(cut):
+    assert "/proc/out.gguf: no file can be made in /proc" in refused(cut, "/proc/out.gguf", "--to", "Q4_0")
+
+
 def test_a_file_that_ends_too_early_is_refused(cut, tmp_path):
     short = tmp_path / "short.gguf"
     short.write_bytes(cut.read_bytes()[:-10_000])

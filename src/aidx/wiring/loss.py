@@ -49,17 +49,16 @@ def default_text() -> str:
 
 def read_text(path: str) -> str:
     """The text at *path*; ``InputError`` where it cannot be read or is none."""
-    raw = _read(path, MOST_TEXT)
-    try:
-        return raw.decode()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: not UTF-8 at byte {error.start}", hint="Name a text file.") from None
+    from aidx.wiring.proof import text_of
+
+    return text_of(path, MOST_TEXT)
 
 
 def read_fingerprint(path: str) -> "Fingerprint | None":
     """The fingerprint at *path*, ``None`` where a model stands there; ``InputError`` for a broken one."""
     from pathlib import Path
 
+    from aidx.adapters.inputfile import read_input
     from aidx.budget.fingerprint import MAGIC, parse
 
     if not Path(path).is_file():
@@ -68,7 +67,7 @@ def read_fingerprint(path: str) -> "Fingerprint | None":
         if file.read(len(MAGIC)) != MAGIC:
             return None
     try:
-        return parse(_read(path, MOST_FINGERPRINT))
+        return parse(read_input(path, MOST_FINGERPRINT))
     except InputError as error:
         raise InputError(f"{path}: {error}", hint=error.hint) from None
 
@@ -183,16 +182,3 @@ def parts(model: "ModelSpec") -> tuple[str, ...]:
     """The files of *model*."""
     assert model.path is not None
     return model.split_paths or (model.path,)
-
-
-def _read(path: str, most: int) -> bytes:
-    from pathlib import Path
-
-    try:
-        with Path(path).open("rb") as file:
-            raw = file.read(most + 1)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: {getattr(error, 'strerror', None) or error}", hint="Check the path.") from None
-    if len(raw) > most:
-        raise InputError(f"{path}: larger than {most:,} bytes", hint="Name a smaller file.")
-    return raw

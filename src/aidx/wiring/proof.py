@@ -133,16 +133,10 @@ def _key(machine: Machine, model: "ModelSpec", need: Need) -> str:
 
 def text_of(path: str, most: int) -> str:
     """The text in the file at *path*; ``InputError`` for one of more than *most* bytes, and for what is no UTF-8."""
-    from pathlib import Path
-
+    from aidx.adapters.inputfile import read_input
     from aidx.errors import InputError
 
     try:
-        data = Path(path).read_bytes()
-        if len(data) > most:
-            raise InputError(f"{path} has {len(data):,} bytes", hint=f"The longest input is {most:,} bytes.")
-        return data.decode("utf-8")
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}", hint="Name a text file.") from None
+        return read_input(path, most).decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(f"{path} is no UTF-8 text (byte {error.start})", hint="Name a text file.") from None

@@ -18,11 +18,13 @@ from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import IO, Any
 
+from aidx.adapters.inputfile import read_input
 from aidx.adapters.llama.wheel import find_wheel
 from aidx.adapters.process import spawn, stop
 from aidx.adapters.stores.file import FileHeader, read_header
+from aidx.adapters.write import HINT as FOLDER
 from aidx.adapters.write import check_target
-from aidx.errors import EngineError, InputError
+from aidx.errors import AidxError, EngineError, InputError
 from aidx.model.quants.imatrix import Imatrix, parse
 from aidx.model.quants.recipe import Recipe, Step, recipe
 
@@ -70,14 +72,7 @@ def prepare(source: str, target: str, file_type: str, *, imatrix: str | None = N
 
 def read_imatrix(path: str) -> Imatrix:
     """The importance matrix at *path*; ``InputError`` where there is none."""
-    try:
-        with Path(path).open("rb") as file:
-            if os.fstat(file.fileno()).st_size > MOST_IMATRIX:
-                raise InputError(f"{path}: larger than any importance matrix", hint="Name a file of llama-imatrix.")
-            raw = file.read()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: {getattr(error, 'strerror', None) or error}", hint="Check the path.") from None
-    return parse(raw, path)
+    return parse(read_input(path, MOST_IMATRIX), path)
 
 
 def quantize(job: Job, *, threads: int, tell: Tell) -> None:
@@ -106,8 +101,8 @@ def _unnamed(target: Path) -> Iterator[int]:
         anonymous = True
     except OSError as error:
         if error.errno not in NO_TMPFILE:
-            raise EngineError(f"cannot write {target}: {error.strerror}", hint="Check the folder.") from None
-        handle, anonymous = _locked(hidden), False
+            raise _no_file(target, error) from None
+        handle, anonymous = _locked(hidden, target), False
     try:
         yield handle
         if anonymous:
@@ -125,11 +120,18 @@ def _unnamed(target: Path) -> Iterator[int]:
         os.close(handle)
 
 
-def _locked(hidden: Path) -> int:
+def _no_file(target: Path, error: OSError) -> AidxError:
+    """A full or broken disk is the disk's failure; anything else says that no file can be made there."""
+    if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
+        return EngineError(f"cannot write {target}: {error.strerror}", hint="Check the disk.")
+    return InputError(f"cannot write {target}: no file can be made in {target.parent} ({error.strerror})", hint=FOLDER)
+
+
+def _locked(hidden: Path, target: Path) -> int:
     try:
         handle = os.open(hidden, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o666)
     except OSError as error:
-        raise EngineError(f"cannot write {hidden}: {error.strerror}", hint="Check the folder.") from None
+        raise _no_file(target, error) from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError:
