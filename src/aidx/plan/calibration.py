@@ -5,6 +5,7 @@ bookkeeping. No formula knows it; a run at full load does. It holds for the same
 and engine build on the same machine, and for shorter contexts; each cell more is taken for `CELL` bytes.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -52,6 +53,38 @@ def key(model: ModelSpec, need: Need, machine: Machine, *, cores: int, build: st
             f"np {need.parallel} b {need.batch_size} ub {need.ubatch_size}",
             f"kv {need.cache_type_k}/{need.cache_type_v} unified {need.kv_unified} swa {need.swa_full}",
             f"fa {need.flash_attn} ngl {need.n_gpu_layers}",
+        )
+    )
+
+
+_PARTS = re.compile(
+    r"(?P<cores>\d+) cores, \d+ B \| (?P<gpus>.+?) \| (?P<build>.+?) \| "
+    r"(?P<arch>\S+) (?P<quant>\S+) (?P<size>\d+) \d+ \| "
+    r"np (?P<slots>\d+) b (?P<batch>\d+) ub (?P<ubatch>\d+) \| "
+    r"kv (?P<kv>\S+) unified (?P<unified>\w+) swa (?P<swa>\w+) \| fa (?P<fa>\w+) ngl (?P<ngl>\S+)"
+)
+
+
+def words(name: str) -> str:
+    """What the measurement called *name* (by `key`) holds for, in words; a name of another making as it is."""
+    found = _PARTS.fullmatch(name)
+    if found is None:
+        return name
+    options = [
+        *([] if found["unified"] == "True" else ["a cache for each slot"]),
+        *([] if found["swa"] == "False" else ["full windows"]),
+        *([] if found["fa"] == "True" else ["no flash attention"]),
+        *([] if found["ngl"] == "auto" else [f"-ngl {found['ngl']}"]),
+        *([] if found["gpus"] == "no GPU" else [f"on {found['gpus']}"]),
+    ]
+    return ", ".join(
+        (
+            f"{found['arch']} {found['quant']} of {int(found['size']):,} parameters",
+            f"{found['slots']} slot(s)",
+            f"KV {found['kv']}",
+            f"batches {found['batch']}/{found['ubatch']}",
+            *options,
+            f"{found['cores']} cores, {found['build']}",
         )
     )
 

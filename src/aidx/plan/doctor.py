@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aidx.budget.sizes import amount, gib
-from aidx.plan.calibration import Calibration
+from aidx.plan.calibration import Calibration, words
 from aidx.plan.devices import Machine
 from aidx.plan.inventory import Sight
 
@@ -96,7 +96,7 @@ def calibrations(found: Mapping[str, Calibration], proofs: int) -> Iterable[Line
     """What was measured here, one line each."""
     for key, each in found.items():
         drivers = "".join(f", driver of {label} {amount(size)}" for label, size in each.drivers.items())
-        detail = f"{key}: engine process {amount(each.process)}{drivers}, {each.n_ctx:,} cells, {each.day}"
+        detail = f"{words(key)}: engine process {amount(each.process)}{drivers}, {each.n_ctx:,} cells, {each.day}"
         yield Line("calibration", "ok", detail)
     if not found:
         yield Line("calibration", "ok", "nothing was measured here yet: aidx stress MODEL measures")

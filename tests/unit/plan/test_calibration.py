@@ -6,7 +6,7 @@ import pytest
 
 from aidx.budget.ledger import Account, Entry, Ledger
 from aidx.budget.proof import Peak, Requests
-from aidx.plan.calibration import CELL, Calibration, applied, assumed, bound, found, here, key
+from aidx.plan.calibration import CELL, Calibration, applied, assumed, bound, found, here, key, words
 from aidx.plan.devices import Device, Machine, host
 from aidx.plan.need import Need
 from tests.fakes import plans
@@ -124,3 +124,18 @@ def test_whether_anything_is_assumed():
     assert assumed(plans.fitting())
     accounts = (replace(evidence().ledger.accounts[0], entries=()),)
     assert not assumed(replace(plans.fitting(), ledger=Ledger(accounts)))
+
+
+def test_a_name_is_said_in_words_and_tells_apart_what_a_user_can_choose():
+    model = plans.role().model
+    plain = words(key(model, Need(), HERE, cores=2, build="xllamacpp 1"))
+    asked = Need(parallel=3, cache_type_k="q8_0", kv_unified=False, flash_attn=False, n_gpu_layers=7)
+    special = words(key(model, asked, Machine(HERE.host, (GPU,)), cores=8, build="xllamacpp 1"))
+
+    assert plain == (
+        f"{model.architecture} {model.quantization} of {model.parameters:,} parameters, 1 slot(s), KV f16/f16, "
+        "batches 2048/512, 2 cores, xllamacpp 1"
+    )
+    for word in ("3 slot(s)", "KV q8_0/f16", "a cache for each slot", "no flash", "-ngl 7", "on NVIDIA X", "8 cores"):
+        assert word in special
+    assert words("2 cores | qwen2") == "2 cores | qwen2"
