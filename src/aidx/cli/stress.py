@@ -78,11 +78,7 @@ def command(
     end_as_interrupted()
     if html is not None:
         wiring.check_page(html)
-    if ceiling == 0:
-        raise InputError(
-            "a ceiling of 0 bytes holds no engine", hint="Give one such as --ceiling 8GiB, or leave it out."
-        )
-    _check(url, api_key_env, need, apart=twin or ceiling is not None)
+    _check(url, api_key_env, need, twin=twin, ceiling=ceiling)
     named = _named(model)
     make = partial(_plan, named, need, machine, model_options)
     plan = make()
@@ -109,8 +105,10 @@ def command(
     return EXIT[proof.verdict]
 
 
-def _check(url: str | None, api_key_env: str | None, need: Need, *, apart: bool) -> None:
-    """``InputError`` for options that do not go together: *apart* are those of an engine that is started here."""
+def _check(url: str | None, api_key_env: str | None, need: Need, *, twin: bool, ceiling: int | None) -> None:
+    """``InputError`` for options that do not go together."""
+    if ceiling == 0:
+        raise InputError("a ceiling of 0 bytes holds no engine", hint="Give one such as --ceiling 8GiB, or none.")
     if url is None and api_key_env is not None:
         raise InputError("--api-key-env is for an engine at --url", hint="Give both, or none.")
     if url is not None and need.engine in {"embedded", "auto"}:
@@ -118,7 +116,7 @@ def _check(url: str | None, api_key_env: str | None, need: Need, *, apart: bool)
             f"--url does not say what runs there, and --engine {need.engine} is started here",
             hint="Add --engine llama-server or another one.",
         )
-    if url is not None and apart:
+    if url is not None and (twin or ceiling is not None):
         raise InputError(
             "--ceiling and --twin are for an engine that is started here",
             hint="Leave them out, or leave --url out and have it started.",
