@@ -115,3 +115,19 @@ def test_with_it_nothing_that_is_asked_leaves_the_machine(folder):
     served = dict(line.split() for line in found["ended"][2][1].splitlines())
     assert served == {"cascade": "422", "auto": "200", "architect": "404"}
     assert found["others"] == []
+
+
+def test_with_it_a_run_is_planned_by_a_cascade_and_nothing_leaves_the_machine(tmp_path):
+    models = "".join(
+        f'[roles.{role}]\nmodel = "aidx-tiny"\nctx_size = 1024\nmax_tokens = 48\n' for role in ("drafter", "verifier")
+    )
+    told = f'{models}[roles.architect]\npattern = "cascade"\n[route]\nlocal_only = true\n'
+    (tmp_path / "aidx.toml").write_text(told)
+    (tmp_path / "rows.py").write_text("def first(rows):\n    return rows[0]\n")
+
+    found = alone(tmp_path, aidx("run", "let first take a limit", "--json"))
+
+    ((code, out, _),) = found["ended"]
+    assert code == 5, found
+    assert [request["role"] for request in json.loads(out)["requests"]] == ["drafter", "drafter", "verifier"]
+    assert found["others"] == []

@@ -193,15 +193,75 @@ def test_max_kv_is_a_bound(root):
     assert (root / "rows.py").read_text() == SOURCE
 
 
-def test_an_architect_that_is_a_cascade_is_refused_in_words(root):
-    with (root / "aidx.toml").open("a") as file:
-        file.write('[roles.architect]\npattern = "cascade"\n[roles.drafter]\nmodel = "aidx-tiny"\n')
-        file.write('[roles.verifier]\nmodel = "aidx-tiny"\n')
+CASCADE = """
+[route]
+local_only = true
+[roles.architect]
+pattern = "cascade"
+[roles.drafter]
+model = "aidx-tiny"
+ctx_size = 1024
+max_tokens = 48
+[roles.verifier]
+model = "aidx-tiny"
+ctx_size = 1024
+max_tokens = 48
+"""
 
-    done = aidx(root, "change rows.py")
+
+def test_a_cascade_plans_on_this_machine_and_fails_closed(root):
+    """The small model cannot write plans: the rules say so, and nothing is changed."""
+    with (root / "aidx.toml").open("a") as file:
+        file.write(CASCADE)
+    (root / "plan.md").unlink()
+    before = {path.name: path.read_bytes() for path in root.glob("*.py")}
+
+    done = aidx(root, "let first take a limit", "--json")
+
+    found = valid(done.stdout)
+    assert done.returncode == 5, done.stderr
+    assert (found["status"], found["files"]) == ("failed", [])
+    assert "no answer was accepted: " in found["reason"]
+    assert [step["outcome"] for step in found["trail"]] == ["refused", "refused", "refused"]
+    assert [(step["role"], step["purpose"]) for step in found["trail"]] == [
+        ("drafter", "draft"),
+        ("drafter", "repair"),
+        ("verifier", "rewrite"),
+    ]
+    assert [request["role"] for request in found["requests"]] == ["drafter", "drafter", "verifier"]
+    assert all(request["model"] == "aidx-tiny" for request in found["requests"])
+    assert found["peak_kv_bytes"] == {"drafter": 1024 * 6144, "verifier": 1024 * 6144}
+    assert {path.name: path.read_bytes() for path in root.glob("*.py")} == before
+    again = aidx(root, "--resume", found["id"], "--json")
+    assert (again.returncode, json.loads(again.stdout)["requests"]) == (5, found["requests"])
+    assert "asking the" not in again.stderr
+
+
+def test_what_drafter_and_verifier_would_be_sent_is_shown_first(root):
+    with (root / "aidx.toml").open("a") as file:
+        file.write(CASCADE)
+
+    done = aidx(root, "let first take a limit", "--dry-run", "--json")
+
+    found = valid(done.stdout)
+    assert done.returncode == 0, done.stderr
+    drafter, verifier = found["requests"]
+    assert (drafter["role"], verifier["role"]) == ("drafter", "verifier")
+    assert verifier["context"][-1] == {"item": "the draft, at most", "tokens": 48}
+    for request in (drafter, verifier):
+        assert sum(item["tokens"] for item in request["context"]) == request["prompt_tokens"]
+    assert not (root / ".aidx" / "runs").exists()
+
+
+def test_no_other_role_may_be_a_pattern(root):
+    with (root / "aidx.toml").open("a") as file:
+        file.write(CASCADE.replace("roles.architect", "roles.thinking"))
+
+    done = aidx(root, "--plan", "plan.md", "--yes")
 
     assert done.returncode == 2
-    assert "roles.architect is the pattern cascade" in done.stderr
+    assert "roles.thinking is the pattern cascade" in done.stderr
+    assert done.stderr.count("hint: ") == 1
 
 
 def test_a_configured_editor_is_started_as_planned(root):

@@ -12,13 +12,17 @@ if TYPE_CHECKING:
 
     from aidx.config.merge import Settled
     from aidx.config.values import RoleTable
+    from aidx.pipeline.cascading import Cascade
     from aidx.pipeline.context.editor import Format
     from aidx.pipeline.run import Bench, Seat
     from aidx.plan.deployment.members import Member
     from aidx.plan.devices import Machine
+    from aidx.plan.result import Plan
 
 EDITOR = "aidx-tiny"
 AIDER = "aider"
+ARCHITECT = "architect"
+PAIR = ("drafter", "verifier")
 
 
 @dataclass
@@ -41,6 +45,14 @@ class Crew:
         if table is not None and table.engine == AIDER:
             return "tool"
         return "lines" if table is None or table.edit_format == "lines" else "blocks"
+
+    @property
+    def cascade(self) -> "Cascade | None":
+        """How drafter and verifier plan, where they stand for the Architect."""
+        from aidx.pipeline.cascading import Cascade
+
+        table = self._table(ARCHITECT)
+        return None if table is None or table.pattern is None else Cascade(self.settled.config.cascade.repairs)
 
     def bench(self, root: str, tell: "Callable[[str], object]") -> "Bench | None":
         """Where aider edits the tree at *root*, if it does; ``EngineError`` where it should and is not installed."""
@@ -70,8 +82,10 @@ class Crew:
             found = {member.role: partial(self._here, member, self.machine) for member in configured.members}
             found |= {remote.role: partial(self._elsewhere, remote.role) for remote in configured.remotes}
         for role, table in self.settled.config.roles.items():
-            if table.pattern is not None:
+            if table.pattern is not None and role != ARCHITECT:
                 found[role] = partial(_patterned, role, table.pattern)
+        if self.cascade is not None:
+            found |= self._pair({member.role: member for member in configured.members})
         if "editor" not in found:
             tiny = Member("editor", wiring.resolve(EDITOR).model, Need(), max_kv=self.settled.config.pipeline.max_kv)
             found["editor"] = lambda: self._here(tiny, wiring.machine(Wish(vram=(0,))))
@@ -98,6 +112,8 @@ class Crew:
             kv_bytes=found.kv_bytes,
             max_kv=found.max_kv,
             leaves=filled.leaves,
+            beside=found.beside,
+            process=found.process,
         )
 
     def _here(self, member: "Member", machine: "Machine") -> "_Filled":
@@ -109,6 +125,37 @@ class Crew:
             plan = wiring.held(deploy([member], machine, prober))
         cache = sum(account.sum("kv_cache") for account in plan.ledger.accounts)
         return _Filled(wiring.fill(plan, self._table(member.role)), cache, member.max_kv)
+
+    def _pair(self, members: "Mapping[str, Member]") -> "dict[str, Callable[[], _Filled]]":
+        """Drafter and verifier beside each other, where both run here and fit together; else they take turns."""
+        if not members.keys() >= set(PAIR):
+            return {}
+        return {role: partial(self._of_pair, role, members) for role in PAIR}
+
+    def _of_pair(self, role: str, members: "Mapping[str, Member]") -> "_Filled":
+        from aidx.plan.deployment.plan import owner, part
+
+        plan = self._together
+        if plan is None:
+            return self._here(members[role], self.machine)
+        mine = part(plan, role)
+        cache = sum(account.sum("kv_cache") for account in mine.ledger.accounts)
+        return _Filled(wiring.fill(mine, self._table(role)), cache, beside=frozenset(PAIR), process=owner(plan, role))
+
+    @cached_property
+    def _together(self) -> "Plan | None":
+        """Drafter and verifier planned together; ``None`` where they do not fit, or answer at an address."""
+        from contextlib import closing
+
+        from aidx.advise import deploy
+        from aidx.plan.need import Need
+
+        if any(table is not None and table.urls for table in map(self._table, PAIR)):
+            return None
+        configured = wiring.configured(self.settled, Need(environment=wiring.engine_environment()))
+        with closing(wiring.prober()) as prober:
+            plan = deploy([each for each in configured.members if each.role in PAIR], self.machine, prober)
+        return plan if plan.holds else None
 
     def _elsewhere(self, role: str) -> "_Filled":
         from msgspec.structs import replace
@@ -125,15 +172,17 @@ class Crew:
 
 def _patterned(role: str, pattern: str) -> "_Filled":
     raise InputError(
-        f"roles.{role} is the pattern {pattern}, and a run asks one model a role so far",
+        f"roles.{role} is the pattern {pattern}, and in a run that can only stand for the architect",
         hint=f"Give [roles.{role}] a model, or bring a plan of your own with --plan.",
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Filled:
-    """A role that is filled, and the cache that was planned for it on this machine (0: elsewhere)."""
+    """A role that is filled, and the cache that was planned for it on this machine (0: elsewhere); see ``Seat``."""
 
     filled: "wiring.Filled"
     kv_bytes: int = 0
     max_kv: int | None = None
+    beside: frozenset[str] = frozenset()
+    process: str | None = None

@@ -140,6 +140,7 @@ def _order(given: Mapping[str, Any], until: str | None, crew: "Crew", *, dry_run
         checks=dict(crew.settled.config.checks),
         thinking="thinking" in crew.settled.config.roles,
         researcher="researcher" in crew.settled.config.roles,
+        cascade=crew.cascade,
     )
 
 

@@ -46,7 +46,8 @@ class PhaseRun:
 class Finished:
     """A run that came to an end: *outcome* of what was reached, *error* where it did not end well.
 
-    *requests* are the ledger's objects, *kv_bytes* the KV cache of each role's engine.
+    *requests* are the ledger's objects, *kv_bytes* the KV cache of each role's engine, *trail* what became of the
+    answers of a cascade.
     """
 
     id: str
@@ -55,6 +56,7 @@ class Finished:
     kv_bytes: dict[str, int]
     outcome: Outcome
     error: AidxError | None = None
+    trail: tuple[Json, ...] = ()
 
     @property
     def status(self) -> Ending:
@@ -87,6 +89,7 @@ def as_json(run: Finished) -> Json:
         "files": [{"path": path, "status": status} for path, status in run.outcome.files],
         "commit": run.outcome.commit,
         "reason": None if run.error is None else str(run.error),
+        **({"trail": list(run.trail)} if run.trail else {}),
     }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from aidx.patterns.vocabulary import Said
 from aidx.pipeline.context.prompt import Prompt
 from aidx.pipeline.ending import LintError
 from aidx.ports import Errand, Ran, RefusedPathError, Worked
@@ -65,6 +66,14 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
+class Consult:
+    """One request of a pattern, as ``Ask``; answered with a ``Said``, which may have been cut at *max_tokens*."""
+
+    ask: Ask
+    max_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Hand:
     """Let the program that edits by itself do *errand*; answered with a ``Worked``."""
 
@@ -75,21 +84,26 @@ class Hand:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """How long the requests *prompts* to *role* would be; answered with one ``Counted`` each. Sends nothing."""
+    """How long the requests *prompts* to *role* would be; answered with one ``Counted`` each. Sends nothing.
+
+    *beside* are items that will stand in each of them and are not written yet, with the tokens they may take.
+    """
 
     phase: Phase
     role: str
     prompts: tuple[Prompt, ...]
+    beside: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Tokens of a prompt, and of each of its items; *gate* is the most that may be sent."""
+    """Tokens of a prompt, and of each of its items; *gate* is the most that may be sent, *output* come back."""
 
     tokens: int
     gate: int
     items: tuple[tuple[str, int], ...]
     fits: bool
+    output: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +139,7 @@ class Commit:
     paths: tuple[str, ...]
 
 
-Effect = Enter | Tell | Read | Find | Save | Ask | Hand | Count | Confirm | Try | Keep | Commit
+Effect = Enter | Tell | Read | Find | Save | Ask | Consult | Hand | Count | Confirm | Try | Keep | Commit
 Flow = Generator[Effect, Any, Any]
 
 
@@ -154,15 +168,23 @@ def ask(request: Ask) -> Generator[Effect, Any, str]:
     return answer
 
 
+def consult(request: Consult) -> Generator[Effect, Any, Said]:
+    """See ``Consult``."""
+    said: Said = yield request
+    return said
+
+
 def hand(request: Hand) -> Generator[Effect, Any, Worked]:
     """See ``Hand``."""
     found: Worked = yield request
     return found
 
 
-def count(phase: Phase, role: str, *prompts: Prompt) -> Generator[Effect, Any, tuple[Counted, ...]]:
+def count(
+    phase: Phase, role: str, *prompts: Prompt, beside: tuple[tuple[str, int], ...] = ()
+) -> Generator[Effect, Any, tuple[Counted, ...]]:
     """See ``Count``."""
-    found: tuple[Counted, ...] = yield Count(phase, role, prompts)
+    found: tuple[Counted, ...] = yield Count(phase, role, prompts, beside)
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from aidx.errors import BudgetError
 from aidx.pipeline.artifact.parse import parse
 from aidx.pipeline.artifact.plan import ChangePlan, render
+from aidx.pipeline.cascading import Cascade, agreed, first_contexts
 from aidx.pipeline.checking import checked
 from aidx.pipeline.context.editor import Format
 from aidx.pipeline.context.prompt import Prompt
@@ -30,7 +31,7 @@ from aidx.pipeline.effects import (
 )
 from aidx.pipeline.ending import BlockedError, LintError, TooLongError
 from aidx.pipeline.handing import handed_out
-from aidx.pipeline.planning import first_prompt, planned
+from aidx.pipeline.planning import ARCHITECT, first_prompt, planned
 from aidx.pipeline.preflight import contexts, linted, thought_over
 from aidx.pipeline.research.phase import research
 
@@ -42,7 +43,7 @@ class Order:
     """What a run is to do: *plan* is the text of a person's plan; *checks* are the configured commands.
 
     *until* is the last phase, *form* the Editor's edit format; *thinking* and *researcher* say whether these roles
-    are there.
+    are there. With *cascade* drafter and verifier stand for the Architect.
     """
 
     task: str
@@ -54,6 +55,7 @@ class Order:
     checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     thinking: bool = False
     researcher: bool = False
+    cascade: Cascade | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +86,29 @@ def pipeline(order: Order) -> Generator[Effect, Any, Outcome]:
             return Outcome(found=tuple(files))
         yield Enter("plan")
         if order.dry_run:
-            prompt = yield from first_prompt(order.task, files, order.checks)
-            (counted,) = yield from count("plan", "architect", prompt)
-            return Outcome(found=tuple(files), contexts=(("plan", "architect", counted),))
-        plan = yield from planned(order.task, files, order.checks)
+            return Outcome(found=tuple(files), contexts=(yield from _plan_contexts(order, files)))
+        plan = yield from _planned(order, files)
     yield Save(render(plan))
     if order.until == "plan":
         return Outcome(plan)
     return (yield from _carried_out(order, plan))
+
+
+def _plan_contexts(
+    order: Order, files: Mapping[str, str]
+) -> Generator[Effect, Any, tuple[tuple[str, str, Counted], ...]]:
+    """What the Architect, or those who stand for it, would be sent first."""
+    if order.cascade is not None:
+        return (yield from first_contexts(order.task, files, order.checks))
+    prompt = yield from first_prompt(order.task, files, order.checks)
+    (counted,) = yield from count("plan", ARCHITECT, prompt)
+    return (("plan", ARCHITECT, counted),)
+
+
+def _planned(order: Order, files: Mapping[str, str]) -> Generator[Effect, Any, ChangePlan]:
+    if order.cascade is not None:
+        return (yield from agreed(order.task, files, order.checks, order.cascade))
+    return (yield from planned(order.task, files, order.checks))
 
 
 def _carried_out(order: Order, plan: ChangePlan) -> Generator[Effect, Any, Outcome]:

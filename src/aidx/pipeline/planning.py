@@ -1,6 +1,6 @@
 """The Architect's phase: as much as its gate has room for, and a plan or questions from its answers."""
 
-from collections.abc import Collection, Generator, Mapping
+from collections.abc import Collection, Generator, Mapping, Sequence
 from typing import Any
 
 from aidx.pipeline.artifact.parse import PlanError, found_in, parse
@@ -11,31 +11,47 @@ from aidx.pipeline.effects import Ask, Effect, ask, count, read_planned, tell
 from aidx.pipeline.ending import BlockedError, LintError, TooLongError
 from aidx.pipeline.lint import lint
 
+ARCHITECT = "architect"
+Beside = tuple[tuple[str, int], ...]
 ATTEMPTS = 3  # the answer, and two repairs with what is wrong
 
 
+def shown(
+    task: str, files: Mapping[str, str], left_out: Sequence[str], checks: Collection[str], note: str = ""
+) -> Prompt:
+    """The request for a plan; *note* is what was wrong with the last answer."""
+    return architect_prompt(task, files, left_out, sorted(checks), note)
+
+
 def within_gate(
-    task: str, files: Mapping[str, str], checks: Collection[str]
+    task: str, files: Mapping[str, str], checks: Collection[str], role: str = ARCHITECT, beside: Beside = ()
 ) -> Generator[Effect, Any, tuple[dict[str, str], tuple[str, ...]]]:
-    """Those of *files* that the Architect's gate has room for, in order, and the names of the rest."""
+    """Those of *files* that the gate of *role* has room for, in order, and the names of the rest; see ``Count``."""
     kept: dict[str, str] = {}
     left_out: list[str] = []
     for path, text in files.items():
-        prompt = architect_prompt(task, {**kept, path: text}, left_out, sorted(checks))
-        (counted,) = yield from count("plan", "architect", prompt)
+        prompt = shown(task, {**kept, path: text}, left_out, checks)
+        (counted,) = yield from count("plan", role, prompt, beside=beside)
         if counted.fits:
             kept[path] = text
         else:
             left_out.append(path)
             yield from tell(f"plan: {path} is left out: {counted.tokens} tokens, and the gate is {counted.gate}")
+    while kept and left_out:  # the names of those that came last take room, too
+        (counted,) = yield from count("plan", role, shown(task, kept, left_out, checks), beside=beside)
+        if counted.fits:
+            break
+        path, _ = kept.popitem()
+        left_out.append(path)
+        yield from tell(f"plan: {path} is left out: {counted.tokens} tokens, and the gate is {counted.gate}")
     return kept, tuple(left_out)
 
 
 def first_prompt(task: str, files: Mapping[str, str], checks: Collection[str]) -> Generator[Effect, Any, Prompt]:
     """What the Architect would be sent first; raises ``TooLongError`` where even the task alone is over its gate."""
     kept, left_out = yield from within_gate(task, files, checks)
-    prompt = architect_prompt(task, kept, left_out, sorted(checks))
-    (counted,) = yield from count("plan", "architect", prompt)
+    prompt = shown(task, kept, left_out, checks)
+    (counted,) = yield from count("plan", ARCHITECT, prompt)
     if not counted.fits:
         raise TooLongError(
             f"the task takes {counted.tokens} tokens of the Architect's gate of {counted.gate}",
@@ -53,11 +69,10 @@ def planned(task: str, files: Mapping[str, str], checks: Collection[str]) -> Gen
     problems: list[str] = []
     for number in range(1, ATTEMPTS + 1):
         note = "Your last answer was not taken:\n" + "\n".join(problems) if problems else ""
-        prompt = architect_prompt(task, kept, left_out, sorted(checks), note)
-        answer = yield from ask(Ask("plan", "architect", prompt, number))
-        plan, problems = _plan_in(answer)
+        answer = yield from ask(Ask("plan", ARCHITECT, shown(task, kept, left_out, checks, note), number))
+        plan, problems = plan_in(answer)
         if plan is not None:
-            problems = yield from _unfit(plan, checks)
+            problems = yield from unfit(plan, checks)
             if not problems:
                 return plan
         yield from tell(f"plan: answer {number} is not taken: {problems[0]}")
@@ -67,7 +82,8 @@ def planned(task: str, files: Mapping[str, str], checks: Collection[str]) -> Gen
     )
 
 
-def _plan_in(answer: str) -> tuple[ChangePlan | None, list[str]]:
+def plan_in(answer: str) -> tuple[ChangePlan | None, list[str]]:
+    """The plan in *answer*, or what is wrong with it; raises ``BlockedError`` where it asks instead."""
     text = found_in(answer)
     if text is None:
         if questions := _questions(answer):
@@ -82,7 +98,7 @@ def _plan_in(answer: str) -> tuple[ChangePlan | None, list[str]]:
         return None, [f"line {problem.line} of the plan: {problem.text}" for problem in error.problems]
 
 
-def _unfit(plan: ChangePlan, checks: Collection[str]) -> Generator[Effect, Any, list[str]]:
+def unfit(plan: ChangePlan, checks: Collection[str]) -> Generator[Effect, Any, list[str]]:
     """What speaks against *plan* in this tree."""
     try:
         tree = yield from read_planned(*(file.path for file in plan.files))

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from aidx.pipeline.effects import Ask, Commit, Confirm, Effect, Find, Hand, Read, Tree, Try
+from aidx.patterns.vocabulary import Said
+from aidx.pipeline.effects import Ask, Commit, Confirm, Consult, Effect, Find, Hand, Read, Tree, Try
 from aidx.pipeline.research.choose import Candidate
 from aidx.ports import Ran, Worked
 
@@ -30,18 +31,18 @@ def _asked(effect: Effect) -> object:
     match effect:
         case Read(paths):
             return paths
-        case Find(query, limit):
-            return [query, limit]
         case Ask(phase, role, prompt, attempt, schema):
             return [phase, role, prompt.messages, attempt, schema]
+        case Consult(asked, max_tokens):
+            return [_asked(asked), max_tokens]
         case Hand(phase, errand, attempt):
             return [phase, errand.message, _files(errand.files), errand.path, attempt]
         case Confirm(plan_hash):
             return plan_hash
         case Try(changes, before, checks):
             return [_files(changes), _files(before), checks]
-        case Commit(message, paths):
-            return [message, paths]
+        case Find(first, second) | Commit(first, second):
+            return [first, second]
         case _:
             return None
 
@@ -61,6 +62,8 @@ def _plain(effect: Effect, answer: Any) -> object:  # noqa: ANN401
         return _files(answer)
     if isinstance(effect, Find):
         return [asdict(each) for each in answer]
+    if isinstance(effect, Consult):
+        return [answer.text, answer.finish, answer.prompt_tokens, answer.completion_tokens]
     if isinstance(effect, Hand):
         return [_files(answer.files), answer.said]
     if isinstance(effect, Try):
@@ -110,6 +113,8 @@ def _value(effect: Effect, found: Any) -> Any:  # noqa: ANN401
         return _bytes(found)
     if isinstance(effect, Find):
         return tuple(Candidate(**{**each, "why": tuple(each["why"])}) for each in found)
+    if isinstance(effect, Consult):
+        return Said(*found)
     if isinstance(effect, Hand):
         return Worked(_bytes(found[0]), found[1])
     if isinstance(effect, Try):

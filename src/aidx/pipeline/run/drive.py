@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from aidx.errors import AidxError
+from aidx.patterns.vocabulary import Said
+from aidx.pipeline.cascading import TRAIL
 from aidx.pipeline.checks import judge
-from aidx.pipeline.contract import Finished, Json, PhaseRun, ending
+from aidx.pipeline.contract import Finished, Json, PhaseRun, Request, ending
 from aidx.pipeline.effects import (
     Ask,
     Commit,
     Confirm,
+    Consult,
     Count,
     Effect,
     Enter,
@@ -78,7 +81,7 @@ class _Drive:
         self._requests: list[Json] = []
         self._phases: list[PhaseRun] = []
         self._phase: tuple[Phase, float] | None = None
-        self._forecasts: list[Json] = []
+        self._forecasts: dict[str, list[Json]] = {}
         self._mend_records()
 
     def run(self, flow: Flow) -> Finished:
@@ -94,8 +97,8 @@ class _Drive:
             self._settle()
         self._leave(error)
         name = "" if self._world.records is None else self._world.records.name
-        requests = (*self._ledger(), *self._forecasts)
-        return Finished(name, tuple(self._phases), requests, self._models.kv_bytes, outcome, error)
+        requests = (*self._ledger(), *(each for forecasts in self._forecasts.values() for each in forecasts))
+        return Finished(name, tuple(self._phases), requests, self._models.kv_bytes, outcome, error, self._trail())
 
     def _feed(self, flow: Flow) -> Outcome:
         reply: Any = None
@@ -136,6 +139,7 @@ class _Drive:
             Save: self._save,
             Count: self._count,
             Ask: self._ask,
+            Consult: self._consult,
             Hand: self._hand,
             Confirm: self._confirm,
             Try: self._try,
@@ -145,19 +149,33 @@ class _Drive:
         return doers[type(effect)](effect)
 
     def _count(self, effect: Count) -> object:
-        counted = self._models.count(effect.role, effect.prompts)
+        counted = self._models.count(effect.role, effect.prompts, effect.beside)
         if self._world.records is None:
-            self._forecasts = [self._models.forecast(effect.phase, effect.role, each).json for each in counted]
+            self._forecasts[effect.role] = [
+                self._models.forecast(effect.phase, effect.role, each).json for each in counted
+            ]
         return counted
 
     def _ask(self, ask: Ask) -> str:
+        self._asking(ask)
+        text, request = self._models.ask(ask)
+        self._answer_came(request)
+        return text
+
+    def _consult(self, consult: Consult) -> Said:
+        self._asking(consult.ask)
+        said, request = self._models.consult(consult)
+        self._answer_came(request)
+        return said
+
+    def _asking(self, ask: Ask) -> None:
         again = f", attempt {ask.attempt}" if ask.attempt > 1 else ""
         self._world.tell(f"{ask.phase}: asking the {ask.role}{again}")
-        text, request = self._models.ask(ask)
+
+    def _answer_came(self, request: Request) -> None:
         self._requests = [request.json]
         size = f"{request.prompt_tokens} of {request.gate} prompt tokens, {request.completion_tokens} written"
         self._world.tell(f"{request.phase}: {request.model} answered: {size}")
-        return text
 
     def _hand(self, hand: Hand) -> Worked:
         assert self._world.bench is not None
@@ -240,6 +258,11 @@ class _Drive:
 
     def _ledger(self) -> tuple[Json, ...]:
         return tuple(found for text in self._lines(LEDGER) if (found := record(text)) is not None)
+
+    def _trail(self) -> tuple[Json, ...]:
+        """What became of each answer and verdict of a cascade, as it was kept."""
+        kept = None if self._world.records is None else self._world.records.read(TRAIL)
+        return () if kept is None else tuple(json.loads(kept))
 
     def _append(self, name: str, text: bytes) -> None:
         if self._world.records is not None:

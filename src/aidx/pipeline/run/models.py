@@ -14,9 +14,10 @@ from aidx.gate.prompt import Prompt as Sent
 from aidx.gate.prompt import Turn
 from aidx.gate.reply import Reply
 from aidx.patterns.schema.shape import Shape
+from aidx.patterns.vocabulary import Said
 from aidx.pipeline.context.prompt import Prompt
 from aidx.pipeline.contract import Request
-from aidx.pipeline.effects import Ask, Counted, Phase
+from aidx.pipeline.effects import Ask, Consult, Counted, Phase
 from aidx.plan.result import Plan
 from aidx.ports import Chat, Deployment
 
@@ -26,7 +27,8 @@ class Seat:
     """Who fills a role: a *model*, how it is started, and what it may use.
 
     *cell_bytes* is what one token of context takes, *kv_bytes* the whole cache as planned (0: not on this machine);
-    *max_kv* bounds it. Requests to one that *leaves* go to another machine.
+    *max_kv* bounds it. Requests to one that *leaves* go to another machine. It was planned together with the roles
+    *beside* it; those of one *process* share that.
     """
 
     model: str
@@ -36,6 +38,8 @@ class Seat:
     kv_bytes: int = 0
     max_kv: int | None = None
     leaves: bool = False
+    beside: frozenset[str] = frozenset()
+    process: str | None = None
 
     @classmethod
     def of(cls, plan: Plan, limits: Limits, start: Callable[[], Deployment], max_kv: int | None = None) -> "Seat":
@@ -57,7 +61,7 @@ class Models:
     """The roles in use, with an event loop of their own that turns only while a model is spoken to.
 
     Phases follow each other, so that the memory of one local model is all that a run takes: opening a role closes
-    the one before.
+    the one before, unless the two were planned to run beside each other.
     """
 
     def __init__(self, seats: Mapping[str, Callable[[], Seat]]) -> None:
@@ -67,14 +71,16 @@ class Models:
         self._loop = asyncio.Runner()
         self.kv_bytes: dict[str, int] = {}
 
-    def count(self, role: str, prompts: tuple[Prompt, ...]) -> tuple[Counted, ...]:
-        """The size of *prompts*, and of each of their items."""
+    def count(
+        self, role: str, prompts: tuple[Prompt, ...], beside: tuple[tuple[str, int], ...] = ()
+    ) -> tuple[Counted, ...]:
+        """The size of *prompts*, and of each of their items; see ``Count``."""
         if not prompts:
             return ()
         model = self._model(role)
 
         async def every() -> tuple[Counted, ...]:
-            return tuple([await _counted(model, prompt) for prompt in prompts])
+            return tuple([await _counted(model, prompt, beside) for prompt in prompts])
 
         return self._loop.run(every())
 
@@ -83,32 +89,39 @@ class Models:
 
         Raises ``RefusedError`` for a prompt over the gate, ``EngineError`` for an engine that fails.
         """
-        return self._loop.run(self._asked(self._model(ask.role), ask))
+        reply, request = self._loop.run(self._asked(self._model(ask.role), ask))
+        if reply.finish_reason == "length":
+            raise EngineError(
+                f"the {ask.role}'s answer was cut after {request.completion_tokens} tokens",
+                hint=f"Give [roles.{ask.role}] a larger max_tokens, or make the step smaller.",
+                code="answer_cut",
+            )
+        return reply.text, request
 
-    async def _asked(self, model: _Open, ask: Ask) -> tuple[str, Request]:
+    def consult(self, asked: Consult) -> tuple[Said, Request]:
+        """The answer to *asked*, cut or not, and its line of the ledger; raises as ``ask`` does."""
+        reply, request = self._loop.run(self._asked(self._model(asked.ask.role), asked.ask, asked.max_tokens))
+        finish = reply.finish_reason or "stop"
+        return Said(reply.text, finish, request.prompt_tokens, request.completion_tokens), request
+
+    async def _asked(self, model: _Open, ask: Ask, max_tokens: int | None = None) -> tuple[Reply, Request]:
         fields: dict[str, object] = (
             {} if model.seat.leaves else {"temperature": 0}
         )  # some services take no other than 1
         if ask.schema is not None:
             schema = json.loads(ask.schema)
             fields |= constraint(Shape("answer", schema, schema), model.gate.enforces())
-        async with await model.gate.admit(_sent(ask.prompt, fields)) as grant:
+        async with await model.gate.admit(_sent(ask.prompt, fields, max_tokens)) as grant:
             counted = await _counted(model, ask.prompt)
             reply = await _reply(grant)
             cells = grant.booking.admitted.cells
-        if reply.finish_reason == "length":
-            raise EngineError(
-                f"the {ask.role}'s answer was cut after {reply.usage.get('completion_tokens', 0)} tokens",
-                hint=f"Give [roles.{ask.role}] a larger max_tokens, or make the step smaller.",
-                code="answer_cut",
-            )
         tokens = reply.usage.get("prompt_tokens", counted.tokens)
         written = reply.usage.get("completion_tokens", 0)
         seat, gate = model.seat, counted.gate
         items = counted.items
         if tokens != counted.tokens:
             items = (*items, ("counted otherwise by the model", tokens - counted.tokens))
-        return reply.text, Request(
+        return reply, Request(
             ask.phase, ask.role, seat.model, tokens, written, gate, cells, cells * seat.cell_bytes, items
         )
 
@@ -145,10 +158,18 @@ class Models:
             seat = self._seat(role)
             _within(seat, seat.kv_bytes, "is planned to take")
             for other, model in list(self._open.items()):
-                if model.seat.kv_bytes and seat.kv_bytes:
+                if model.seat.kv_bytes and seat.kv_bytes and other not in seat.beside:
                     self._stop(other)
-            self._open[role] = self._started(role, seat)
+            self._open[role] = self._shared(role, seat) or self._started(role, seat)
         return self._open[role]
+
+    def _shared(self, role: str, seat: Seat) -> _Open | None:
+        """A place beside the role whose process runs already, if there is one."""
+        for other, model in self._open.items():
+            if seat.process is not None and model.seat.process == seat.process:
+                self.kv_bytes[role] = self.kv_bytes[other]
+                return _Open(seat, model.deployment, model.chat, model.gate.beside(seat.limits))
+        return None
 
     def _started(self, role: str, seat: Seat) -> _Open:
         deployment = seat.start()
@@ -166,6 +187,8 @@ class Models:
 
     def _stop(self, role: str) -> None:
         model = self._open.pop(role)
+        if any(other.deployment is model.deployment for other in self._open.values()):
+            return
         model.gate.detach()
         model.deployment.stop()
 
@@ -192,25 +215,22 @@ async def _reply(grant: Grant) -> Reply:
     return reply
 
 
-async def _counted(model: _Open, prompt: Prompt) -> Counted:
+async def _counted(model: _Open, prompt: Prompt, beside: tuple[tuple[str, int], ...] = ()) -> Counted:
     """Count *prompt* with its first item, with its first two, …: what each adds is its size, and they add up."""
-    items = tuple(item for item in prompt.items if item.text)
-    names = ["template and system" if prompt.system else "template", *(item.name for item in items)]
-    sizes = []
-    for number in range(len(items) + 1):
-        so_far = Prompt(prompt.system, items[:number])
-        sizes.append(await model.gate.counter.count(model.chat, _sent(so_far, {})))
+    names, so_far = zip(*prompt.begins, strict=True)
+    sizes = [await model.gate.counter.count(model.chat, _sent(begun, {})) for begun in so_far]
     added = (after - before for before, after in zip([0, *sizes], sizes, strict=False))
-    limits, tokens = model.seat.limits, sizes[-1]
-    fits = tokens <= limits.gate and tokens + limits.output(tokens) <= limits.n_ctx_seq
-    return Counted(tokens, limits.gate, tuple(zip(names, added, strict=True)), fits)
+    limits, tokens = model.seat.limits, sizes[-1] + sum(tokens for _, tokens in beside)
+    output = limits.output(tokens)
+    fits = tokens <= limits.gate and tokens + output <= limits.n_ctx_seq
+    return Counted(tokens, limits.gate, (*zip(names, added, strict=True), *beside), fits, output)
 
 
-def _sent(prompt: Prompt, fields: Mapping[str, object]) -> Sent:
+def _sent(prompt: Prompt, fields: Mapping[str, object], max_tokens: int | None = None) -> Sent:
     """A chat completion request as the gate takes it, with *fields* beside its messages."""
     turns = [
         Turn(message["role"], message["content"], json.dumps(message, ensure_ascii=False).encode())
         for message in prompt.messages
     ]
     told = {**fields, "stream": True, "stream_options": {"include_usage": True}}
-    return Sent(tuple(turns), fields=json.dumps(told).encode()[1:-1], stream=True)
+    return Sent(tuple(turns), fields=json.dumps(told).encode()[1:-1], max_tokens=max_tokens, stream=True)
