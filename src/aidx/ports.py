@@ -13,6 +13,7 @@ from aidx.budget.settings import Settings
 from aidx.errors import CheckError
 from aidx.model.spec import ModelSpec
 from aidx.patterns import prompt
+from aidx.plan.files import NO_FILES, Files
 from aidx.plan.probe import Answer, Probe
 
 if TYPE_CHECKING:  # only those who look into stores, or measure, pay for it
@@ -38,17 +39,18 @@ class Prober(Protocol):
 class Launch:
     """What an engine is started with: a model file, the name it answers to, the planned settings.
 
-    *threads* ``None`` takes the physical cores that this process may use; *loras* are files of adapters. With
-    *embedding* it turns texts into vectors and answers nothing else. With *urls* the engine runs already, there:
-    it is attached to, with *key* where it wants one, and *path* is empty unless the model is a file here as well.
-    *under* is a command that the engine's own is appended to: it sets a ceiling and then becomes the engine.
+    *threads* ``None`` takes the physical cores that this process may use; *beside* are files that are loaded along:
+    none of them lies on a GPU where none of the model does, and all of a draft model does where some of the model
+    does. With *embedding* it turns texts into vectors and answers nothing else. With *urls* the engine runs already,
+    there: it is attached to, with *key* where it wants one, and *path* is empty unless the model is a file here as
+    well. *under* is a command that the engine's own is appended to: it sets a ceiling and then becomes the engine.
     """
 
     path: str
     name: str
     settings: Settings
     threads: int | None = None
-    loras: tuple[str, ...] = ()
+    beside: Files = NO_FILES
     embedding: bool = False
     urls: tuple[str, ...] = ()
     key: str | None = field(default=None, repr=False)

@@ -1,5 +1,6 @@
 """LoRA, projector and draft model against the engine itself."""
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -9,21 +10,26 @@ import gguf
 import numpy as np
 import pytest
 from benchmarks.sweep import GPU, compare, models
+from tests.fakes.hosts.llama_server import running
 from tests.fakes.models import qwen2
-from tests.fakes.projectors import gemma3, llava, qwen25vl
+from tests.fakes.program import on_path
+from tests.fakes.projectors import gemma3, llava, qwen25vl, small
 
 from aidx import wiring
+from aidx.adapters.engines import llama_server
 from aidx.adapters.llama.prober import EngineProber
 from aidx.adapters.stores import shipped
 from aidx.advise import plan as make
 from aidx.budget.companions import projector_entries, projector_inputs
 from aidx.budget.compare import compare as compared
 from aidx.budget.settings import Settings
+from aidx.errors import EngineError
 from aidx.model.gguf.render import data_size, lay_out, render
 from aidx.plan.beside import Files
 from aidx.plan.need import Need
 from aidx.plan.probe import Probe, Probed, Unanswered
 from aidx.plan.wish import Wish
+from aidx.ports import Launch
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engine is asked on Linux x86-64 only")
 MIB = 1 << 20
@@ -180,9 +186,50 @@ def test_wrong_kinds_of_file_are_one_line_and_a_hint(tmp_path):
         assert second.startswith("hint: ")
 
 
-def test_a_draft_model_is_planned_and_not_served_so_far():
-    done = aidx("serve", "aidx-tiny", "--model-draft", "aidx-tiny", "--vram", "0", "--port", "0", code=4)
-    assert "not started with one so far" in done.stderr
+@pytest.mark.parametrize("engine", ["embedded", "llama-server"])
+def test_the_engine_is_started_with_the_planned_projector_and_draft_model(tmp_path, prober, engine):
+    """Its log agrees with the plan for both, it says that it sees, and the draft model is asked and not only loaded."""
+    found = wiring.resolve(shipped.NAME)
+    files = Files(
+        mmproj=written(tmp_path / "mmproj.gguf", small(found.model.embedding_length)), model_draft=shipped.NAME
+    )
+    need = Need(ctx_size=512, parallel=2, engine=engine)
+    plan = make(found.model, need, wiring.machine(Wish(vram=(0,))), prober, beside=wiring.beside(files, found.model))
+    with on_path("llama-server", "llama_server_program.py"):
+        deployment = wiring.start(plan)
+    try:
+        allocated = deployment.allocated()
+        answer = asyncio.run(asked(deployment))
+    finally:
+        deployment.stop()
+    rows = {row.what: row for row in compared(plan.ledger, allocated.devices, resolution=allocated.resolution)}
+
+    assert all(row.holds for row in rows.values()), rows
+    assert min(rows["projector"].allocated, rows["draft"].allocated) > 0
+    assert answer["timings"]["draft_n"] > 0
+
+
+async def asked(deployment):
+    chat = deployment.chat()
+    body = json.dumps({"messages": [{"role": "user", "content": "def area("}], "max_tokens": 12, "ignore_eos": True})
+    try:
+        return json.loads(b"".join([chunk async for chunk in chat.answer(body.encode(), slot=0)]))
+    finally:
+        chat.close()
+
+
+def test_a_server_without_the_planned_projector_is_not_attached_to(tmp_path):
+    launch = Launch(shipped.path(), "tiny", Settings(ctx_size=512), threads=1)
+    with running(launch) as ready, pytest.raises(EngineError, match="has no projector, and one is planned"):
+        llama_server.ENGINE.start(replace(ready, beside=Files(mmproj="mmproj.gguf")))
+
+
+def test_what_cannot_be_told_to_load_them_is_not_attached_to():
+    found = wiring.resolve(shipped.NAME)
+    beside = wiring.beside(Files(model_draft=shipped.NAME), found.model)
+    plan = make(found.model, Need(ctx_size=512, engine="ollama"), wiring.machine(Wish(vram=(0,))), beside=beside)
+    with pytest.raises(EngineError, match="ollama cannot be told to load"):
+        wiring.start(plan)
 
 
 def test_files_need_a_model_to_stand_beside(tmp_path):

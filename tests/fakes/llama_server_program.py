@@ -38,11 +38,13 @@ SWITCHES = {
     "--no-models-autoload": ("models_autoload", False),
     "--offline": ("offline", True),
     "--embeddings": ("embedding", True),
+    "--no-mmproj-offload": ("mmproj_use_gpu", False),
 }
 WORDS = {
     *("--model", "--alias", "--host", "--lora", "--tensor-split", "--n-cpu-moe", "--threads", "--threads-batch"),
     *("--cache-type-k", "--cache-type-v", "--flash-attn", "--fit", "--load-mode", "--lazy-mode", "--split-mode"),
-    *("--device", "--log-colors", "--help", "--version"),
+    *("--device", "--log-colors", "--help", "--version", "--mmproj", "--model-draft", "--spec-type"),
+    *("--spec-draft-n-max", "--spec-draft-ngl", "--spec-draft-type-k", "--spec-draft-type-v"),
 }
 CHOICES = {  # flag: field, enumeration, prefix of its members
     "--cache-type-k": ("cache_type_k", "ggml_type", "GGML_TYPE_"),
@@ -52,6 +54,9 @@ CHOICES = {  # flag: field, enumeration, prefix of its members
     "--lazy-mode": ("lazy_mode", "llama_lazy_mode", "LLAMA_LAZY_MODE_"),
     "--split-mode": ("split_mode", "llama_split_mode", "LLAMA_SPLIT_MODE_"),
 }
+FILES = {"--model", "--mmproj", "--model-draft", "--spec-type", "--lora"}
+DRAFT = {"--spec-draft-n-max": "n_max", "--spec-draft-ngl": "n_gpu_layers"}
+SAME = {"--device none", "--log-colors off", "--spec-draft-type-k f16", "--spec-draft-type-v f16"}  # as it is anyway
 SPELLED = {"--flash-attn on": "ENABLED", "--flash-attn off": "DISABLED"}
 YOUNG = {"--load-mode", "--lazy-mode", "--moe-cache-mib", "--fit", "--no-ui", "--no-cache-idle-slots", "--offline"}
 
@@ -106,8 +111,6 @@ def words(xllamacpp, found, flag, value):
     if flag in CHOICES:
         field, kind, prefix = CHOICES[flag]
         setattr(found, field, getattr(getattr(xllamacpp, kind), prefix + SPELLED.get(f"{flag} {value}", value.upper())))
-    elif flag == "--model":
-        found.model.path = value
     elif flag == "--alias":
         found.model_alias = {value}
     elif flag == "--host":
@@ -116,10 +119,27 @@ def words(xllamacpp, found, flag, value):
         found.fit_params = {"on": True, "off": False}[value]
     elif flag in {"--threads", "--threads-batch"}:
         (found.cpuparams if flag == "--threads" else found.cpuparams_batch).n_threads = int(value)
-    elif flag == "--lora":
-        found.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 1.0) for path in value.split(",")]
-    elif f"{flag} {value}" not in {"--device none", "--log-colors off"}:
+    elif flag in FILES or flag in DRAFT:
+        files(xllamacpp, found, flag, value)
+    elif f"{flag} {value}" not in SAME:
         sys.exit(f"error: {flag} {value} is not supported here")
+
+
+def files(xllamacpp, found, flag, value):
+    draft = found.speculative.draft
+    if flag == "--model":
+        found.model.path = value
+    elif flag == "--mmproj":
+        found.mmproj.path = value
+    elif flag == "--model-draft":
+        draft.mparams.path = value
+    elif flag == "--spec-type":
+        kind = f"COMMON_SPECULATIVE_TYPE_{value.upper().replace('-', '_')}"
+        found.speculative.types = [getattr(xllamacpp.common_speculative_type, kind)]
+    elif flag in DRAFT:
+        setattr(draft, DRAFT[flag], int(value))
+    else:
+        found.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 1.0) for path in value.split(",")]
 
 
 if __name__ == "__main__":

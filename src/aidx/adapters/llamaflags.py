@@ -20,7 +20,7 @@ def known(help_text: str) -> frozenset[str]:
 def arguments(launch: Launch, knows: Collection[str], *, threads: int) -> list[str]:
     """The command line after the program's name, without the key; raises ``EngineError`` for a build too old."""
     argv: list[str] = []
-    for flag in (*memory(launch.path, launch.settings, launch.loras), *_surface(launch, threads)):
+    for flag in (*memory(launch.path, launch.settings, launch.beside), *_surface(launch, threads)):
         taken = next((words for words in flag.spellings if words[0] in knows), None)
         if taken is not None:
             argv += taken

@@ -266,7 +266,10 @@ def _state(here: Mapping[Layer, int], settings: Settings, device: str) -> Entry:
 def output_entry(model: ModelSpec, settings: Settings) -> Entry:
     """The logits that the engine hands out, a row for each token asked for (``llama_context::output_reserve``)."""
     rows = settings.n_outputs
-    return Entry("output", model.vocab_size * rows * 4, f"{rows} x {model.vocab_size:,} logits x 4 B", "exact")
+    why = f"{rows} x {model.vocab_size:,} logits x 4 B"
+    if settings.n_draft:  # at first as many as there are sequences, more as soon as guesses are looked at
+        return Entry("output", model.vocab_size * rows * 4, f"{why}, once guesses are looked at", "modelled")
+    return Entry("output", model.vocab_size * rows * 4, why, "exact")
 
 
 def prompt_cache_entry(settings: Settings) -> Entry:

@@ -14,6 +14,8 @@ REPORTED: tuple[tuple[What, ...], ...] = (
     ("compute", "scratch"),
     ("output",),
     ("lora",),
+    ("projector",),
+    ("draft",),
 )
 EQUAL = frozenset({"exact", "engine", "measured"})  # grades that promise equality; the others promise a bound
 

@@ -149,7 +149,12 @@ def _flags(role: "RolePlan") -> list[str]:
     ]
     if chosen.tensor_split:
         words += ["--tensor-split", parts_text(chosen.tensor_split)]
-    return [*words, *(word for adapter in beside.loras for word in ("--lora", adapter.path))]
+    words += [word for adapter in beside.loras for word in ("--lora", adapter.path)]
+    if beside.projector is not None:
+        words += ["--mmproj", beside.projector.path]
+    if beside.draft is not None:
+        words += ["--model-draft", beside.draft.path or beside.draft.name]
+    return words
 
 
 def _repositories(plan: "Plan") -> tuple[tuple[str | None, str], ...]:

@@ -4,6 +4,7 @@ from aidx.errors import EngineError
 from aidx.export.given import Argv, Exported, File, Given
 from aidx.export.llamaflags import memory
 from aidx.export.text import shell
+from aidx.model.spec import ModelSpec
 from aidx.plan.result import RolePlan
 
 PORT = 8080
@@ -27,21 +28,23 @@ def _script(given: Given, role: RolePlan, port: int) -> str:
 
 def arguments(role: RolePlan, alias: str) -> Argv:
     """What llama-server is started with so that it takes what is planned; raises ``EngineError`` without a file."""
-    loras = [adapter.path for adapter in role.beside.loras]
-    words = [word for flag in memory(file_of(role), role.settings, loras) for word in flag.spellings[0]]
-    if role.beside.projector is not None:
-        words += ["--mmproj", role.beside.projector.path]
-    if role.beside.draft is not None and role.beside.draft.path is not None:
-        words += ["--model-draft", role.beside.draft.path]
-    return (*words, "--alias", alias)
+    draft = role.beside.draft
+    if draft is not None and draft.path is None:
+        raise _not_here(draft)
+    flags = memory(file_of(role), role.settings, role.beside.files)
+    return (*(word for flag in flags for word in flag.spellings[0]), "--alias", alias)
 
 
 def file_of(role: RolePlan) -> str:
     """The model's file on this machine: a name might mean another file to another program."""
     if role.model.path is None:
-        raise EngineError(
-            f"{role.model.name} is known and not on this machine, and what is exported names a file",
-            hint=f"Fetch it with aidx pull {role.model.name}.",
-            code="model_not_here",
-        )
+        raise _not_here(role.model)
     return role.model.path
+
+
+def _not_here(model: ModelSpec) -> EngineError:
+    return EngineError(
+        f"{model.name} is known and not on this machine, and what is exported names a file",
+        hint=f"Fetch it with aidx pull {model.name}.",
+        code="model_not_here",
+    )

@@ -6,10 +6,11 @@ have an older spelling; where a build knows none of those and the thing is off i
 off.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from aidx.budget.settings import Settings
+from aidx.plan.files import NO_FILES, Files
 
 MIB = 1 << 20
 
@@ -21,8 +22,8 @@ class Flag(NamedTuple):
     needed: bool = False
 
 
-def memory(path: str, settings: Settings, loras: Sequence[str] = ()) -> Iterator[Flag]:
-    """Context, cache, batches, placement, and every store beside them."""
+def memory(path: str, settings: Settings, beside: Files = NO_FILES) -> Iterator[Flag]:
+    """Context, cache, batches, placement, every store beside them, and the files that are loaded along."""
     yield must("--model", path)
     yield must("--ctx-size", str(settings.ctx_size))
     yield must("--parallel", str(settings.parallel))
@@ -46,8 +47,7 @@ def memory(path: str, settings: Settings, loras: Sequence[str] = ()) -> Iterator
     yield may(("--no-mtp",))
     yield may(("--no-context-shift",))
     yield may(("--cache-reuse", "0"))
-    if loras:
-        yield must("--lora", ",".join(loras))
+    yield from _along(beside, settings)
 
 
 def _placed(settings: Settings) -> Iterator[Flag]:
@@ -62,6 +62,29 @@ def _placed(settings: Settings) -> Iterator[Flag]:
     if settings.tensor_split:
         yield must("--tensor-split", ",".join(f"{part:g}" for part in settings.tensor_split))
     yield must("--main-gpu", str(settings.main_gpu))
+
+
+def _along(beside: Files, settings: Settings) -> Iterator[Flag]:
+    """Adapters, a projector, a draft model; what lies on no GPU is kept from it."""
+    if beside.lora:
+        yield must("--lora", ",".join(beside.lora))
+    if beside.mmproj is not None:
+        yield must("--mmproj", beside.mmproj)
+        if not settings.n_gpu_layers:
+            yield may(("--no-mmproj-offload",))
+    if beside.model_draft is not None:
+        layers = "999" if settings.n_gpu_layers else "0"
+        yield must("--model-draft", beside.model_draft)
+        yield may(("--spec-type", "draft-simple"))  # a build that has it loads the model and does not ask it otherwise
+        yield _either("--spec-draft-n-max", "--draft-max", str(settings.n_draft))
+        yield _either("--spec-draft-ngl", "--n-gpu-layers-draft", layers)
+        yield _either("--spec-draft-type-k", "--cache-type-k-draft", "f16")
+        yield _either("--spec-draft-type-v", "--cache-type-v-draft", "f16")
+
+
+def _either(new: str, old: str, value: str) -> Flag:
+    """A flag that has been renamed."""
+    return Flag(((new, value), (old, value)), needed=True)
 
 
 def must(*words: str) -> Flag:

@@ -17,7 +17,10 @@ from aidx.budget.settings import Settings
 from aidx.errors import InputError
 from aidx.model.companion import Lora, Projector
 from aidx.model.spec import ModelSpec
+from aidx.plan.files import Files
 from aidx.plan.probe import Probed
+
+__all__ = ["NOTHING", "Beside", "Files", "draft_settings", "joined", "with_draft", "with_loras", "with_projector"]
 
 DRAFTED = 3  # --draft-max of llama-server: tokens that are guessed ahead (common_params_speculative_draft)
 
@@ -35,30 +38,26 @@ class Beside:
         """Tokens that are guessed ahead."""
         return 0 if self.draft is None else DRAFTED
 
+    @property
+    def files(self) -> Files:
+        """Their files; of a draft model that is known and not on this machine there is none."""
+        return Files(
+            tuple(adapter.path for adapter in self.loras),
+            None if self.projector is None else self.projector.path,
+            None if self.draft is None else self.draft.path,
+        )
+
 
 NOTHING = Beside()
-
-
-@dataclass(frozen=True, slots=True)
-class Files:
-    """Files that are to run beside a model: adapters, a projector, a draft model (which may be a name)."""
-
-    lora: tuple[str, ...] = ()
-    mmproj: str | None = None
-    model_draft: str | None = None
-
-    @property
-    def any(self) -> bool:
-        """Whether there is one."""
-        return self != Files()
 
 
 def draft_settings(draft: ModelSpec, settings: Settings, *, gpus: int) -> Settings:
     """The settings of the *draft* model's context: those of the model, its cache in f16, all of it on GPUs.
 
-    As llama-server makes them (``common_base_params_to_speculative``), where nothing is said of the draft model.
+    As llama-server makes them (``common_base_params_to_speculative``), where nothing is said of the draft model. Where
+    none of the model is on a GPU none of the draft model is: no driver is started for it.
     """
-    layers = draft.block_count + 1 if gpus else 0
+    layers = draft.block_count + 1 if gpus and settings.n_gpu_layers else 0
     return replace(settings, cache_type_k="f16", cache_type_v="f16", n_gpu_layers=layers, n_cpu_moe=0, n_draft=0)
 
 

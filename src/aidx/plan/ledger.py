@@ -33,7 +33,7 @@ class Desk:
     formed: dict[Settings, Ledger] = field(default_factory=dict)
     arithmetic: Callable[[Settings], Entries] | None = None
     _draft: "Desk | None" = field(init=False, default=None)
-    _projected: Probed | None = field(init=False, default=None)
+    _projected: dict[int, Probed | None] = field(init=False, default_factory=dict)
     kin: InitVar["Desk | None"] = None
 
     def __post_init__(self, kin: "Desk | None") -> None:
@@ -90,9 +90,10 @@ class Desk:
             self._unanswered(answer)
             return None
         self.build = answer.build
-        if self.beside.projector is not None and self._projected is None:
-            found = yield Probe(self.model, settings, self._sizes, self.beside.projector)
-            self._projected = found if isinstance(found, Probed) else None
+        sizes = self._sizes if settings.n_gpu_layers else ()
+        if self.beside.projector is not None and len(sizes) not in self._projected:
+            found = yield Probe(self.model, settings, sizes, self.beside.projector)
+            self._projected[len(sizes)] = found if isinstance(found, Probed) else None
         entries = self._with_companions(self._reconciled(settings, answer), settings)
         if self._draft is None:
             return entries
@@ -107,7 +108,8 @@ class Desk:
     def _with_companions(self, entries: Entries, settings: Settings) -> Entries:
         gpus = len(self.machine.gpus)
         entries = with_loras(entries, self.beside, self.model, settings, gpus=gpus)
-        return with_projector(entries, self.beside, self._projected, gpus=gpus)
+        used = gpus if settings.n_gpu_layers else 0  # where no layer lies on a GPU the projector does not either
+        return with_projector(entries, self.beside, self._projected.get(used), gpus=used)
 
     @property
     def _sizes(self) -> tuple[int, ...]:

@@ -196,12 +196,13 @@ def attachable(plan: Plan) -> tuple[Engine, Launch]:
 
 
 def _here(role: RolePlan) -> None:
-    if role.model.path is None:
-        raise EngineError(
-            f"{role.model.name} is known and not on this machine",
-            hint=f"Fetch it with aidx pull {role.model.name}, or try aidx-tiny, which is always here.",
-            code="model_not_here",
-        )
+    for model in (role.model, role.beside.draft):
+        if model is not None and model.path is None:
+            raise EngineError(
+                f"{model.name} is known and not on this machine",
+                hint=f"Fetch it with aidx pull {model.name}, or try aidx-tiny, which is always here.",
+                code="model_not_here",
+            )
 
 
 def held(plan: Plan) -> Plan:
@@ -292,18 +293,17 @@ def _runs_already(name: str) -> bool:
 
 
 def _launch(role: RolePlan) -> Launch:
-    if role.beside.projector is not None or role.beside.draft is not None:
-        raise EngineError(
-            "a projector or a draft model is planned, and the embedded engine is not started with one so far",
-            hint="Leave out --mmproj and --model-draft, or start llama-server with the planned settings.",
-        )
-    loras = tuple(adapter.path for adapter in role.beside.loras)
     path, embeds = role.model.path or "", role.role == EMBEDDER
-    return Launch(path, role.model.name, role.settings, loras=loras, embedding=embeds)
+    return Launch(path, role.model.name, role.settings, beside=role.beside.files, embedding=embeds)
 
 
 def _attach(engine: str, launch: Launch, table: "RoleTable | None", tell: Tell | None) -> Deployment:
     """Attach to the engine at the table's address, or where that engine is by default."""
+    if launch.beside.any and engine != "llama-server":
+        raise EngineError(
+            f"{engine} cannot be told to load adapters, a projector or a draft model beside {launch.name}",
+            hint="Leave out --lora, --mmproj and --model-draft, or use --engine embedded or llama-server.",
+        )
     key = variable(table.api_key_env) if table is not None and table.api_key_env is not None else None
     urls = () if table is None else table.urls
     name = launch.name if table is None or table.model is None else table.model

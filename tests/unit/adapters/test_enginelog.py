@@ -26,6 +26,21 @@ GRANITE = """\
 0.00.055.710 I llama_kv_cache:        CPU KV buffer size =     2.00 MiB
 0.00.060.982 I llama_memory_recurrent:        CPU RS buffer size =    10.29 MiB
 """
+BESIDE = """\
+0.00.145.489 I load_tensors:          CPU model buffer size =    11.76 MiB
+0.00.228.087 I llama_context: n_ctx                 = 512
+0.00.230.478 I sched_reserve: reserving ...
+0.00.255.385 I sched_reserve:        CPU compute buffer size =     7.52 MiB
+0.00.259.062 I common_speculative_init_result: loading draft model 'small.gguf'
+0.00.268.526 I load_tensors:          CPU model buffer size =     5.88 MiB
+0.00.292.601 I llama_context: n_ctx                 = 256
+0.00.295.021 I sched_reserve: reserving ...
+0.00.296.846 I sched_reserve:        CPU compute buffer size =     3.76 MiB
+0.00.154.789 I clip_model_loader: model name:   eye
+0.00.164.215 I clip_ctx: CLIP using CPU backend
+0.00.164.787 I load_hparams: model size:         0.37 MiB
+0.00.180.921 I reserve_compute_meta:        CPU compute buffer size =     0.86 MiB
+"""
 CUDA = """\
 0.01.1 I load_tensors:   CPU_Mapped model buffer size =   417.66 MiB
 0.01.2 I load_tensors:        CUDA0 model buffer size =  8148.38 MiB
@@ -93,3 +108,25 @@ def test_other_lines_are_passed_over(line):
 
     assert not account.read(line)
     assert account.devices == {}
+
+
+def test_a_draft_model_and_a_projector_are_accounted_for_by_themselves():
+    account = read(BESIDE)
+
+    assert mib(account, "host") == [
+        ("weights", 11.76),
+        ("compute", 7.52),
+        ("draft", 5.88),
+        ("draft", 3.76),
+        ("projector", 0.37),
+        ("projector", 0.86),
+    ]
+    assert account.n_ctx == 512
+
+
+def test_a_projector_that_is_loaded_twice_counts_once_and_where_it_is():
+    again = BESIDE[BESIDE.index("0.00.154.789") :]
+    account = read(again + again.replace("CPU", "CUDA1"))
+
+    assert mib(account, "gpu1") == [("projector", 0.37), ("projector", 0.86)]
+    assert account.devices["host"] == []

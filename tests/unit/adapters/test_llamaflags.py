@@ -6,6 +6,7 @@ from tests.fakes import llama_server_program as program
 from aidx.adapters.llamaflags import arguments, known
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError
+from aidx.plan.files import Files
 from aidx.ports import Launch
 
 YOUNG = program.YOUNG
@@ -51,6 +52,29 @@ def test_a_plan_for_gpus_says_the_split():
     assert value(found, "--tensor-split") == "3,1.5"
     assert (value(found, "--n-gpu-layers"), value(found, "--n-cpu-moe"), value(found, "--main-gpu")) == ("33", "4", "0")
     assert "--device" not in found
+
+
+def test_files_are_loaded_along_and_kept_from_a_gpu_that_has_none_of_the_model():
+    files = Files(("a.gguf", "b.gguf"), "eye.gguf", "small.gguf")
+    found = argv(Settings(ctx_size=512, n_draft=3), beside=files)
+
+    assert (value(found, "--lora"), value(found, "--mmproj")) == ("a.gguf,b.gguf", "eye.gguf")
+    assert "--no-mmproj-offload" in found
+    assert (value(found, "--model-draft"), value(found, "--spec-draft-ngl")) == ("small.gguf", "0")
+    assert (value(found, "--spec-type"), value(found, "--spec-draft-n-max")) == ("draft-simple", "3")
+
+    found = argv(Settings(ctx_size=512, n_draft=3, n_gpu_layers=9), beside=files)
+    assert "--no-mmproj-offload" not in found
+    assert value(found, "--spec-draft-ngl") == "999"
+
+
+def test_a_draft_model_is_asked_for_by_the_names_of_older_builds():
+    new = {flag for flag in ALL if flag.startswith("--spec")}
+    old = {"--draft-max", "--n-gpu-layers-draft", "--cache-type-k-draft", "--cache-type-v-draft"}
+    found = argv(Settings(ctx_size=512, n_draft=3), ALL - new | old, beside=Files(model_draft="small.gguf"))
+
+    assert not new & set(found)
+    assert (value(found, "--draft-max"), value(found, "--cache-type-k-draft")) == ("3", "f16")
 
 
 def test_stores_are_as_large_as_planned():

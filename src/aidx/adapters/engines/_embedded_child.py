@@ -14,6 +14,7 @@ from typing import Any
 from aidx.adapters.tether import die_with_parent
 
 BUFFERS_LOGGED = 4  # verbosity from which the engine says what it allocates
+ALL_LAYERS = 999
 SPLIT_MODES = {"layer": "LLAMA_SPLIT_MODE_LAYER", "none": "LLAMA_SPLIT_MODE_NONE"}
 CACHE_TYPES = {
     "f32": "GGML_TYPE_F32",
@@ -62,6 +63,7 @@ def _parameters(xllamacpp: Any, order: dict[str, Any]) -> Any:  # noqa: ANN401 -
     found.api_keys = [order["key"]]
     found.verbosity = BUFFERS_LOGGED
     _memory(xllamacpp, found, order)
+    _along(xllamacpp, found, order)
     _surface(found)
     found.embedding = order["embedding"]
     found.n_threads_http = order["http_threads"]
@@ -101,6 +103,21 @@ def _memory(xllamacpp: Any, found: Any, order: dict[str, Any]) -> None:  # noqa:
     found.warmup = True
     found.ctx_shift = False  # never cut a conversation silently
     found.n_cache_reuse = 0
+
+
+def _along(xllamacpp: Any, found: Any, order: dict[str, Any]) -> None:  # noqa: ANN401 - the wheel has no types
+    """A projector and a draft model, if they are planned; what lies on no GPU is kept from it."""
+    if order["mmproj"] is not None:
+        found.mmproj.path = order["mmproj"]
+        found.mmproj_use_gpu = order["n_gpu_layers"] > 0
+    if order["model_draft"] is not None:
+        draft = found.speculative.draft
+        draft.mparams.path = order["model_draft"]
+        draft.n_max = order["n_draft"]
+        draft.n_gpu_layers = ALL_LAYERS if order["n_gpu_layers"] else 0
+        draft.cache_type_k = draft.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F16
+        simple = xllamacpp.common_speculative_type.COMMON_SPECULATIVE_TYPE_DRAFT_SIMPLE
+        found.speculative.types = [simple]  # without a type it is loaded, and never asked
 
 
 def _surface(found: Any) -> None:  # noqa: ANN401 - the wheel has no types

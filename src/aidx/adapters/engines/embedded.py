@@ -16,6 +16,7 @@ from aidx.adapters.child import Child
 from aidx.adapters.enginelog import MIB, RESOLUTION, Account
 from aidx.adapters.host import engine_environment, physical_cores, resident
 from aidx.adapters.http import Pool
+from aidx.adapters.talk.props import read_back
 from aidx.adapters.talk.served import ServedChat, probe
 from aidx.errors import EngineError
 from aidx.ports import Allocated, Enforced, Launch
@@ -46,7 +47,7 @@ class Embedded:
             url, build = _listening(child, launch)
             _settled(child)
             deployment = EmbeddedDeployment(child, account, url, key, build)
-            deployment.enforced = asyncio.run(probe(deployment.chat(), embedding=launch.embedding))
+            asyncio.run(deployment.prove(launch))
             undo.pop_all()
         return deployment
 
@@ -70,9 +71,21 @@ class EmbeddedDeployment:
 
     def chat(self) -> ServedChat:
         """Connections to the child, for the running event loop."""
+        longest = self._account.longest_token
+        return ServedChat(self._pool(), self._child, longest_token=longest, enforced=self.enforced)
+
+    async def prove(self, launch: Launch) -> None:
+        """Hold what it says of itself against the plan, and have one token answered; raises where it has less."""
+        connections = self._pool()
+        try:
+            await read_back(connections, launch, who="the engine")
+        finally:
+            connections.close()
+        self.enforced = await probe(self.chat(), embedding=launch.embedding)
+
+    def _pool(self) -> Pool:
         headers = {"Authorization": f"Bearer {self._key}"}
-        pool = Pool(self._url.hostname or "127.0.0.1", self._url.port or 0, headers)
-        return ServedChat(pool, self._child, longest_token=self._account.longest_token, enforced=self.enforced)
+        return Pool(self._url.hostname or "127.0.0.1", self._url.port or 0, headers)
 
     def allocated(self) -> Allocated:
         """Buffers from the engine's log, memory of the process from the system."""
@@ -98,7 +111,10 @@ def _order(launch: Launch, key: str) -> dict[str, Any]:
         )
     return {
         "path": launch.path,
-        "loras": launch.loras,
+        "loras": launch.beside.lora,
+        "mmproj": launch.beside.mmproj,
+        "model_draft": launch.beside.model_draft,
+        "n_draft": settings.n_draft,
         "name": launch.name,
         "key": key,
         "threads": launch.threads or physical_cores(),

@@ -6,7 +6,6 @@ import secrets
 import shutil
 import sys
 from contextlib import ExitStack
-from typing import Any
 from urllib.parse import urlsplit
 
 from aidx.adapters.child import Child
@@ -16,9 +15,10 @@ from aidx.adapters.http import Pool
 from aidx.adapters.llamaflags import arguments, known
 from aidx.adapters.talk.address import Address, address, bearer, pool
 from aidx.adapters.talk.attached import AttachedDeployment
-from aidx.adapters.talk.readback import enough, told
+from aidx.adapters.talk.props import read_back
+from aidx.adapters.talk.readback import told
 from aidx.adapters.talk.served import ServedChat, probe
-from aidx.errors import BudgetError, EngineError
+from aidx.errors import EngineError
 from aidx.ports import Allocated, Deployment, Enforced, Launch
 
 NAME = "llama-server"
@@ -26,7 +26,6 @@ PROGRAM = "llama-server"
 KEY_VARIABLE = "LLAMA_API_KEY"  # of a child's environment, which its own user reads and nobody else
 TETHER = (sys.executable, "-P", "-m", "aidx.adapters.tethered")
 LISTENING = re.compile(r"listening on (http://\S+)")
-NOT_TOLD = ("cache_type_k", "cache_type_v", "ubatch_size", "kv_unified")
 MISSING_HINT = "Install llama.cpp (https://github.com/ggml-org/llama.cpp), or name its url in aidx.toml."
 
 
@@ -65,6 +64,15 @@ class StartedDeployment:
         connections = Pool("127.0.0.1", self._url.port or 0, bearer(self._key))
         longest = self._account.longest_token
         return ServedChat(connections, self._child, longest_token=longest, enforced=self.enforced)
+
+    async def prove(self, launch: Launch) -> None:
+        """Hold what it says of itself against the plan, and have one token answered; raises where it has less."""
+        connections = Pool("127.0.0.1", self._url.port or 0, bearer(self._key))
+        try:
+            await read_back(connections, launch, who="llama-server")
+        finally:
+            connections.close()
+        self.enforced = await probe(self.chat(), embedding=launch.embedding)
 
     def allocated(self) -> Allocated:
         """Buffers from its log, memory of the process from the system."""
@@ -107,7 +115,7 @@ def _started(launch: Launch, program: str) -> StartedDeployment:
             raise _not_loaded(child, launch)
         _check_placement(launch, reader.account)
         deployment = StartedDeployment(child, reader.account, reader.url, key, _build(program))
-        deployment.enforced = asyncio.run(probe(deployment.chat(), embedding=launch.embedding))
+        asyncio.run(deployment.prove(launch))
         undo.pop_all()
     return deployment
 
@@ -139,8 +147,7 @@ async def _attach(launch: Launch) -> AttachedDeployment:
     connections = pool(at, bearer(launch.key))
     who = f"llama-server at {at.shown}"
     try:
-        props = await told(connections, "/props", who=who)
-        allocated = _read_back(launch, props, await _slots(connections), who)
+        allocated = await read_back(connections, launch, who=who)
         chat = ServedChat(connections)
         enforced = await probe(chat, embedding=launch.embedding)
     finally:
@@ -150,37 +157,6 @@ async def _attach(launch: Launch) -> AttachedDeployment:
         return ServedChat(pool(at, bearer(launch.key)), enforced=enforced)
 
     return AttachedDeployment(at.shown, allocated, talk, lambda: _look(at, launch.key))
-
-
-async def _slots(connections: Pool) -> list[dict[str, Any]]:
-    """Its slots; none where it was started with ``--no-slots``."""
-    try:
-        found = await told(connections, "/slots", who="llama-server")
-    except EngineError as error:
-        if error.code in {"key_refused", "engine_silent"}:
-            raise
-        return []
-    return found if isinstance(found, list) else []
-
-
-def _read_back(launch: Launch, props: Any, slots: list[dict[str, Any]], who: str) -> Allocated:  # noqa: ANN401 - JSON
-    """Hold what it says of itself against the plan; raises ``BudgetError`` where it has less."""
-    try:
-        count = int(props["total_slots"])
-        each = int(props["default_generation_settings"]["n_ctx"])
-        build = str(props.get("build_info") or "a build that it does not name")
-    except (KeyError, TypeError, ValueError, AttributeError):
-        raise EngineError(f"{who} does not say what it runs with", hint="Check the url.") from None
-    each = min([each, *(int(slot["n_ctx"]) for slot in slots if isinstance(slot.get("n_ctx"), int))])
-    settings = launch.settings
-    enough(min(settings.ctx_size, settings.n_ctx_seq), each, who=who, what="a context in each slot")
-    if count < settings.parallel:
-        raise BudgetError(
-            f"{who} has {count} slots, and {settings.parallel} are planned",
-            hint=f"Start it with -np {settings.parallel}, or plan with -np {count}.",
-            code="too_few_slots",
-        )
-    return Allocated({}, each, f"llama-server {build}", 1, 0, assumed=NOT_TOLD)
 
 
 async def _look(at: Address, key: str | None) -> None:
