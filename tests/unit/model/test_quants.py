@@ -247,3 +247,15 @@ def test_some_names_are_spared_in_files_of_one_architecture_only():
     assert spared["blk.3.indexer.attn_k.weight"] == "f16"
     assert spared["blk.0.attn_output.weight"] == "q4_K"
     assert "f16" not in {usual["blk.0.ssm_f_a.weight"], usual["blk.3.attn_k_b.weight"]}
+
+
+def test_what_bert_adds_to_every_token_is_spared():
+    """As llama_model_quantize of llama.cpp does (npm @node-llama-cpp/linux-x64 3.22.1, a MiniLM to Q8_0)."""
+    names = ("token_embd.weight", "position_embd.weight", "token_types.weight")
+    made = assign(
+        [Blank(name, (384, 2), "f32") for name in names],
+        "Q8_0",
+        {"general.architecture": "bert", "bert.block_count": 6},
+    )
+
+    assert {tensor.name: tensor.type.name for tensor in made} == dict(zip(names, ("q8_0", "f32", "f32"), strict=True))

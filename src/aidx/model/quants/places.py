@@ -55,6 +55,7 @@ _NEVER: Final = (
     "time_mix_g2.weight",
     "attn_rel_b.weight",
     "position_embd.weight",
+    "token_types.weight",
     ".position_embd",
     ".rel_pos",
     ".patch_embd",
