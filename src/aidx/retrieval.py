@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from math import isfinite
 from typing import NamedTuple, Protocol
 
-from aidx.errors import EngineError
+from aidx.errors import EngineError, InputError
 
 
 class SourceFile(NamedTuple):
@@ -123,6 +123,14 @@ class Index(Protocol):
         ...
 
 
+class TextRefusedError(InputError):
+    """One of several texts is too long for the model; *done* are the vectors of those before it, which are not lost."""
+
+    def __init__(self, message: str, *, hint: str, done: tuple[tuple[float, ...], ...]) -> None:
+        super().__init__(message, hint=hint)
+        self.done = done
+
+
 class Embedder(Protocol):
     """A model that turns texts into vectors; *name* tells it from others."""
 
@@ -134,7 +142,8 @@ class Embedder(Protocol):
     def embed(self, texts: Iterable[str]) -> tuple[tuple[float, ...], ...]:
         """A vector for each of *texts*, all of one length; blocks until the model has answered.
 
-        Raises ``InputError`` for a text that is too long, ``EngineError`` for a model that fails.
+        Raises ``InputError`` where a text is too long, ``TextRefusedError`` where it knows which; ``EngineError`` for
+        a model that fails.
         """
         ...
 

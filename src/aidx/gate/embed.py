@@ -8,7 +8,7 @@ from aidx.errors import EngineError, InputError
 from aidx.gate.admit import Limits, RefusedError
 from aidx.gate.drive import Gate, Prompt
 from aidx.ports import Deployment
-from aidx.retrieval import vectors_in
+from aidx.retrieval import TextRefusedError, vectors_in
 
 TOO_LONG = "too large to process"  # llama.cpp of a text over its physical batch, with status 500
 AT_ONCE = 16  # texts of one request; halved for good where so many are over the gate
@@ -43,7 +43,7 @@ class GateEmbedder:
                 if isinstance(refused, EngineError) and TOO_LONG not in str(refused):
                     raise
                 if len(some) == 1:
-                    raise InputError(str(refused), hint=refused.hint) from None
+                    raise TextRefusedError(str(refused), hint=refused.hint, done=tuple(done)) from None
                 self._at_once = (len(some) + 1) // 2
                 continue
             waiting = waiting[len(some) :]

@@ -9,7 +9,7 @@ from aidx.pipeline.edit.document import read
 from aidx.pipeline.edit.refusal import EditRefusedError
 from aidx.pipeline.research.chunk import VERSION, chunks
 from aidx.pipeline.research.terms import chunk_terms
-from aidx.retrieval import Chunk, Embedder, Filed, Index, Outline, Piece, Skipped, SourceFile
+from aidx.retrieval import Chunk, Embedder, Filed, Index, Outline, Piece, Skipped, SourceFile, TextRefusedError
 
 BATCH = 64  # chunks that are embedded at once
 FILED = 1024  # chunks that are filed at once where nobody embeds them: what a cut-off run loses
@@ -115,6 +115,10 @@ def embed_all(embedder: Embedder, texts: Sequence[str]) -> list[tuple[float, ...
     """
     try:
         return list(embedder.embed(texts))
+    except TextRefusedError as refused:
+        at = len(refused.done)
+        whole = _mean(embed_all(embedder, _halves(texts[at])))
+        return [*refused.done, whole, *embed_all(embedder, texts[at + 1 :])]
     except InputError:
         if len(texts) == 1:
             return [_mean(embed_all(embedder, _halves(texts[0])))]

@@ -5,7 +5,7 @@ from tests.fakes.index import LetterEmbedder, MemoryIndex
 
 from aidx.errors import InputError
 from aidx.pipeline.research.build import FILED, build, embed_all
-from aidx.retrieval import Skipped, SourceFile
+from aidx.retrieval import Skipped, SourceFile, TextRefusedError
 
 
 class Counting(MemoryIndex):
@@ -111,6 +111,26 @@ def test_a_text_that_is_too_long_is_embedded_in_parts():
 
     assert (vector[0], vector[1], vector[2]) == (2.0, 0.5, 1.0)
     assert len(embed_all(LetterEmbedder(most=6), [text, "d", text])) == 3
+
+
+class TellingEmbedder(LetterEmbedder):
+    """Embeds one text after the other, and says which is too long."""
+
+    def embed(self, texts):
+        done = []
+        for text in texts:
+            if len(text) > self.most:
+                raise TextRefusedError("too long", hint="", done=tuple(done))
+            done += super().embed([text])
+        return tuple(done)
+
+
+def test_what_was_embedded_before_a_text_that_is_too_long_is_not_embedded_again():
+    texts = ["a", "bb", "aaaa\nbb\ncccc", "d", "eeee\nffff", "g"]
+    telling = TellingEmbedder(most=6)
+
+    assert embed_all(telling, texts) == embed_all(LetterEmbedder(most=6), texts)
+    assert telling.texts == ["a", "bb", "aaaa\n", "bb\n", "cccc", "d", "eeee\n", "ffff", "g"]
 
 
 def test_a_model_that_takes_nothing_is_said_once():
