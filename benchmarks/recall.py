@@ -7,6 +7,7 @@ without splitting identifiers and words.
 
     python benchmarks/recall.py                                   lexical
     python benchmarks/recall.py --embeddings URL --model NAME     dense and hybrid too, with any /v1/embeddings
+    python benchmarks/recall.py --gguf FILE                       with a model in the embedded engine, as in aidx index
     python benchmarks/recall.py --store qdrant                    in another store; pgvector needs --url
 
 Prints one JSON object; the standard library is that of the Python that runs it.
@@ -26,20 +27,28 @@ import tempfile
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from statistics import median, quantiles
 from typing import NamedTuple
 
 from aidx.adapters.embeddings import HttpEmbedder
+from aidx.adapters.engines.embedded import ENGINE
 from aidx.adapters.index._qdrant_edge import EdgePoints
 from aidx.adapters.index.fts5 import Fts5Index
 from aidx.adapters.index.pgvector import PgvectorIndex
 from aidx.adapters.index.qdrant import QdrantIndex
-from aidx.pipeline.research.build import build
+from aidx.adapters.stores.file import read_header
+from aidx.budget.settings import Settings
+from aidx.gate.admit import limits
+from aidx.gate.embed import GateEmbedder
+from aidx.pipeline.research.build import build, embed_all
 from aidx.pipeline.research.chunk import chunks
 from aidx.pipeline.research.rank import Answer, fuse
 from aidx.pipeline.research.terms import query_terms
+from aidx.ports import Launch
 from aidx.retrieval import Embedder, Index, SourceFile
 
 SEED = 7
@@ -202,6 +211,38 @@ def opened(store: str, folder: Path, url: str | None) -> Index:
     return Fts5Index(folder / "index.sqlite")
 
 
+class Engines:
+    """The model at *path* on the CPU in *count* engines of one thread, with all the context it was trained with."""
+
+    def __init__(self, path: str, count: int) -> None:
+        header = read_header(path).header
+        size = int(str(header.metadata[f"{header.metadata['general.architecture']}.context_length"]))
+        settings = Settings(ctx_size=size)
+        self.name = Path(path).stem
+        launch = Launch(path, self.name, settings, threads=1, embedding=True)
+        self._threads = [ThreadPoolExecutor(1) for _ in range(count)]
+        self._engines = [
+            GateEmbedder(self.name, lambda: ENGINE.start(launch), limits(settings, size), time.monotonic)
+            for _ in range(count)
+        ]
+
+    def embed(self, texts: Iterable[str]) -> tuple[tuple[float, ...], ...]:
+        """See ``retrieval.Embedder``; every engine gets its share."""
+        waiting, count = list(texts), len(self._engines)
+        shares = [
+            thread.submit(embed_all, engine, waiting[number::count])
+            for number, (thread, engine) in enumerate(zip(self._threads, self._engines, strict=True))
+        ]
+        found = [share.result() for share in shares]
+        return tuple(found[number % count][number // count] for number in range(len(waiting)))
+
+    def close(self) -> None:
+        """Stop them."""
+        for thread, engine in zip(self._threads, self._engines, strict=True):
+            thread.submit(engine.close).result()
+            thread.shutdown()
+
+
 def measured(index: Index, embedder: Embedder | None, queries: list[Query]) -> dict[str, dict[str, float]]:
     """Each kind of search that *index* can do."""
     found = {"lexical": score(proposed(index, None, {"terms"}), queries)}
@@ -218,14 +259,21 @@ def main() -> None:
     parser.add_argument("--url", help="the database of pgvector")
     parser.add_argument("--embeddings", help="an engine's address; /v1/embeddings is asked")
     parser.add_argument("--model", default="embedder")
+    parser.add_argument("--gguf", help="a model that makes vectors, for the embedded engine")
+    parser.add_argument("--engines", type=int, default=os.cpu_count() or 1, help="so many engines of one thread")
+    parser.add_argument("--keep", metavar="DIR", help="keep the index there; the next run goes on where this one ended")
     parser.add_argument("--functions", type=int, default=FUNCTIONS, help="about so many functions; fewer are easier")
     options = parser.parse_args()
     files, queries = sampled(list(sources(Path(sysconfig.get_path("stdlib")))), options.functions)
-    embedder = None if options.embeddings is None else HttpEmbedder(options.embeddings, options.model)
-    with tempfile.TemporaryDirectory() as folder:
+    embedder: Embedder | None = None
+    if options.gguf is not None:
+        embedder = Engines(options.gguf, options.engines)
+    elif options.embeddings is not None:
+        embedder = HttpEmbedder(options.embeddings, options.model)
+    with nullcontext(options.keep) if options.keep else tempfile.TemporaryDirectory() as folder:
         index = opened(options.store, Path(folder), options.url)
         begun, cpu = time.perf_counter(), time.process_time()
-        built = build(files, index, embedder=embedder)
+        build(files, index, embedder=embedder, tell=lambda line: print(line, file=sys.stderr, flush=True))
         seconds, cpu = time.perf_counter() - begun, time.process_time() - cpu
         begun = time.perf_counter()
         build(files, index, embedder=embedder)
@@ -233,13 +281,15 @@ def main() -> None:
         results = {"fts5_as_it_comes": score(plain(files), queries), **measured(index, embedder, queries)}
         disk = sum(path.stat().st_size for path in Path(folder).rglob("*") if path.is_file())
         index.close()
+    if embedder is not None:
+        embedder.close()
     found = {
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,
         "cores": os.cpu_count(),
         "store": options.store,
         "files": len(files),
-        "chunks": built.chunks,
+        "chunks": sum(len(chunks(file.path, file.data.decode())) for file in files),
         "queries": len(queries),
         "embedder": None if embedder is None else embedder.name,
         "index_s": round(seconds, 2),
