@@ -11,8 +11,9 @@ out, for as many as one second takes.
 import argparse
 import statistics
 import time
-from dataclasses import replace
 from itertools import product
+
+from msgspec.structs import replace
 
 from aidx import wiring
 from aidx.advise import plan, sweep

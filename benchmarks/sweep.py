@@ -15,10 +15,11 @@ import json
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from itertools import product
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec.structs import asdict
 
 from aidx.adapters.catalogue import read_catalogue
 from aidx.adapters.llama.prober import EngineProber

@@ -5,8 +5,9 @@ tests (``tests/contract``).
 """
 
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, Protocol
+
+from msgspec import Struct
 
 from aidx.budget.ledger import Entry
 from aidx.budget.settings import Settings
@@ -35,8 +36,7 @@ class Prober(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Launch:
+class Launch(Struct, frozen=True):
     """What an engine is started with: a model file, the name it answers to, the planned settings.
 
     *threads* ``None`` takes the physical cores that this process may use; *beside* are files that are loaded along:
@@ -53,8 +53,12 @@ class Launch:
     beside: Files = NO_FILES
     embedding: bool = False
     urls: tuple[str, ...] = ()
-    key: str | None = field(default=None, repr=False)
+    key: str | None = None
     under: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "key")
+        return f"Launch({', '.join(shown)})"
 
 
 Kind = prompt.Kind
@@ -62,8 +66,7 @@ Enforced = Literal["llguidance", "json_schema", "none"]
 """How an engine holds an answer to a schema: by a grammar of llguidance's, by its own reading of a JSON Schema, not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Patience:
+class Patience(Struct, frozen=True):
     """How many seconds an engine may be silent before its answer begins, and between two pieces of it."""
 
     first_s: float = 600.0
@@ -73,8 +76,7 @@ class Patience:
 PATIENCE = Patience()
 
 
-@dataclass(frozen=True, slots=True)
-class Allocated:
+class Allocated(Struct, frozen=True):
     """What a running engine says that it allocated, by device (``gpu0``, …, ``host``).
 
     Entries are graded ``measured`` and true to *resolution* bytes each; several of one kind (two buffer
@@ -239,8 +241,7 @@ class Records(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Ran:
+class Ran(Struct, frozen=True):
     """What became of a command: its exit *status* (negative: the signal that ended it), ``None`` after the timeout.
 
     *output* is standard output and error together; of a long one the middle is left out, and says so.
@@ -250,8 +251,7 @@ class Ran:
     output: str
 
 
-@dataclass(frozen=True, slots=True)
-class Errand:
+class Errand(Struct, frozen=True):
     """Work for a program that edits by itself: a *message*, the *files* it is given, of which it may change *path*.
 
     A file that is to be made is ``None``.
@@ -262,8 +262,7 @@ class Errand:
     path: str
 
 
-@dataclass(frozen=True, slots=True)
-class Worked:
+class Worked(Struct, frozen=True):
     """What became of an errand: every file that is not as it was given, and what the program *said*."""
 
     files: Mapping[str, bytes | None]
@@ -320,8 +319,7 @@ class Engine(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A MODEL as it was typed, and what was asked for beside it."""
 
     reference: str
@@ -329,8 +327,7 @@ class Wanted:
     imatrix: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(Struct, frozen=True):
     """A model, and how to have it at another quantization where that is possible.
 
     *notes* are lines that a plan of it must show: what comes with it and is not counted.

@@ -5,9 +5,10 @@ Apart from ``aidx.ports``, which knows nothing of them; every implementation pas
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from math import isfinite
 from typing import NamedTuple, Protocol
+
+from msgspec import Struct
 
 from aidx.errors import EngineError, InputError
 
@@ -50,8 +51,7 @@ class Outline(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(Struct, frozen=True):
     """A part of a file that is found as a whole: lines *first* to *last* (from 1, both in it), and their *text*.
 
     *symbol* is its dotted name, '' where it has none; *kind* is ``function``, ``class``, ``section``, ``text``, ….
@@ -65,8 +65,7 @@ class Chunk:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """A chunk as it is filed: the *terms* that it is found by, and the *vector* that a model made of it, if one did."""
 
     chunk: Chunk
@@ -74,8 +73,7 @@ class Piece:
     vector: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Filed:
+class Filed(Struct, frozen=True):
     """All *pieces* of the file at *path*, at least one; *stamp* says what they were made of, and how."""
 
     path: str

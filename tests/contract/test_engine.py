@@ -3,12 +3,12 @@
 import asyncio
 import json
 from contextlib import contextmanager, nullcontext
-from dataclasses import replace
 from importlib import import_module
 from pkgutil import iter_modules
 from socket import socket
 
 import pytest
+from msgspec.structs import replace
 from tests import fakes
 from tests.fakes import hosts
 

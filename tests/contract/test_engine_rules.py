@@ -1,8 +1,7 @@
 """One suite for what any engine may change about a plan; the folder says which there are."""
 
-from dataclasses import fields
-
 import pytest
+from msgspec.structs import fields
 from tests.unit.plan.worlds import model
 
 from aidx.plan.devices import Device, Machine

@@ -5,12 +5,12 @@ import json
 import re
 import shlex
 import sys
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import yaml
+from msgspec.structs import replace
 from tests.unit.plan.worlds import MIB, machine, model
 
 from aidx import export

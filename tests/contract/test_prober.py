@@ -1,12 +1,12 @@
 """Every ``Prober`` behaves the same, the fake too; implementations are found, not listed."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from importlib import import_module
 from inspect import getmembers, isclass
 from pkgutil import walk_packages
 
 import pytest
+from msgspec.structs import replace
 from tests import fakes
 from tests.fakes.models import qwen2
 

@@ -1,8 +1,7 @@
 """``engine = "auto"`` on this machine, whose embedded engine has no GPU."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.fakes.hosts.ollama import ollama
 from tests.fakes.program import on_path
 

@@ -8,10 +8,11 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import count, product
 
 import pytest
+from msgspec.structs import replace
 from tests.contract.test_arch import FILES, GOLDEN
 from tests.fakes.published import made, typed
 

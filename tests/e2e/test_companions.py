@@ -4,12 +4,12 @@ import asyncio
 import json
 import subprocess
 import sys
-from dataclasses import replace
 
 import gguf
 import numpy as np
 import pytest
 from benchmarks.sweep import GPU, compare, models
+from msgspec.structs import replace
 from tests.fakes.hosts.llama_server import running
 from tests.fakes.models import qwen2
 from tests.fakes.program import on_path

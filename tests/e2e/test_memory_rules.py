@@ -5,11 +5,11 @@ Each rule stands in the name of a test; the engine's own bytes decide.
 
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
 from itertools import product
 from random import Random
 
 import pytest
+from msgspec.structs import asdict
 from tests.e2e.test_arch_states import GPU, differences
 from tests.fakes.published import made, typed
 from tests.fakes.random_states import metadata

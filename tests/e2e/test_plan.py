@@ -6,13 +6,13 @@ Expected bytes: the pinned engine's own figures and the published file (facts of
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
+from msgspec.structs import replace
 from tests.fakes.models import qwen2
 
 from aidx.model.gguf.render import data_size, lay_out, render_header

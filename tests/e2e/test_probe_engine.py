@@ -2,9 +2,9 @@
 
 import sys
 from collections.abc import Iterator
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.models import mamba, qwen2, qwen3moe
 
 from aidx.adapters.llama.prober import EngineProber

@@ -3,11 +3,11 @@
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from itertools import product
 
 import pytest
 from benchmarks.sweep import Compared, _device, compare, models
+from msgspec.structs import replace
 from tests.fakes.published import GOLDEN, published
 
 from aidx.adapters.llama.prober import EngineProber

@@ -6,11 +6,11 @@ for all.
 
 import json
 import sys
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from benchmarks.sweep import GPU, Compared, compare, configurations, models
+from msgspec.structs import replace
 
 from aidx.adapters.llama.prober import EngineProber
 from aidx.budget.settings import Settings

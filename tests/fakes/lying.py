@@ -10,8 +10,10 @@ import json
 import os
 import signal
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from aidx.adapters.engines.embedded import Embedded
 from aidx.errors import EngineError, InputError

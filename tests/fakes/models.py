@@ -1,6 +1,6 @@
 """Models as tests need them: the geometry of published ``config.json`` files, without a file."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aidx.model.spec import Header, Layer, Metadata, ModelSpec, Value
 from aidx.model.tensor import TYPES, Tensor

@@ -1,6 +1,6 @@
 """Plans written by hand: the figures are the article's 12 GB card with Qwen2.5-Coder-14B Q4_K_M."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aidx.budget.growth import Growth
 from aidx.budget.ledger import Account, Entry, Ledger

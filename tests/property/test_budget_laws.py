@@ -1,12 +1,12 @@
 """Laws of the arithmetic, over any settings."""
 
 from contextlib import suppress
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.fakes.models import qwen2, qwen3moe, with_metadata
 
 from aidx.adapters.catalogue import read_catalogue

@@ -3,10 +3,10 @@
 import asyncio
 from collections import Counter
 from contextlib import suppress
-from dataclasses import replace
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.fakes.engine import FakeChat
 from tests.fakes.requests import prompt
 

@@ -10,8 +10,9 @@ import os
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from aidx.adapters import command
 from aidx.adapters.worktree import Worktree
@@ -43,8 +44,7 @@ FLAGS = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
+class Model(Struct, frozen=True):
     """Where its model is reached, and what it may use: tokens of context and of output."""
 
     name: str

@@ -3,8 +3,9 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from aidx.adapters.http import Pool
 from aidx.errors import AidxError, CheckError, EngineError, InputError
@@ -13,8 +14,7 @@ from aidx.gate.admit import RefusedError
 FIND_S = 1.0  # a server on this machine says who it is at once, or is none of ours
 
 
-@dataclass(frozen=True, slots=True)
-class Endpoint:
+class Endpoint(Struct, frozen=True):
     """Where it listens, the models that it answers for, and the key that it wants."""
 
     url: str

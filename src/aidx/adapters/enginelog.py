@@ -7,8 +7,9 @@ to 0.01 MiB.
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from decimal import Decimal
+
+from msgspec import Struct, field
 
 from aidx.budget.ledger import Entry, What
 
@@ -36,8 +37,7 @@ _WHAT: Mapping[str, What] = {
 }
 
 
-@dataclass(slots=True)
-class Account:
+class Account(Struct):
     """What was read so far: entries by device, the context that was allocated, the longest token in bytes."""
 
     devices: dict[str, list[Entry]] = field(default_factory=dict)

@@ -4,9 +4,10 @@
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
 from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.model.pick import is_inside
@@ -17,8 +18,7 @@ _TAG: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}\Z", re.ASCII)
 _HINT: Final = "Write hf.co/ORG/REPO:QUANT, say hf.co/bartowski/Llama-3.2-1B-Instruct-GGUF:Q4_K_M."
 
 
-@dataclass(frozen=True, slots=True)
-class HubModel:
+class HubModel(Struct, frozen=True):
     """A repository of the hub, *repo* as ``ORG/NAME``; *quant* picks a file, *path* names one outright."""
 
     repo: str
@@ -34,8 +34,7 @@ class HubModel:
         return f"hf.co/{self.repo}" if self.quant is None else f"hf.co/{self.repo}:{self.quant}"
 
 
-@dataclass(frozen=True, slots=True)
-class WebFile:
+class WebFile(Struct, frozen=True):
     """A file at an https address."""
 
     url: str

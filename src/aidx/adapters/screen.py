@@ -2,11 +2,11 @@
 
 import shutil
 import sys
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Screen:
+class Screen(Struct, frozen=True):
     """Columns, and whether it has ASCII only."""
 
     width: int

@@ -1,7 +1,8 @@
 """Chooses among models."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from aidx.advise.driving import asked, drive
 from aidx.plan.choice import Candidate, Chosen, Terms

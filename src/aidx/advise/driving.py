@@ -1,8 +1,9 @@
 """Feeds the pure generators of ``plan`` with a prober's answers."""
 
 from collections.abc import Generator
-from dataclasses import replace
 from typing import TypeVar, cast
+
+from msgspec.structs import replace
 
 from aidx.plan.need import Need
 from aidx.plan.probe import Answer, Probe, Unanswered

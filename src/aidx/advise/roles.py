@@ -1,7 +1,8 @@
 """What fills each role on a machine, and what one model is for: choices by closed forms, role by role."""
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from aidx.advise.best import choose
 from aidx.model.catalogue import Cloud

@@ -1,7 +1,9 @@
 """Judges and trains routers on labelled prompts, as ``aidx route`` and scripts do."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aidx.errors import CheckError, EngineError
 from aidx.gate.admit import Limits
@@ -21,8 +23,7 @@ BYTES_A_TOKEN = 4  # assumed where a file has no counts: English prose; code and
 ANSWER = 400  # tokens of an answer, assumed likewise
 
 
-@dataclass(frozen=True, slots=True)
-class Prices:
+class Prices(Struct, frozen=True):
     """What both models cost, and how many tokens an answer is taken to have where a file does not say."""
 
     editor: measure.Price
@@ -30,8 +31,7 @@ class Prices:
     answer_tokens: int = ANSWER
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """A router on labelled prompts; *cost* is ``None`` without prices, *assumed* are the prompts of unknown size.
 
     *seen* are the prompts that the router was trained on: figures with many of them flatter it.
@@ -130,8 +130,7 @@ def train(
     return fitted(rows, prior, about=about, seed=seed, most_missed=most_missed)
 
 
-@dataclass(frozen=True, slots=True)
-class Explained:
+class Explained(Struct, frozen=True):
     """A decision, and what it was made of; *reasons* are the classifier's, whoever judged.
 
     *not_asked* is set where a gatekeeper is configured, whom an explanation does not ask.

@@ -1,7 +1,8 @@
 """Plans a whole deployment."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from aidx.advise.driving import drive
 from aidx.plan.deployment.members import Member, Remote

@@ -2,9 +2,10 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
 from operator import attrgetter
 from typing import TYPE_CHECKING
+
+from msgspec.structs import fields, replace
 
 from aidx.budget import compute, kv, state, weights
 from aidx.budget.bound import Bound, is_replayed

@@ -7,15 +7,15 @@ through rather than summed up.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.budget.settings import pad
 
 Id = int  # a tensor's number in its graph
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(Struct, frozen=True):
     """A tensor of *size* bytes computed from *inputs*; *reuse* are those whose memory it may take over.
 
     An input of the graph has no *inputs* and is *leaf*: it stands before everything else. One on

@@ -7,7 +7,8 @@ unknown layout is bounded too. ``tests/e2e/test_bound.py`` holds the bound again
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.budget import kv
 from aidx.budget.compute import OFFLOADED_BATCH, Buffer
@@ -51,8 +52,7 @@ def is_replayed(architecture: str, *, split: bool = False) -> bool:
     return architecture in (_SPLIT_TOO if split else _WHOLE)
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(Struct, frozen=True):
     """One block: the shapes of its tensors without ``blk.N.``, its query heads, what it keeps."""
 
     shapes: Mapping[str, Shape]

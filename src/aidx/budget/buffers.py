@@ -6,14 +6,14 @@ the sweep of ``tests/e2e/test_sweep.py``.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.budget.settings import pad
 from aidx.model.tensor import TensorType, row_bytes
 
 
-@dataclass(frozen=True, slots=True)
-class BufferRules:
+class BufferRules(Struct, frozen=True):
     """Sizes start at multiples of *alignment*; quantized rows fill up to *row_padding* elements (0: not)."""
 
     alignment: int

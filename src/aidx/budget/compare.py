@@ -1,7 +1,8 @@
 """Planned against allocated: what an engine says that it took, beside what it was planned to take."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.budget.ledger import Account, Entry, Ledger, What
 
@@ -20,8 +21,7 @@ REPORTED: tuple[tuple[What, ...], ...] = (
 EQUAL = frozenset({"exact", "engine", "measured"})  # grades that promise equality; the others promise a bound
 
 
-@dataclass(frozen=True, slots=True)
-class Difference:
+class Difference(Struct, frozen=True):
     """One kind of entry on one device; the engine's figure is true to *rounding* bytes.
 
     *equal* says what was promised: these very bytes, or no more than these.

@@ -5,9 +5,10 @@ The engine reserves its graph for a full physical batch with the whole cache in 
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import groupby
 from typing import NamedTuple
+
+from msgspec.structs import replace
 
 from aidx.budget import kv
 from aidx.budget.arena import Graph, peak

@@ -6,8 +6,9 @@ graph; the copy of a weight begins a piece of its own, so that the memory of the
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from aidx.budget.arena import Arena, Id, Node, place
 
@@ -19,8 +20,7 @@ class Peaks(NamedTuple):
     host: int
 
 
-@dataclass(slots=True)
-class _Piece:
+class _Piece(Struct):
     host: bool
     inputs: list[Id] = field(default_factory=list)
     nodes: list[Id] = field(default_factory=list)

@@ -7,9 +7,10 @@ window is read whole and its second half is scored: each token with at least hal
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import exp
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 BLOCK: Final = 64  # scored tokens that are drawn together
 RESAMPLES: Final = 2000
@@ -49,8 +50,7 @@ class Interval(NamedTuple):
     high: float
 
 
-@dataclass(frozen=True, slots=True)
-class Divergence:
+class Divergence(Struct, frozen=True):
     """The summary of a measurement over *tokens* scored tokens; *at_least* where divergences are lower bounds."""
 
     tokens: int

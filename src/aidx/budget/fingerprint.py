@@ -12,9 +12,11 @@ each scored token 64 ids (u32), 64 log-probabilities (f16), tail mass and nll (f
 import json
 import struct
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from math import exp, log
 from typing import Final, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from aidx.budget.divergence import Scored, first_scored
 from aidx.errors import InputError
@@ -29,8 +31,7 @@ _MOST_TOKENS: Final = 1 << 24
 _HINT: Final = "Make it again with aidx loss MODEL --save-fingerprint FILE."
 
 
-@dataclass(frozen=True, slots=True)
-class About:
+class About(Struct, frozen=True):
     """What the fingerprint is of: the file of the reference, the text, and how it was cut."""
 
     model: str
@@ -50,8 +51,7 @@ class Row(NamedTuple):
     nll: float
 
 
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
+class Fingerprint(Struct, frozen=True):
     """*windows* of tokens, and a row for each scored token in their order."""
 
     about: About

@@ -5,7 +5,8 @@ Shapes are the most general source: they say what a block is made of whatever it
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.model.metadata import block_count, find_int, find_ints, full_key, trunk_count
@@ -19,8 +20,7 @@ _ENOUGH = 3  # blocks of each kind after which more of them no longer move the p
 _PLAIN_EVERY: Mapping[str, int] = {"smollm3": 4}  # every so many blocks one has no rotary positions
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """One block of the trunk: the shapes of its tensors without ``blk.N.`` and its query heads.
 
     *keeps* is what it writes, *reads* the cache that its attention looks at, which may be an earlier block's: that of
@@ -60,8 +60,7 @@ class Block:
         return bool(self.keeps.conv_state or self.keeps.recurrent_state)
 
 
-@dataclass(frozen=True, slots=True)
-class Geometry:
+class Geometry(Struct, frozen=True):
     """The whole model.
 
     *blocks*: as many as it takes to see each kind often enough, in order. *windowed*: some block has a sliding

@@ -1,6 +1,6 @@
 """How a conversation that keeps its history fills what was planned."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from aidx.budget.kv import token_bytes
 from aidx.budget.placement import Placement
@@ -9,8 +9,7 @@ from aidx.errors import InputError
 from aidx.model.spec import Layer
 
 
-@dataclass(frozen=True, slots=True)
-class Growth:
+class Growth(Struct, frozen=True):
     """The turns, counted from 1, at which context and memory are full; ``None`` where that never happens."""
 
     bytes_per_token: int

@@ -1,7 +1,8 @@
 """One ledger of bytes: what is planned, what the gate reserves from, what a stress run measures."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 What = Literal[
     "weights",
@@ -25,8 +26,7 @@ Grade = Literal["exact", "engine", "modelled", "assumed", "measured"]
 OUTSIDE: frozenset[str] = frozenset({"desktop", "reserve"})
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """So many *bytes* of *what*, because of *why*, as sure as *grade* says."""
 
     what: What
@@ -36,8 +36,7 @@ class Entry:
     role: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Account:
+class Account(Struct, frozen=True):
     """The entries of one device; ``desktop`` and ``reserve`` stand outside the planned sum."""
 
     name: str
@@ -65,8 +64,7 @@ class Account:
         return sum(entry.bytes for entry in self.entries if entry.what == what)
 
 
-@dataclass(frozen=True, slots=True)
-class Ledger:
+class Ledger(Struct, frozen=True):
     """The accounts of all devices, GPUs first, then the host."""
 
     accounts: tuple[Account, ...]

@@ -15,18 +15,18 @@ nearest one, widened by what lies between the two, where it was not.
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from math import ceil, floor, log10, sqrt
 from types import MappingProxyType
 from typing import Literal
+
+from msgspec import Struct
 
 from aidx.model.spec import Metadata, ModelSpec
 
 Generation = Literal["early", "middle", "late"]
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(Struct, frozen=True):
     """A range of mean Kullback-Leibler divergence, in words too, and where it was published."""
 
     kld_low: float
@@ -35,8 +35,7 @@ class Loss:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """One published value: of a *model* of a *generation*, with or without an importance matrix (``None``: unsaid)."""
 
     kld: float

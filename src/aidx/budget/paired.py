@@ -5,9 +5,10 @@ which they part. Intervals are exact (Clopper and Pearson 1934), the test is McN
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import ceil, exp, lgamma, log, sqrt
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from aidx.budget.divergence import Interval
 
@@ -25,8 +26,7 @@ class Pair(NamedTuple):
     same: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Paired:
+class Paired(Struct, frozen=True):
     """*accuracy* and *difference* are shares; *lost* the reference alone got right, *won* the measured model alone.
 
     *flips* is the share of tasks with different answers, right or wrong; *p* that of McNemar's exact test.

@@ -7,7 +7,8 @@ the GPU than there are, the first blocks stay on the host.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.budget.settings import Settings
 from aidx.budget.split import check_parts, owners
@@ -52,8 +53,7 @@ _LOADED_AHEAD: Mapping[str, frozenset[str]] = {
 _FINAL_NORM_OF: Mapping[str, str] = {"lfm2": "token_embd_norm.", "lfm2moe": "token_embd_norm."}
 
 
-@dataclass(frozen=True, slots=True)
-class Placement:
+class Placement(Struct, frozen=True):
     """The device of each block that is loaded or keeps something, in order, and of the output.
 
     *trunk* counts the blocks whose weights are loaded: blocks that predict ahead come after them, and some

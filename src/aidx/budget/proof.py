@@ -1,8 +1,9 @@
 """A proof: what was planned beside what was measured while the plan was at its limit, and the verdict."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from aidx.budget.compare import Difference
 from aidx.budget.ledger import OUTSIDE, Account, Entry, Ledger, What
@@ -14,8 +15,7 @@ FULL = 0.99  # of the KV pool: below that the peak was not reached
 AHEAD = 4  # times the turns that were measured: so far a growth is carried on, no more can be said of so few
 
 
-@dataclass(frozen=True, slots=True)
-class Requests:
+class Requests(Struct, frozen=True):
     """How requests ended: each is *answered*, *refused* or *lost*; *queued* ones waited and were answered then."""
 
     answered: int = 0
@@ -24,8 +24,7 @@ class Requests:
     lost: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Slope:
+class Slope(Struct, frozen=True):
     """Bytes that memory grew by a turn, over *turns* turns, and the interval that holds it with 95 %."""
 
     per_turn: float
@@ -34,8 +33,7 @@ class Slope:
     turns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(Struct, frozen=True):
     """*bytes* of the engine's processes, so many *seconds* after the start; *event* says what happened, if anything."""
 
     seconds: float
@@ -43,8 +41,7 @@ class Moment:
     event: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Peak:
+class Peak(Struct, frozen=True):
     """The most that one device held for the engine; ``None`` where nobody could see it."""
 
     device: str
@@ -52,8 +49,7 @@ class Peak:
     measured: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """What a run under load showed.
 
     *ended* says how the engine went, where it did before its time; *kills* are those of the ceiling, *left* the
@@ -103,8 +99,7 @@ class Evidence:
         return next((peak.measured or 0 for peak in self.peaks if peak.device == self.host.name), 0)
 
 
-@dataclass(frozen=True, slots=True)
-class Twin:
+class Twin(Struct, frozen=True):
     """The same model as an engine starts it by itself, under the same ceiling."""
 
     died: bool
@@ -114,8 +109,7 @@ class Twin:
     settings: str
 
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+class Proof(Struct, frozen=True):
     """A verdict with its reason and all that it rests on."""
 
     verdict: Verdict
@@ -224,8 +218,7 @@ def _summed(entries: tuple[Entry, ...]) -> list[Entry]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
+class Beside(Struct, frozen=True):
     """One kind of entry on one device, planned and measured; the measured figure is true to *rounding* bytes."""
 
     device: str

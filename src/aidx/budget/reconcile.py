@@ -1,8 +1,9 @@
 """The engine's own answer laid over the closed forms."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from aidx.budget.allocate import Entries, output_entry, prompt_cache_entry
 from aidx.budget.ledger import Entry, What

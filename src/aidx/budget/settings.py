@@ -1,7 +1,8 @@
 """The settings of one engine process, spelled as llama.cpp spells them."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 CELL_PAD = 256  # llama_context pads n_ctx to 256 cells (src/llama-context.cpp)
 
@@ -11,8 +12,7 @@ def pad(value: int, to: int) -> int:
     return -(-value // to) * to
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(Struct, frozen=True):
     """``n_gpu_layers`` counts as llama.cpp does: the output layer is one more than the blocks.
 
     ``tensor_split`` has one part for each GPU where there are several and ``split_mode`` is ``layer``; with

@@ -6,8 +6,9 @@ engine knows what it repacks.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
+
+from msgspec import Struct
 
 from aidx.budget.buffers import rules_for
 from aidx.budget.placement import HOST, Placement, is_expert, loaded_ahead
@@ -18,8 +19,7 @@ from aidx.model.tensor import Tensor
 PLAIN = frozenset({"f32", "f16", "bf16"})
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(Struct, frozen=True):
     """What one device holds: *bytes* allocated, of *tensors* tensors.
 
     *plain* is false where a quantized matrix lies on the host, which the engine may repack.
@@ -30,8 +30,7 @@ class Held:
     plain: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+class Group(Struct, frozen=True):
     """Tensors that no placement can part: *first* stands for all of them.
 
     Their bytes on a GPU and on the host; *unusual*: some of them are quantized.

@@ -1,14 +1,14 @@
 """What a proof needs of the world: who sees an engine's memory, and what holds it down. Ports, like those above."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+from msgspec import Struct
 
 from aidx.budget.proof import CeilingKind
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(Struct, frozen=True):
     """The memory of an engine's processes at one moment, in bytes.
 
     *resident* is what they hold in RAM and *anonymous* the part of it that no file backs; *peak* is the most that

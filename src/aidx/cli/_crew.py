@@ -1,8 +1,9 @@
 """Who fills the roles of a run: each model planned when its turn comes, started when it is needed."""
 
-from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from aidx import wiring
 from aidx.errors import InputError
@@ -25,8 +26,7 @@ ARCHITECT = "architect"
 PAIR = ("drafter", "verifier")
 
 
-@dataclass
-class Crew:
+class Crew(Struct, eq=False, dict=True):
     """The roles that *settled* configures, on *machine*, and the Editor that ships where it configures none."""
 
     settled: "Settled"
@@ -177,8 +177,7 @@ def _patterned(role: str, pattern: str) -> "_Filled":
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Filled:
+class _Filled(Struct, frozen=True):
     """A role that is filled, and the cache that was planned for it on this machine (0: elsewhere); see ``Seat``."""
 
     filled: "wiring.Filled"

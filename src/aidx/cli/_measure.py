@@ -2,8 +2,10 @@
 
 import shlex
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from aidx.errors import BudgetError, InputError
 from aidx.plan.devices import Machine
@@ -29,8 +31,7 @@ class Bounds(NamedTuple):
     min_tps: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """What is chosen from: the F16 *model*, what it needs and what there is; *keep* is the winner's folder."""
 
     model: str
@@ -42,8 +43,7 @@ class Ask:
     tell: Tell
 
 
-@dataclass(slots=True)
-class Figures:
+class Figures(Struct):
     """What was measured of each way."""
 
     loss: "dict[Way, Divergence]" = field(default_factory=dict)

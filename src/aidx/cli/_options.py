@@ -2,11 +2,11 @@
 
 import shlex
 from collections.abc import Callable, Container
-from dataclasses import fields, replace
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import fields, replace
 
 from aidx import wiring
 from aidx.budget.split import parts_text

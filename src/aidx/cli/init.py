@@ -1,11 +1,11 @@
 """``aidx init``: a first ``aidx.toml`` for this project and this machine."""
 
 import json
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
+from msgspec.structs import replace
 
 from aidx.cli._options import common, planning, typed_in
 from aidx.cli._types import size_text

@@ -66,7 +66,7 @@ def planned(
     model: str | None, need: Need, machine: Machine, model_options: dict[str, Any], *, turns: bool = False
 ) -> "Plan":
     """The plan of *model*, or without one of the roles that are configured, which may take *turns*."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from aidx import wiring
 

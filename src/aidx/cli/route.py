@@ -79,7 +79,7 @@ def evaluate(
 ) -> int:
     """Measure the router on the labelled prompts in FILE (JSON lines or CSV; - reads standard input)."""
     del verbose
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from aidx.advise.router import judge
     from aidx.cli._route import as_contract, eval_lines
@@ -129,8 +129,9 @@ def train(
 ) -> int:
     """Train a router on the labelled prompts in FILE (JSON lines or CSV; - reads standard input)."""
     del verbose
-    from dataclasses import replace
     from pathlib import PurePath
+
+    from msgspec.structs import replace
 
     from aidx.advise import router as advise
     from aidx.cli._route import trained_contract, trained_lines
@@ -176,7 +177,7 @@ def explain(
 ) -> int:
     """Show why PROMPT (- reads standard input) goes where it goes: rules, score, features, threshold, decision."""
     del quiet, verbose
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from aidx.advise.router import explain as explained
     from aidx.cli._prompt import text_of

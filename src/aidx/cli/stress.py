@@ -68,7 +68,7 @@ def command(
     DOES NOT HOLD 5, NOT PROVEN 4.
     """
     del verbose
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from aidx import wiring
     from aidx.stress.load import Load
@@ -146,7 +146,7 @@ def _ready(
     plan: "Plan", again: "Callable[[], Plan]", need: Need, machine: Machine, bench: "Callable[[Plan], Bench]"
 ) -> "tuple[Plan, Bench]":
     """A plan in which nothing about the engine's process is assumed: where it is, that is measured first."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from aidx.plan.calibration import assumed
     from aidx.stress.run import look

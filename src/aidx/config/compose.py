@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 
-@dataclass(frozen=True, slots=True)
-class Draft:
+class Draft(Struct, frozen=True):
     """What stands in it: the Editor's *model* and settings, the machine where one was named, and the project's checks.
 
     *vram* and *host_ram* are sizes as typed; *why* says in a few words why it is this model. *history* is

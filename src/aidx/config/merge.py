@@ -3,9 +3,10 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from aidx.config.decode import ROLES, SEVERAL, TABLES, dotted
 from aidx.config.values import Config, RoleTable
@@ -15,16 +16,14 @@ Key = tuple[str, ...]
 Kind = Literal["flag", "environment", "project", "user", "default"]
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(Struct, frozen=True):
     """Where a value came from: *where* is a file with its line, a variable, or a flag."""
 
     kind: Kind
     where: str
 
 
-@dataclass(frozen=True, slots=True)
-class Leaf:
+class Leaf(Struct, frozen=True):
     """One key with its value, as one layer gives it."""
 
     path: Key
@@ -38,8 +37,7 @@ EITHER: Mapping[Key, Key] = MappingProxyType({VRAM: GPU, GPU: VRAM})  # who says
 DEFAULT = Origin("default", "aidx's default")
 
 
-@dataclass(frozen=True, slots=True)
-class Settled:
+class Settled(Struct, frozen=True):
     """The configuration that holds, and the origin of each key that is not a default."""
 
     config: Config = field(default_factory=Config)

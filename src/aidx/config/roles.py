@@ -1,10 +1,12 @@
 """What the configured roles ask of a plan."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct, field
+from msgspec.structs import fields, replace
 
 from aidx.config.merge import Settled
 from aidx.config.values import RoleTable
@@ -19,8 +21,7 @@ _SETTINGS = frozenset(entry.name for entry in fields(Need)) & frozenset(RoleTabl
 _OF_A_PROCESS = frozenset({"model", "quant", "imatrix", "engine"})  # beside the settings of a need
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
+class Wanted(Struct, frozen=True):
     """A role that runs here: *reference* names its model; *asked* are the keys of its table that decide its process."""
 
     role: str
@@ -34,8 +35,7 @@ class Wanted:
     asked: Mapping[str, object] = field(default_factory=lambda: MappingProxyType({}))
 
 
-@dataclass(frozen=True, slots=True)
-class Roles:
+class Roles(Struct, frozen=True):
     """The roles in the order of the file: those that run *here*, those of *others*, and *notes* about the rest."""
 
     here: tuple[Wanted, ...]

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.page.story import Carried, Context
 from aidx.pipeline.artifact.parse import parse
@@ -15,8 +16,7 @@ from aidx.ports import Records
 Seats = Mapping[str, Callable[[], Seat]]
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(Struct, frozen=True):
     """A scratch repository: *open* it for one run, look at the *tree* it has; *commits*: it is under git.
 
     *checks* are the commands that judge it.

@@ -1,6 +1,6 @@
 """The tour as the JSON object ``aidx.demo/1``."""
 
-from dataclasses import asdict
+from msgspec.structs import asdict
 
 from aidx.page.story import Carried, Story
 from aidx.plan.contract import as_json as plan_json

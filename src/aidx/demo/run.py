@@ -4,7 +4,8 @@ import asyncio  # noqa: TID253 - this module is imported when the demo is run, a
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.budget.compare import compare
 from aidx.demo import words
@@ -25,8 +26,7 @@ from aidx.ports import Allocated, Deployment
 from aidx.serve.wire import parse
 
 
-@dataclass(frozen=True, slots=True)
-class Tour:
+class Tour(Struct, frozen=True):
     """What the tour needs of the rest of the house.
 
     *article* plans the card of the literature, *plan* the small model for this machine; *start* loads it as

@@ -2,7 +2,8 @@
 
 import difflib
 import json
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.page.story import Edit
@@ -12,8 +13,7 @@ from aidx.pipeline.edit.syntax import worsened
 SHOWN = "add_parameter"
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(Struct, frozen=True):
     """An edit that no training data contained: *source* should become *edited*."""
 
     kind: str

@@ -1,6 +1,6 @@
 """What an export is made from, and what it is."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.plan.result import Plan, RolePlan
@@ -8,8 +8,7 @@ from aidx.plan.result import Plan, RolePlan
 Argv = tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
+class Offered(Struct, frozen=True):
     """A model as clients of ``aidx serve`` see it: its *name* there, and its bounds in tokens.
 
     *gate* is the most prompt, *output* the most that is written, *history* the most between system text and question.
@@ -22,8 +21,7 @@ class Offered:
     history: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Given:
+class Given(Struct, frozen=True):
     """A *plan* that holds, what clients see of it, and where.
 
     *url* is the endpoint without ``/v1``; *key_env* names the variable that holds its key. *serve* is the command that
@@ -65,8 +63,7 @@ class Given:
         return tuple(same)
 
 
-@dataclass(frozen=True, slots=True)
-class File:
+class File(Struct, frozen=True):
     """A file by its usual *name*, and its *text*; *program*: it is to be run."""
 
     name: str
@@ -74,8 +71,7 @@ class File:
     program: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Exported:
+class Exported(Struct, frozen=True):
     """The files, and what a person must know or do about them."""
 
     files: tuple[File, ...]

@@ -5,9 +5,10 @@ overtakes: a request waits behind those that came before, so that a large one is
 """
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
 from itertools import islice
 from typing import Literal
+
+from msgspec import Struct, field
 
 from aidx.budget.settings import Settings
 from aidx.errors import BudgetError, InputError
@@ -28,8 +29,7 @@ class RefusedError(BudgetError):
         self.numbers = numbers
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """What one model may use: cells of the pool, cells of one sequence, slots, and the role's own bounds.
 
     Cells of a sequence are prompt and output together. *gate* is the most prompt tokens, *max_tokens* the output
@@ -115,23 +115,20 @@ def limits(
     return Limits(settings.n_ctx, context, settings.parallel, prompt, output, history, overflow)
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(Struct, frozen=True):
     """A reservation of *cells*; *slot* is the request's own until it is released."""
 
     cells: int
     slot: int
 
 
-@dataclass(frozen=True, slots=True)
-class Queued:
+class Queued(Struct, frozen=True):
     """The request waits behind *ahead* others."""
 
     ahead: int
 
 
-@dataclass(frozen=True, slots=True)
-class Reserved:
+class Reserved(Struct, frozen=True):
     """What is taken at the moment."""
 
     cells: int
@@ -139,8 +136,7 @@ class Reserved:
     queued: int
 
 
-@dataclass(slots=True)
-class Admission:
+class Admission(Struct, eq=False):
     """The state: reservations by ticket, the queue in order of arrival, and what each slot last held."""
 
     limits: Limits
@@ -149,7 +145,7 @@ class Admission:
     held: dict[int, bytes] = field(default_factory=dict)
     cells: int = 0
     """The sum over those that run."""
-    _free: dict[int, None] = field(init=False)  # slots, the longest unused first
+    _free: dict[int, None] = field(default_factory=dict)  # slots, the longest unused first
     _knowing: dict[bytes, dict[int, None]] = field(default_factory=dict)  # free slots by how what they hold begins
 
     def __post_init__(self) -> None:

@@ -6,7 +6,8 @@ each answer is compared with what was counted; where the two differ once, the en
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.gate.prompt import Prompt
 from aidx.gate.runs import check
@@ -18,8 +19,7 @@ AT_ONCE = 16_384  # characters (about 1 ms) that are counted without leaving the
 COUNTING = 4  # requests that the engine counts at the same time
 
 
-@dataclass(frozen=True, slots=True)
-class Own:
+class Own(Struct, frozen=True):
     """What we know of a model: its vocabulary, and its template where that is a known one."""
 
     tokens: Tokens

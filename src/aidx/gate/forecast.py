@@ -1,9 +1,10 @@
 """When somebody who is turned away should come again: from what those who run have left to say, and how fast."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from math import ceil
 from typing import NamedTuple
+
+from msgspec import Struct
 
 SMOOTHING = 0.2  # weight of the newest answer in the average
 UNKNOWN = 20.0  # tokens a second, before anything was measured: a 14B model on a small card
@@ -17,8 +18,7 @@ class Running(NamedTuple):
     remaining: float
 
 
-@dataclass(slots=True)
-class Speed:
+class Speed(Struct):
     """Tokens a second of one answer, averaged over the latest ones."""
 
     tokens_per_second: float = UNKNOWN

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from aidx.gate.admit import Admission, Admitted
 from aidx.gate.count import Counter
@@ -10,8 +11,7 @@ from aidx.gate.forecast import Running, Speed
 from aidx.ports import Chat
 
 
-@dataclass(slots=True, eq=False)
-class Pool:
+class Pool(Struct, eq=False):
     """One model with its cells and slots: roles that share the process share them, and wait in one queue.
 
     *expected* is when a model should be there, by the gate's clock, and *why* there is none; *running* tells of each

@@ -1,8 +1,9 @@
 """An answer put together from the events of its stream."""
 
 import json
-from dataclasses import dataclass, field
 from typing import Any
+
+from msgspec import Struct, field
 
 from aidx.errors import EngineError
 from aidx.plan.speed import Timing
@@ -10,8 +11,7 @@ from aidx.plan.speed import Timing
 DONE = b"[DONE]"
 
 
-@dataclass(slots=True)
-class Reply:
+class Reply(Struct):
     """What has arrived of an answer: its text, why it ended, and the tokens it took, where they were told.
 
     *timing* is the engine's own account of how fast it made them, *told* what an endpoint of ours says of the answer.

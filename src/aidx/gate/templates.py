@@ -5,16 +5,16 @@ before and after each message; whatever else it can do (tools, earlier thoughts)
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from hashlib import sha256
+
+from msgspec import Struct
 
 from aidx.gate.prompt import Turn
 
 BLANK = " \t\n\v\f\r"
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
+class Template(Struct, frozen=True):
     """One family's rules.
 
     *roles* are what stands before and after a message; *first* is said when there is no system text (``None``: only

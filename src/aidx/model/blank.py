@@ -1,13 +1,13 @@
 """A tensor before its type is chosen."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Kind = Literal["weight", "f32", "mxfp4"]
 
 
-@dataclass(frozen=True, slots=True)
-class Blank:
+class Blank(Struct, frozen=True):
     """One tensor of a freshly converted F16 file; *shape* in ggml's order (the row length first).
 
     *kind*: ``weight`` has the type of the file (F16), ``f32`` stays that in every file, ``mxfp4`` is a

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal, NamedTuple
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.model.quants import FILE_TYPES
@@ -38,8 +39,7 @@ _PROVIDERS: Final[Mapping[str, str]] = MappingProxyType(
 _DATED: Final = re.compile(r"[-@](?:20\d{6}|20\d\d-\d\d-\d\d|latest)$")
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(Struct, frozen=True):
     """What a model is for: its *tier* by size, its *adherence* class by its maker's card, each with its source.
 
     *reason* says why a general model may edit code; empty where there is none.
@@ -52,8 +52,7 @@ class Standing:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
+class Published(Struct, frozen=True):
     """A file whose *bytes* are known: its *quant* and who put it on the net."""
 
     quant: str
@@ -61,8 +60,7 @@ class Published:
     publisher: str
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """A model of the catalogue.
 
     *metadata* are GGUF keys without the tokenizer. *absent* names tensors of its family that its files lack:
@@ -97,8 +95,7 @@ class Entry:
         return (self.id, self.hf_id, *self.aliases)
 
 
-@dataclass(frozen=True, slots=True)
-class Cloud:
+class Cloud(Struct, frozen=True):
     """A model of a *provider*: it takes no memory here. *context_length* in tokens, where it is published.
 
     *offered* is false for a name that literature uses and no provider does.

@@ -6,8 +6,9 @@ checked here from their headers, so that the wrong file is one clear line instea
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import islice
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.model.gguf.arrays import raw_strings
@@ -21,8 +22,7 @@ _LAYER = re.compile(r"mm\.(\d+)\.weight")
 _ENCODERS = ("v.", "a.")  # tensors of a projector's encoders; what is left leads to the model
 
 
-@dataclass(frozen=True, slots=True)
-class Pair:
+class Pair(Struct, frozen=True):
     """The two halves that change the tensor called *target*."""
 
     target: str
@@ -30,8 +30,7 @@ class Pair:
     second: Tensor
 
 
-@dataclass(frozen=True, slots=True)
-class Lora:
+class Lora(Struct, frozen=True):
     """An adapter: *pairs* in file order."""
 
     name: str
@@ -40,8 +39,7 @@ class Lora:
     pairs: tuple[Pair, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Projector:
+class Projector(Struct, frozen=True):
     """What turns images or sound into embeddings (mmproj); *kind* as clip calls it."""
 
     name: str

@@ -7,8 +7,9 @@ Where they would take the first of several, this asks.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 
@@ -26,8 +27,7 @@ _COMPONENT: Final = r"(?!\.+\Z)[^/\\:*?\"<>|\0]{1,255}(?<![. ])\Z"
 _SHOWN: Final = 12
 
 
-@dataclass(frozen=True, slots=True)
-class RepoFile:
+class RepoFile(Struct, frozen=True):
     """A file of a repository: *path* inside it, *size* in bytes, *sha256* where the hub keeps one."""
 
     path: str

@@ -1,8 +1,9 @@
 """What the arithmetic knows about a model."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Literal
+
+from msgspec import Struct, field
 
 from aidx.model.tensor import Tensor
 
@@ -11,8 +12,7 @@ SourceName = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Array:
+class Array(Struct, frozen=True):
     """A metadata array, kept as bytes until somebody asks (a tokenizer has 10^5 strings).
 
     *kind* is the GGUF value type number of the items, *data* their encoding in file order. *data* is
@@ -28,8 +28,7 @@ Value = bool | int | float | str | Array
 Metadata = Mapping[str, Value]
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(Struct, frozen=True):
     """A GGUF header: metadata and tensor infos; *size* bytes up to where tensor data begins.
 
     *kinds* holds the GGUF value type number of each value that is not an array: the engine insists on
@@ -44,8 +43,7 @@ class Header:
     kinds: Mapping[str, int] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
+class Layer(Struct, frozen=True):
     """What one block keeps for a conversation; all that the arithmetic knows about a family.
 
     Attention: ``kv_heads`` heads of ``key_dim`` (K) and ``value_dim`` (V) elements a token; no heads, no
@@ -67,8 +65,7 @@ class Layer:
     view_dim: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class MeasuredLoss:
+class MeasuredLoss(Struct, frozen=True):
     """What quantizing cost this very file, measured: 95 % interval of the mean divergence, a word, and how."""
 
     kld_low: float
@@ -77,8 +74,7 @@ class MeasuredLoss:
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class ModelSpec:
+class ModelSpec(Struct, frozen=True):
     """A model as it is planned.
 
     *layers* is ``None`` for an architecture that we do not know: then only the engine can answer.

@@ -1,13 +1,12 @@
 """What other programs' stores hold and what a download brought, as values."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from aidx.model.pick import RepoFile
 from aidx.model.spec import SourceName
 
 
-@dataclass(frozen=True, slots=True)
-class Stored:
+class Stored(Struct, frozen=True):
     """A model in a local store: *name* as that store's tool takes it, *path* of its (first) file or folder.
 
     *beside* says what comes with it: a projector, an adapter.
@@ -19,8 +18,7 @@ class Stored:
     beside: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Damaged:
+class Damaged(Struct, frozen=True):
     """What a store lists and cannot be used: *name*, *why* in words, and what to do about it."""
 
     name: str
@@ -29,8 +27,7 @@ class Damaged:
     hint: str
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(Struct, frozen=True):
     """A stored model with what its header says; *checkpoint* is one that would have to be converted."""
 
     name: str
@@ -45,8 +42,7 @@ class Listed:
     checkpoint: bool
 
 
-@dataclass(frozen=True, slots=True)
-class PulledFile:
+class PulledFile(Struct, frozen=True):
     """A file in the cache; *fetched* is false where it was there already."""
 
     file: RepoFile
@@ -54,8 +50,7 @@ class PulledFile:
     fetched: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Pulled:
+class Pulled(Struct, frozen=True):
     """A model that was fetched: the files of *repo* at *commit*, in order."""
 
     name: str

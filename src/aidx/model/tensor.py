@@ -5,16 +5,16 @@ them with the engine's own ``ggml_blck_size`` and ``ggml_type_size`` and with th
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from math import prod
 from types import MappingProxyType
 
+from msgspec import Struct
+
 from aidx.errors import InputError
 
 
-@dataclass(frozen=True, slots=True)
-class TensorType:
+class TensorType(Struct, frozen=True):
     """A storage type: *block* elements take *size* bytes."""
 
     name: str
@@ -64,8 +64,7 @@ TYPES: Mapping[str, TensorType] = MappingProxyType({row[0]: TensorType(*row) for
 BY_NUMBER: Mapping[int, TensorType] = MappingProxyType({kind.number: kind for kind in TYPES.values()})
 
 
-@dataclass(frozen=True, slots=True)
-class Tensor:
+class Tensor(Struct, frozen=True):
     """One tensor of a model; *shape* in ggml's order (the row length first)."""
 
     name: str

@@ -6,7 +6,8 @@ training, and ``tokenizer.ggml.pre`` names the expression that cuts text into wo
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.model.gguf.arrays import integers, raw_strings
 from aidx.model.metadata import find_text
@@ -24,8 +25,7 @@ LOOKS_SPECIAL = re.compile("<(?:[|]|｜)[^<>]+(?:[|]|｜)>".encode())
 BETWEEN = "\uffff".encode()  # in no token: not a character
 
 
-@dataclass(frozen=True, slots=True)
-class Vocabulary:
+class Vocabulary(Struct, frozen=True):
     """What it takes to count as the engine does.
 
     *ranks* are the tokens that merging can reach, the first merge lowest; *special* the texts that are cut out

@@ -1,8 +1,9 @@
 """What a reader tells apart in a picture: the kinds of entry, named in words, and the five groups of them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from aidx.budget.ledger import Account, Grade, What
 
@@ -44,8 +45,7 @@ GRADES: Mapping[Grade, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """So many *bytes* of one group."""
 
     group: Group

@@ -4,7 +4,8 @@ Positions are percentages of the width, so that a bar fills any screen while its
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.budget.ledger import OUTSIDE, Account, Entry, What
 from aidx.budget.sizes import gib
@@ -18,8 +19,7 @@ _WIDE = 10.0  # per cent of the width from which a segment has room for its name
 _MIDDLE = 50.0
 
 
-@dataclass(frozen=True, slots=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """Bytes of one entry, from *start* over *width* per cent of the bar."""
 
     entry: Entry
@@ -27,8 +27,7 @@ class Segment:
     width: float
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
+class Picture(Struct, frozen=True):
     """The geometry of one bar: what is used, from the left, and where the device ends (*limit*, per cent)."""
 
     segments: tuple[Segment, ...]

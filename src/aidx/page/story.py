@@ -1,7 +1,8 @@
 """What a tour has to show: the values that the demo's page, its lines and its JSON are made of."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.budget.compare import Difference
 from aidx.budget.ledger import Account
@@ -9,8 +10,7 @@ from aidx.plan.article import Claim, Holds
 from aidx.plan.result import Plan
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """One component of the article's budget table beside the exact figure."""
 
     component: str
@@ -19,8 +19,7 @@ class Row:
     verdict: Holds
 
 
-@dataclass(frozen=True, slots=True)
-class Budget:
+class Budget(Struct, frozen=True):
     """The article's card: its own table as an account, the exact plans, and every figure it states."""
 
     stated: Account
@@ -29,8 +28,7 @@ class Budget:
     claims: tuple[Claim, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Running:
+class Running(Struct, frozen=True):
     """A model that was planned, started and compared; *resident* is the memory of its process."""
 
     plan: Plan
@@ -44,8 +42,7 @@ class Running:
         return all(difference.holds for difference in self.differences)
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """A held-out task and what became of it; *refused* says why an answer was not applied."""
 
     kind: str
@@ -60,16 +57,14 @@ class Edit:
     prompt_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """A prompt of which nothing was computed, with the numbers that say why."""
 
     message: str
     numbers: Mapping[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(Struct, frozen=True):
     """One request of a run: how long its prompt was, and how long it might have been."""
 
     phase: str
@@ -78,8 +73,7 @@ class Context:
     completion_tokens: int
 
 
-@dataclass(frozen=True, slots=True)
-class Carried:
+class Carried(Struct, frozen=True):
     """A plan that was carried out, or tried and taken back.
 
     *plan* is its text, *diff* what was changed (of a run that failed: what was tried), *objection* what the checks
@@ -105,8 +99,7 @@ class Carried:
         return self.as_before == (self.status != "done")
 
 
-@dataclass(frozen=True, slots=True)
-class Story:
+class Story(Struct, frozen=True):
     """The whole tour."""
 
     budget: Budget

@@ -6,8 +6,10 @@ then the verifier writes the answer itself. What is still not accepted fails, or
 names. The verifier's prompts begin as the request does, so that an engine reads that part once.
 """
 
-from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aidx.errors import CheckError, InputError
 from aidx.patterns.prompt import Prompt, Turn
@@ -70,8 +72,7 @@ class Verdict(NamedTuple):
     reasons: tuple[str, ...]
 
 
-@dataclass(slots=True)
-class _Case:
+class _Case(Struct):
     """One request on its way: what it wants, and what was tried so far."""
 
     prompt: Prompt

@@ -1,9 +1,11 @@
 """A request as patterns and the gate see it: messages that can be counted and left out, and the fields beside them."""
 
 import json
-from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Literal, NamedTuple, Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 Kind = Literal["chat", "text", "embedding"]
 """What a request is: chat completion, text completion (``{"prompt": …}``), embedding (``{"input": …}``)."""
@@ -24,8 +26,7 @@ class Turn(NamedTuple):
         return cls(role, text, json.dumps({"role": role, "content": text}, ensure_ascii=False).encode())
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(Struct, frozen=True):
     """A checked request, without the bound on its output.
 
     A chat has *turns*, anything else *texts*; *fields* are the rest of the JSON object (without braces), of which

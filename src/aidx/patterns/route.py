@@ -5,8 +5,10 @@ that cannot take the request refuses it before anything is generated, and the ot
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import Final
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from aidx.errors import AidxError, EngineError
 from aidx.patterns import direct
@@ -24,8 +26,7 @@ TOO_LARGE = frozenset({"context_length_exceeded", "history_over_gate"})
 NO_TOOLS = "tools_not_supported"
 
 
-@dataclass(frozen=True, slots=True)
-class Judge:
+class Judge(Struct, frozen=True):
     """Who judges how hard a request is, after the rules.
 
     *router* always can; a gatekeeper is asked first where that role is configured, and *gatekeeper* is what makes
@@ -40,8 +41,7 @@ class Judge:
     patterns: Mapping[str, Served] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """Who is to answer, and *why* in words fit for a header; *instead* may be asked where that role cannot.
 
     *score* is before calibration, *probability* that of being complex; ``None`` where a rule decided.

@@ -1,7 +1,8 @@
 """The hard rules of Hybrid Routing: what decides before anybody judges how hard a request is."""
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.patterns.prompt import Prompt
@@ -23,8 +24,7 @@ class Fired(NamedTuple):
     says: str
 
 
-@dataclass(frozen=True, slots=True)
-class Ruling:
+class Ruling(Struct, frozen=True):
     """What the rules say: *role* where one has decided, *allowed* who may be asked, *fired* all in order."""
 
     role: str | None

@@ -1,6 +1,6 @@
 """An answer that has its shape, or none: constrained, validated, repaired at most twice."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aidx.errors import BudgetError
 from aidx.patterns.prompt import Prompt, Turn

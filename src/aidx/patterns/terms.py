@@ -1,8 +1,9 @@
 """Under which terms a pattern answers: the roles that can be asked, and what its answer must be like."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.patterns.prompt import Prompt
@@ -11,8 +12,7 @@ from aidx.patterns.schema.shape import Shape
 from aidx.patterns.vocabulary import Pattern
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """What is configured, and what the request wants.
 
     *role* is who answers where the pattern has no choice. *roles* can be asked; *remote* are those of them whose

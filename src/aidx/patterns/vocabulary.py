@@ -5,8 +5,9 @@ feeds it by hand. An engine that fails, and a gate that refuses, are exceptions 
 """
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeVar
+
+from msgspec import Struct
 
 from aidx.patterns.prompt import Prompt
 
@@ -17,8 +18,7 @@ Purpose = Literal["answer", "draft", "repair", "rewrite", "verdict", "route", "e
 Outcome = Literal["accepted", "refused", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """Ask the model in *role* to answer *prompt*, and hold it to *shape* where there is one.
 
     With *top* the log-probabilities of that many candidates for the first token are told.
@@ -46,8 +46,7 @@ class Said(NamedTuple):
     cells: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(Struct, frozen=True):
     """Run the check *name* of ``[checks]`` on *text*, an answer: it comes in on standard input."""
 
     name: str
@@ -67,8 +66,7 @@ Returned = TypeVar("Returned")
 Steps = Generator[Effect, Result, Returned]
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One line of a trail: who was asked for what, what became of it, and why."""
 
     role: str
@@ -91,8 +89,7 @@ class Step:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """What the user gets: *said* by *role*, and the *trail* that led to it; *why* says how the role was chosen.
 
     *weakened* are the keywords of its schema that no engine enforced: it was held against them afterwards. *bounded*

@@ -1,7 +1,8 @@
 """An answer with edit blocks applied to a workspace: every block, or nothing at all."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.pipeline.edit import blocks as format_
@@ -12,8 +13,7 @@ from aidx.pipeline.edit.refusal import EditRefusedError, Refused
 from aidx.ports import RefusedPathError, Workspace
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """*applied* says whether the files were (or, on a dry run, would be) written; *files* what happens to each."""
 
     applied: bool

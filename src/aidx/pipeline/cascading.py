@@ -6,8 +6,9 @@ stands in the ledger, and none is paid for twice when a run goes on.
 
 import json
 from collections.abc import Collection, Generator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from aidx.errors import AidxError
 from aidx.gate.patterns import advance
@@ -32,8 +33,7 @@ LISTED = 8  # faults of a plan that its drafter is told
 HINT = "Say more in TASK, write the plan yourself (--plan), or use stronger models as drafter and verifier."
 
 
-@dataclass(frozen=True, slots=True)
-class Cascade:
+class Cascade(Struct, frozen=True):
     """A drafter and a verifier that plan together; a draft is repaired *repairs* times at most."""
 
     repairs: int = 1

@@ -1,8 +1,10 @@
 """The JSON of a run: ``aidx.run/1``, and the requests in its ledger."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
+from msgspec.structs import asdict
 
 from aidx.errors import AidxError, BudgetError, CheckError
 from aidx.pipeline.effects import Phase
@@ -13,8 +15,7 @@ Json = dict[str, Any]
 Ending = Literal["done", "blocked", "failed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Request:
+class Request(Struct, frozen=True):
     """One request as the ledger holds it; *reserved_tokens* are KV cells, prompt and output together."""
 
     phase: Phase
@@ -33,8 +34,7 @@ class Request:
         return {**asdict(self), "context": [{"item": item, "tokens": tokens} for item, tokens in self.context]}
 
 
-@dataclass(frozen=True, slots=True)
-class PhaseRun:
+class PhaseRun(Struct, frozen=True):
     """How a phase went."""
 
     name: Phase
@@ -42,8 +42,7 @@ class PhaseRun:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Struct, frozen=True):
     """A run that came to an end: *outcome* of what was reached, *error* where it did not end well.
 
     *requests* are the ledger's objects, *kv_bytes* the KV cache of each role's engine, *trail* what became of the

@@ -4,7 +4,8 @@
 """
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.errors import CheckError
 from aidx.pipeline.artifact.plan import ChangePlan, Step
@@ -22,8 +23,7 @@ from aidx.pipeline.edit.syntax import worsened
 ATTEMPTS = 2  # the answer, and one repair with the reasons for its refusal
 
 
-@dataclass(frozen=True, slots=True)
-class EditorAsk:
+class EditorAsk(Struct, frozen=True):
     """One request to the Editor: *prompt* for step *step* (from 0), attempt *attempt* (from 1)."""
 
     step: int

@@ -1,8 +1,9 @@
 """What the pipeline asks of the world, as values: its phases yield them, ``run`` carries them out."""
 
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
+
+from msgspec import Struct
 
 from aidx.patterns.vocabulary import Said
 from aidx.pipeline.context.prompt import Prompt
@@ -14,45 +15,39 @@ PHASES: tuple[Phase, ...] = ("research", "plan", "preflight", "edit", "check", "
 Tree = Mapping[str, bytes | None]
 
 
-@dataclass(frozen=True, slots=True)
-class Enter:
+class Enter(Struct, frozen=True):
     """A phase begins."""
 
     phase: Phase
 
 
-@dataclass(frozen=True, slots=True)
-class Tell:
+class Tell(Struct, frozen=True):
     """A line about what is going on."""
 
     line: str
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
+class Read(Struct, frozen=True):
     """The files at *paths* as they are; answered with a ``Tree``."""
 
     paths: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Find:
+class Find(Struct, frozen=True):
     """What the index proposes for *query*, at most *limit*; answered with ``Candidate``s, the best first."""
 
     query: str
     limit: int
 
 
-@dataclass(frozen=True, slots=True)
-class Save:
+class Save(Struct, frozen=True):
     """Keep *text* with the run, under *name*."""
 
     text: str
     name: str = "plan.md"
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(Struct, frozen=True):
     """One request to the model in *role*; answered with its text.
 
     *schema* is the JSON schema that the answer is held to, as text. *attempt* tells repeated requests apart.
@@ -65,16 +60,14 @@ class Ask:
     schema: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Consult:
+class Consult(Struct, frozen=True):
     """One request of a pattern, as ``Ask``; answered with a ``Said``, which may have been cut at *max_tokens*."""
 
     ask: Ask
     max_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Hand:
+class Hand(Struct, frozen=True):
     """Let the program that edits by itself do *errand*; answered with a ``Worked``."""
 
     phase: Phase
@@ -82,8 +75,7 @@ class Hand:
     attempt: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Count:
+class Count(Struct, frozen=True):
     """How long the requests *prompts* to *role* would be; answered with one ``Counted`` each. Sends nothing.
 
     *beside* are items that will stand in each of them and are not written yet, with the tokens they may take.
@@ -95,8 +87,7 @@ class Count:
     beside: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(Struct, frozen=True):
     """Tokens of a prompt, and of each of its items; *gate* is the most that may be sent, *output* come back."""
 
     tokens: int
@@ -106,16 +97,14 @@ class Counted:
     output: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Confirm:
+class Confirm(Struct, frozen=True):
     """A person's yes to the plan with *plan_hash*; answered with a ``bool``."""
 
     plan_hash: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Try:
+class Try(Struct, frozen=True):
     """Put *changes* into the tree, where *before* was, and run the configured *checks*; answered with a ``Ran`` each.
 
     The tree is put back when the run ends in any way before ``Keep``.
@@ -126,13 +115,11 @@ class Try:
     checks: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Keep:
+class Keep(Struct, frozen=True):
     """What was tried last is what was wanted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Commit:
+class Commit(Struct, frozen=True):
     """Commit *paths*; answered with the commit's name."""
 
     message: str

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 from aidx.errors import BudgetError
 from aidx.pipeline.artifact.parse import parse
@@ -38,8 +39,7 @@ from aidx.pipeline.research.phase import research
 Until = Literal["research", "plan", "preflight", "edit", "check"]
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(Struct, frozen=True):
     """What a run is to do: *plan* is the text of a person's plan; *checks* are the configured commands.
 
     *until* is the last phase, *form* the Editor's edit format; *thinking* and *researcher* say whether these roles
@@ -58,8 +58,7 @@ class Order:
     cascade: Cascade | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How far it came: the plan, what became of the files, their *diff*, and the contexts that were counted."""
 
     plan: ChangePlan | None = None

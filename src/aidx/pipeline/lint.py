@@ -1,8 +1,9 @@
 """The deterministic pre-flight: everything that can be said about a plan before anything is asked or written."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.pipeline.artifact.plan import ChangePlan, PlannedFile, Step
@@ -15,8 +16,7 @@ from aidx.pipeline.edit.refusal import EditRefusedError
 Kind = Literal["file", "symbol", "check", "commit", "text"]
 
 
-@dataclass(frozen=True, slots=True)
-class Finding:
+class Finding(Struct, frozen=True):
     """What is wrong with a plan for this tree, and what it is about."""
 
     kind: Kind

@@ -8,8 +8,9 @@ import json
 from base64 import b64decode, b64encode
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from typing import Any
+
+from msgspec.structs import asdict
 
 from aidx.patterns.vocabulary import Said
 from aidx.pipeline.effects import Ask, Commit, Confirm, Consult, Effect, Find, Hand, Read, Tree, Try

@@ -1,7 +1,8 @@
 """The ways out of a plan that is tight or does not hold, cheapest in quality first."""
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.budget.ledger import Ledger
 from aidx.budget.settings import Settings
@@ -21,8 +22,7 @@ MOST = 6
 Found = Generator[Probe, Answer, "Judged"]
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """An alternative, and whether the plan holds with it."""
 
     alternative: Alternative

@@ -5,8 +5,9 @@ of the text; the exact side comes from plans of the same model, never from this 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from aidx.budget.ledger import Ledger
 from aidx.budget.sizes import gib
@@ -23,8 +24,7 @@ MARGIN = 0.10  # "~8 GB" is a round number: within a tenth it holds
 Holds = Literal["holds", "conservative", "optimistic"]
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(Struct, frozen=True):
     """One figure of the article beside the exact one, in bytes."""
 
     claim: str
@@ -34,8 +34,7 @@ class Claim:
     note: str
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(Struct, frozen=True):
     """Plans of the article's model: by quantization, and the caches at its two context sizes."""
 
     by_quant: Mapping[str, Plan]

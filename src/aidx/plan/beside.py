@@ -1,7 +1,9 @@
 """What runs beside the model in one engine process: LoRA adapters, a projector, a draft model."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aidx.budget.allocate import Entries
 from aidx.budget.companions import (
@@ -25,8 +27,7 @@ __all__ = ["NOTHING", "Beside", "Files", "draft_settings", "joined", "with_draft
 DRAFTED = 3  # --draft-max of llama-server: tokens that are guessed ahead (common_params_speculative_draft)
 
 
-@dataclass(frozen=True, slots=True)
-class Beside:
+class Beside(Struct, frozen=True):
     """Nothing, by default."""
 
     loras: tuple[Lora, ...] = ()

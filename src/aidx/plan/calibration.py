@@ -7,7 +7,9 @@ and engine build on the same machine, and for shorter contexts; each cell more i
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from aidx.budget.proof import Evidence
 from aidx.budget.sizes import amount
@@ -23,8 +25,7 @@ SPREAD = 8  # one run differs from the next: an eighth of what was measured is a
 LEAST_SPREAD = 4 << 20
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
+class Calibration(Struct, frozen=True):
     """What one run measured: bytes of the engine's *process* beside its buffers, and of each GPU's driver by label.
 
     *n_ctx* is the context it ran with, *day* the date as ``2026-11-28``.

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aidx.errors import InputError
 from aidx.plan.devices import ASSUMED_DRIVER, Device
@@ -13,8 +15,7 @@ _MOBILE = re.compile(r"laptop|mobile|max-q")
 _CLOSE = 0.06  # a card's driver reports up to 6 % less than its nominal size
 
 
-@dataclass(frozen=True, slots=True)
-class Card:
+class Card(Struct, frozen=True):
     """*memory* bytes as the driver reports them (*measured*) or as sold; *bandwidth* in bytes a second.
 
     *driver* is what a process' context takes of it, ``None`` where nobody published it. Each figure has its source.
@@ -32,8 +33,7 @@ class Card:
     driver_source: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Chip:
+class Chip(Struct, frozen=True):
     """A chip whose GPU shares the RAM: *bandwidth* in bytes a second and its *source*."""
 
     name: str

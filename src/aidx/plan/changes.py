@@ -1,7 +1,9 @@
 """Single changes that save bytes: other settings, a smaller type, layers on the host."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aidx.budget.loss import model_loss
 from aidx.budget.settings import Settings
@@ -13,8 +15,7 @@ SMALLER = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_K_S", "IQ4_XS", "Q3_K_M")
 CACHE_COST = "KLD about 0.001 (Llama-3-8B, llama.cpp PR #7412)"
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """Other *settings* for a *desk*, the *flags* that a user types for them, their *cost* in words."""
 
     desk: Desk

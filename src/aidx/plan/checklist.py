@@ -1,9 +1,10 @@
 """The article's six steps, each with its proof or the command that will give it."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
+
+from msgspec import Struct
 
 from aidx.budget.ledger import Account, Ledger, What
 from aidx.budget.proof import Verdict
@@ -31,8 +32,7 @@ PROVED: Mapping[Verdict, str] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """``open`` until *command* has given its *proof*."""
 
     step: int
@@ -42,16 +42,14 @@ class Step:
     command: str
 
 
-@dataclass(frozen=True, slots=True)
-class Component:
+class Component(Struct, frozen=True):
     """A row of the component table."""
 
     component: str
     bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Checklist:
+class Checklist(Struct, frozen=True):
     """What ``aidx checklist`` prints."""
 
     steps: tuple[Step, ...]

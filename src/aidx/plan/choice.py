@@ -1,7 +1,8 @@
 """What a choice is made of, and what comes out: values."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.budget.loss import Loss
 from aidx.budget.settings import Settings
@@ -16,8 +17,7 @@ QUANTS = ("F16", "Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M")
 CACHES = (("f16", "f16"), ("q8_0", "q8_0"))
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A model that may be chosen, at each of *quants*; *build* makes it at one of them, *path* is its file."""
 
     name: str
@@ -28,8 +28,7 @@ class Candidate:
     path: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Terms:
+class Terms(Struct, frozen=True):
     """What is wanted: *need* with a context, *caches* to try, for a *role* or none in particular.
 
     *max_loss* bounds the worst published divergence, *min_tps* the tokens a second. *every* lists all that no
@@ -47,8 +46,7 @@ class Terms:
     trained: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(Struct, frozen=True):
     """One way that holds. Bytes are those of the device that the weights lie on: the GPU, or the host without one.
 
     For a model of the cloud *quantization* is ``cloud``, and cache types, speed and perhaps the longest context are
@@ -86,8 +84,7 @@ class Choice:
         return said if self.speed is None else f"{said}; speed {self.speed.grade}: {self.speed.why}"
 
 
-@dataclass(frozen=True, slots=True)
-class Chosen:
+class Chosen(Struct, frozen=True):
     """The *choices*, best first, out of *held* that hold and pass; *better* of those are bettered by no other.
 
     *models* is how many different ones hold, *unsuited* those that were not looked at, because they are not right

@@ -4,7 +4,9 @@ The sweep is by closed forms alone, which never take less than the engine does; 
 """
 
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aidx.budget.ledger import Account, Ledger
 from aidx.budget.loss import CACHE, Loss, model_loss, quality, rung
@@ -30,8 +32,7 @@ UNTRAINED = "context_too_long"  # for every model: not a matter of memory
 _LEAST_SHARE = 0.9  # of its default type's bits: no file of a quantization is smaller
 
 
-@dataclass(frozen=True, slots=True)
-class _Held:
+class _Held(Struct, frozen=True):
     candidate: Candidate
     desk: Desk
     settings: Settings

@@ -1,8 +1,10 @@
 """The machine a plan is made for: this one, or one that the user wishes for."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aidx.budget.ledger import Account, Entry, Grade, Ledger
 from aidx.errors import InputError
@@ -14,8 +16,7 @@ ASSUMED_DRIVER = 512 * MIB  # DESIGN section 3: contexts of 107-555 MiB have bee
 ASSUMED_ENGINE_PROCESS = 128 * MIB
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(Struct, frozen=True):
     """*total* bytes, of which others use *used*; *reserve* is kept back for the user.
 
     *unified* bytes of a GPU's total are the host's RAM (Apple silicon: all of them; an APU: what lies beyond its
@@ -64,16 +65,14 @@ def bandwidth(device: Device) -> int | None:
     return device.bandwidth
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Struct, frozen=True):
     """What one source of hardware saw: GPUs, in its order, and lines that a person must read."""
 
     gpus: tuple[Device, ...] = ()
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Machine:
+class Machine(Struct, frozen=True):
     """The GPUs in the engine's order, called ``gpu0``, ``gpu1``, …, and the host; *notes* on how they were found.
 
     Raises:
@@ -81,7 +80,7 @@ class Machine:
     """
 
     host: Device
-    gpus: tuple[Device, ...] = field(default=())
+    gpus: tuple[Device, ...] = ()
     notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

@@ -1,8 +1,9 @@
 """What is said of this machine and this installation in a report for bug reports: facts in, lines out, no secrets."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from aidx.budget.sizes import amount, gib
 from aidx.plan.calibration import Calibration, words
@@ -15,8 +16,7 @@ MARKS: Mapping[Status, str] = {"ok": "ok", "warning": "warn", "failed": "FAIL"}
 _HIDDEN = ("key", "token", "secret", "password")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Struct, frozen=True):
     """One thing that was looked at: how it is, and what to do where it is not well."""
 
     name: str

@@ -1,10 +1,9 @@
 """The files that are to run beside a model, as they are named."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Files:
+class Files(Struct, frozen=True):
     """Files that are to run beside a model: adapters, a projector, a draft model (which may be a name)."""
 
     lora: tuple[str, ...] = ()

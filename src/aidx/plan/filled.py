@@ -1,7 +1,8 @@
 """The roles of a deployment with what fills each one, as the JSON object ``aidx.roles/1``."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.model.catalogue import Standing
 from aidx.plan.choice import Choice
@@ -11,8 +12,7 @@ from aidx.plan.roles import TIERS, Role, Suits
 Json = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
+class Filled(Struct, frozen=True):
     """A *role* and the first *choices* for it on this machine; *note* says why there are none."""
 
     role: Role
@@ -20,8 +20,7 @@ class Filled:
     note: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Judged:
+class Judged(Struct, frozen=True):
     """One model, and whether it is right for each role. *ways* are the best that hold here, *nearest* where none does.
 
     *parameters* is ``None`` for a model of the cloud, which needs no way to hold.

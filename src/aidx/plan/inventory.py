@@ -1,7 +1,8 @@
 """What a machine has and what an engine sees of it: lines for a person, and the object ``aidx.devices/1``."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.budget.sizes import gib
 from aidx.plan.cards import Card
@@ -10,8 +11,7 @@ from aidx.plan.devices import Device, Machine
 GB = 10**9
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """A device as an engine lists it; *kind* is ``cpu``, ``gpu``, ``igpu`` or ``accel``."""
 
     name: str
@@ -19,8 +19,7 @@ class Seen:
     description: str
 
 
-@dataclass(frozen=True, slots=True)
-class Sight:
+class Sight(Struct, frozen=True):
     """What *engine* can use; *reason* says why it could not be asked, *fix* what to do where it sees no GPU."""
 
     engine: str

@@ -4,7 +4,8 @@ Each answer has been asked of the engine, and so has its upper neighbour, unless
 """
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from aidx.budget.allocate import MOST_SEQUENCES
 from aidx.budget.settings import Settings

@@ -1,7 +1,8 @@
 """One placement's ledger: closed forms, overlaid with the engine's answer when it was asked."""
 
 from collections.abc import Callable, Generator
-from dataclasses import InitVar, dataclass, field
+
+from msgspec import Struct, field
 
 from aidx.budget.allocate import Allocator, Entries
 from aidx.budget.ledger import Ledger
@@ -15,8 +16,7 @@ from aidx.plan.devices import Machine
 from aidx.plan.probe import Answer, Probe, Probed, Unanswered
 
 
-@dataclass(slots=True)
-class Desk:
+class Desk(Struct, eq=False):
     """What one planning run has looked up: entries by settings, and why the engine was silent.
 
     A cache of pure results; nothing outside the run sees it. *kin* is the desk of the same model, perhaps at
@@ -32,11 +32,12 @@ class Desk:
     asked: dict[Settings, Ledger] = field(default_factory=dict)
     formed: dict[Settings, Ledger] = field(default_factory=dict)
     arithmetic: Callable[[Settings], Entries] | None = None
-    _draft: "Desk | None" = field(init=False, default=None)
-    _projected: dict[int, Probed | None] = field(init=False, default_factory=dict)
-    kin: InitVar["Desk | None"] = None
+    kin: "Desk | None" = None
+    _draft: "Desk | None" = None
+    _projected: dict[int, Probed | None] = field(default_factory=dict)
 
-    def __post_init__(self, kin: "Desk | None") -> None:
+    def __post_init__(self) -> None:
+        kin, self.kin = self.kin, None  # only its work is of use
         if kin is not None and kin.model is self.model and kin.machine == self.machine:
             self.arithmetic, self.formed = kin.arithmetic, kin.formed
         if self.arithmetic is None:

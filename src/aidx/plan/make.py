@@ -3,7 +3,9 @@
 import hashlib
 import json
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aidx.budget.growth import Growth, bytes_per_token, growth
 from aidx.budget.ledger import Account, Ledger
@@ -30,8 +32,7 @@ BEYOND = 1 << 22  # a context longer than any model's, to find where memory alon
 Variant = Callable[[str], ModelSpec]  # the same model at another quantization
 
 
-@dataclass(frozen=True, slots=True)
-class Seat:
+class Seat(Struct, frozen=True):
     """A model at its place: the *desk* that answers for it, and the *need* with the engine's own defaults in it."""
 
     desk: Desk
@@ -183,7 +184,7 @@ def _stated(role: RolePlan) -> dict[str, object]:
         **named,
         "model": [model.architecture, model.quantization, model.file_bytes, model.parameters],
         "engine": role.engine,
-        "settings": [str(getattr(settings, name)) for name in settings.__slots__],
+        "settings": [str(getattr(settings, name)) for name in settings.__struct_fields__],
     }
 
 

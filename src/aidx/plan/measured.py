@@ -6,8 +6,9 @@ not hold, which costs nothing.
 """
 
 from collections.abc import Callable, Generator, Sequence
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+from msgspec import Struct
 
 from aidx.errors import BudgetError
 
@@ -21,8 +22,7 @@ class Way(NamedTuple):
     file_bytes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Measure:
+class Measure(Struct, frozen=True):
     """Asks for one figure of *way*: its mean divergence, or its tokens a second."""
 
     way: Way

@@ -1,7 +1,9 @@
 """What the user asks of a plan."""
 
-from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aidx.budget.kv import cache_type
 from aidx.budget.split import parts_text
@@ -10,8 +12,7 @@ from aidx.errors import InputError
 OFFLOAD_CTX = 4096  # below this a context is no use for code: layers move to the host instead (DESIGN section 4)
 
 
-@dataclass(frozen=True, slots=True)
-class Need:
+class Need(Struct, frozen=True):
     """Settings as they were asked for; ``None``, ``"max"`` and ``"auto"`` leave the choice to the plan.
 
     *given* names those that the user wrote, even where they wrote the default; an engine's own settings, found in
@@ -41,7 +42,7 @@ class Need:
     turn_tokens: int = 600
     given: frozenset[str] = frozenset()
     environment: tuple[tuple[str, str], ...] = ()
-    notes: tuple[str, ...] = field(default=(), compare=False)
+    notes: tuple[str, ...] = ()
 
     def chose(self, name: str) -> bool:
         """Whether the user chose the setting called *name*: it was given, or is not the default."""

@@ -1,7 +1,9 @@
 """Which settings to plan: what was asked, completed where the user left the choice."""
 
 from collections.abc import Generator
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aidx.budget.kv import check_cache
 from aidx.budget.placement import used_gpus
@@ -17,8 +19,7 @@ from aidx.plan.spread import by_memory, splits, spread
 _TRIES = 3  # splits over several GPUs that are tried for a longer context; the first is nearly always the best
 
 
-@dataclass(frozen=True, slots=True)
-class Free:
+class Free(Struct, frozen=True):
     """What the user left to the plan: how many *layers* lie on GPUs, and how they are *spread* over several."""
 
     layers: bool

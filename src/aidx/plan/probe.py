@@ -1,14 +1,13 @@
 """What a plan asks of the engine, and what it is sent back."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from aidx.budget.settings import Settings
 from aidx.model.companion import Projector
 from aidx.model.spec import ModelSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Probe:
+class Probe(Struct, frozen=True):
     """Ask the engine what *model* takes with *settings* on GPUs of *gpus* bytes (none: CPU only).
 
     With a *projector* the question is what that takes instead, on the first GPU: one buffer a device, its weights and
@@ -21,8 +20,7 @@ class Probe:
     projector: Projector | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Buffer:
+class Buffer(Struct, frozen=True):
     """One backend buffer type as the engine reports it; *device* is ``gpu0``, ``gpu1``, … or ``host``.
 
     *name* is the engine's own (``CUDA0``, ``CPU``, ``CPU_REPACK``); bytes of weights, of KV cache plus
@@ -36,8 +34,7 @@ class Buffer:
     compute: int
 
 
-@dataclass(frozen=True, slots=True)
-class Probed:
+class Probed(Struct, frozen=True):
     """The engine's own answer; *build* names it, because compute differs between builds."""
 
     buffers: tuple[Buffer, ...]
@@ -45,8 +42,7 @@ class Probed:
     build: str
 
 
-@dataclass(frozen=True, slots=True)
-class Unanswered:
+class Unanswered(Struct, frozen=True):
     """Why the engine could not be asked; the plan then falls back on ``modelled`` and says so.
 
     *refused* is true when the engine was asked and would not have this model or these settings.

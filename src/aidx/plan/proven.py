@@ -1,12 +1,11 @@
 """What is kept of a proof: enough to say of a plan that it was proved, how and when."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from aidx.budget.proof import Proof, Verdict
 
 
-@dataclass(frozen=True, slots=True)
-class Proven:
+class Proven(Struct, frozen=True):
     """The verdict on one plan, its reason, the *day* (``2026-11-28``) and the engine's build."""
 
     verdict: Verdict

@@ -1,8 +1,9 @@
 """What is better: the front of choices that nothing betters, and the order in which they are shown."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from aidx.budget.ledger import Ledger
 from aidx.budget.loss import Loss
@@ -16,8 +17,7 @@ _ACCEPTED = ("reference", "excellent", "good")
 _CLASSES = ("agentic", "general", "thinking", "unknown")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Nearest:
+class Nearest(Struct, frozen=True, order=True):
     """What comes nearest where nothing holds: *lacks* so many bytes, *how* in words."""
 
     lacks: int
@@ -63,8 +63,7 @@ def _betters(other: tuple[float, ...], own: tuple[float, ...], *, earlier: bool)
     return all(one <= two for one, two in zip(other, own, strict=True)) and (other != own or earlier)
 
 
-@dataclass(frozen=True, slots=True)
-class Marks:
+class Marks(Struct, frozen=True):
     """What a choice is ranked by: *rank* is its type's place in the order of losses, *speed* in tokens a second."""
 
     loss: Loss

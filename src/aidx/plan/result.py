@@ -1,7 +1,8 @@
 """A plan as a value: what was asked, what it takes, whether it holds, and the ways out."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from aidx.budget.growth import Growth
 from aidx.budget.ledger import Ledger
@@ -13,8 +14,7 @@ from aidx.plan.beside import NOTHING, Beside
 Verdict = Literal["fits", "fits_with_offload", "does_not_fit"]
 
 
-@dataclass(frozen=True, slots=True)
-class Alternative:
+class Alternative(Struct, frozen=True):
     """A change of the command line, what it saves, how far it reaches, what it costs in words."""
 
     change: str
@@ -23,8 +23,7 @@ class Alternative:
     cost: str
 
 
-@dataclass(frozen=True, slots=True)
-class RolePlan:
+class RolePlan(Struct, frozen=True):
     """One model in one role (``role`` is ``None`` for ``aidx plan MODEL``).
 
     With *auto* whoever starts it takes the first engine that can use the planned devices; *engine* is the planned one.
@@ -41,8 +40,7 @@ class RolePlan:
     auto: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """The whole: *notes* are lines a person must read first (the engine was not asked, over-trained context)."""
 
     roles: tuple[RolePlan, ...]

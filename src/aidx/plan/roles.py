@@ -5,9 +5,10 @@ out, a general one needs a reason.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal
+
+from msgspec import Struct
 
 from aidx.model.catalogue import Adherence, Standing, Tier, shown_size
 
@@ -15,8 +16,7 @@ Name = Literal["researcher", "gatekeeper", "embedder", "editor", "drafter", "ver
 B = 1_000_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Band:
+class Band(Struct, frozen=True):
     """A tier of the role map: its *parameters* in words, what it *runs_on*."""
 
     tier: Tier
@@ -24,8 +24,7 @@ class Band:
     runs_on: str
 
 
-@dataclass(frozen=True, slots=True)
-class Role:
+class Role(Struct, frozen=True):
     """What a role *does*, and the parameters that it takes: at *least* so many, and no more than *most* for its tier.
 
     *needs* are the classes that may have it as they are.
@@ -44,8 +43,7 @@ class Role:
         return self.tier in {"micro", "editor"}
 
 
-@dataclass(frozen=True, slots=True)
-class Suits:
+class Suits(Struct, frozen=True):
     """Whether a model is right for a role, and why, in a sentence."""
 
     role: Name

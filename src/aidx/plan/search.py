@@ -1,7 +1,8 @@
 """Searches over settings: the longest context that holds, and the best split between GPUs and host."""
 
 from collections.abc import Callable, Generator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from aidx.budget.ledger import Ledger
 from aidx.budget.settings import CELL_PAD, Settings

@@ -6,9 +6,10 @@ graded ``assumed``: where the bandwidth of a card is not known, that of the slow
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from aidx.budget.ledger import Grade, Ledger
 from aidx.budget.settings import Settings
@@ -56,8 +57,7 @@ class Timing(NamedTuple):
     per_second: float
 
 
-@dataclass(frozen=True, slots=True)
-class Speed:
+class Speed(Struct, frozen=True):
     """Tokens a second of one request, how sure that is, and why."""
 
     tokens_per_second: float
@@ -65,8 +65,7 @@ class Speed:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
+class Pace(Struct, frozen=True):
     """What is known of the speed of a machine: its bandwidths, and what ran on it."""
 
     bandwidth: Bandwidth = lambda _: None

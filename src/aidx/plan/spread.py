@@ -1,8 +1,9 @@
 """Which layers go to which of several GPUs: the engine's own split first, a better one where that does not hold."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import accumulate
+
+from msgspec.structs import replace
 
 from aidx.budget import kv, state
 from aidx.budget.ledger import Ledger

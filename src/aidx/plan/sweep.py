@@ -1,7 +1,8 @@
 """Many settings of one model at once, by closed forms: what charts and choices are made of."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.budget.ledger import Ledger
 from aidx.budget.settings import Settings
@@ -10,8 +11,7 @@ from aidx.plan.devices import Machine
 from aidx.plan.ledger import Desk
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(Struct, frozen=True):
     """What *model* takes with *settings*; it holds where ``ledger.holds``."""
 
     model: ModelSpec

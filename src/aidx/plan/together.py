@@ -1,9 +1,11 @@
 """The smallest set of changes that makes a plan hold, where no single one is enough."""
 
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any, NamedTuple
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aidx.budget.ledger import Ledger
 from aidx.budget.settings import Settings
@@ -29,8 +31,7 @@ class Step(NamedTuple):
 Stepping = Callable[[Desk, Settings], Generator[Probe, Answer, Step | None]]
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """A change that can be made together with others; *step* makes it, or says that it cannot be made.
 
     Two of one *kind* are never taken together.
@@ -78,7 +79,7 @@ def _fields(desk: Desk, settings: Settings) -> Iterator[Part]:
     for change in same_model(desk, settings, 0, holds=True):
         altered = {
             name: getattr(change.settings, name)
-            for name in settings.__slots__
+            for name in settings.__struct_fields__
             if getattr(change.settings, name) != getattr(settings, name)
         }
         yield Part(change.flags, change.cost, _altering(altered, change.flags))

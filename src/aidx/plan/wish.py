@@ -1,15 +1,16 @@
 """The machine that a command line asks for: wishes over what is here."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aidx.errors import InputError
 from aidx.plan.cards import Card, device, find
 from aidx.plan.devices import ASSUMED_DRIVER, Device, Machine, host, wished_gpu
 
 
-@dataclass(frozen=True, slots=True)
-class Wish:
+class Wish(Struct, frozen=True):
     """What was typed: sizes (0: CPU only) or names of cards, one a GPU; nothing: this machine.
 
     *driver* replaces the size of the driver's context on every GPU, *total* ignores what others use now.

@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from msgspec import Struct, field
 
 import aidx
 from aidx.errors import AidxError, InputError
@@ -29,8 +30,7 @@ Route = Callable[[], answer.Answer | Awaitable[answer.Answer]]
 Log = Callable[[Mapping[str, Any]], object]
 
 
-@dataclass(slots=True)
-class App:
+class App(Struct, eq=False):
     """Serves *services*, and *patterns* over them; *plan* is the plan's JSON object, *door* who is let in.
 
     *log* is handed a line about each request.
@@ -44,8 +44,8 @@ class App:
     draining: bool = False
     metrics: Metrics = field(default_factory=Metrics)
     _restarts: dict[str, int] = field(default_factory=dict)
-    _routes: dict[tuple[str, str], Route] = field(init=False)
-    _catalogue: Catalogue = field(init=False)
+    _routes: dict[tuple[str, str], Route] = field(default_factory=dict)
+    _catalogue: Catalogue = field(default_factory=lambda: Catalogue(()))
 
     def __post_init__(self) -> None:
         self._catalogue = Catalogue((*self.services, *self.patterns))

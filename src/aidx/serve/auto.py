@@ -4,8 +4,9 @@ The choice is a pattern; the answer is not, so that it streams through as the en
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from aidx.errors import AidxError, InputError
 from aidx.gate.patterns import drive
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from aidx.serve.wire import Parsed
 
 
-@dataclass(frozen=True, slots=True)
-class Auto:
+class Auto(Struct, frozen=True):
     """Answers by one of *roles*, as *judge* chooses under *terms*."""
 
     roles: "Mapping[str, Offered]"

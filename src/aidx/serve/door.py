@@ -2,7 +2,8 @@
 
 import hmac
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 
@@ -20,8 +21,7 @@ READABLE = (b"access-control-expose-headers", b"*, retry-after")
 Headers = Iterable[tuple[bytes, bytes]]
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
+class Door(Struct, frozen=True):
     """*host* is the address bound to, *key* what clients must send (``None``: nothing).
 
     *origins* are those of pages elsewhere that may ask; ours may anyway.

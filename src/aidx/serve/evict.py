@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from msgspec import Struct
 
 Bytes = Mapping[str, int]
 """Planned bytes by device."""
@@ -16,8 +17,7 @@ class Turn(NamedTuple):
     room: Bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Resident:
+class Resident(Struct, frozen=True):
     """A process that is loaded: what it *takes*, and when it was *used* last (any clock)."""
 
     name: str

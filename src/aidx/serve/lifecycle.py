@@ -1,15 +1,15 @@
 """When an engine that died is started again."""
 
 from collections import deque
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 MOST = 3
 WINDOW_S = 60.0
 FIRST_S = 0.1
 
 
-@dataclass(slots=True)
-class Restarts:
+class Restarts(Struct):
     """At most three in any minute, each later than the one before; never given up, since memory may free up."""
 
     _times: deque[float] = field(default_factory=lambda: deque(maxlen=MOST))

@@ -1,8 +1,10 @@
 """What is answered by a pattern over roles: completed and checked first, then sent."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from aidx.errors import InputError
 from aidx.gate.drive import Gate
@@ -19,8 +21,7 @@ if TYPE_CHECKING:
 EVENTS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
 
 
-@dataclass(frozen=True, slots=True)
-class Patterned:
+class Patterned(Struct, frozen=True):
     """A pattern that is offered under its name; its roles are asked through *gates*, its commands run by *runner*.
 
     *bounds* are the smallest of those roles that it needs. It *stands_for* roles that have no model of their own.

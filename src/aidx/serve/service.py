@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from aidx.errors import AidxError, EngineError, InputError
 from aidx.gate.drive import Gate, Grant
@@ -18,8 +19,7 @@ EVENTS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache
 BROKEN_OFF = EngineError("the engine's answer broke off", code="engine_failed")
 
 
-@dataclass(frozen=True, slots=True)
-class Service:
+class Service(Struct, frozen=True):
     """A role that is served: its gate, the model in it, and the bytes of one KV cell for those who ask.
 
     With *embeds* it makes vectors, and answers nothing else. *owner* is the role under which the process stands in

@@ -6,11 +6,11 @@ from the fields that are known here. An engine that was sent 200 KB of nested to
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.gate.prompt import Prompt, Turn
@@ -43,8 +43,7 @@ SPOKEN = frozenset({"system", "user", "assistant"})
 Asked = TypeVar("Asked")
 
 
-@dataclass(frozen=True, slots=True)
-class Parsed:
+class Parsed(Struct, frozen=True):
     """A request that may be admitted: for which model, how its stream ends, and what was left out of it.
 
     *shape* is what its answer is held to.

@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.gate.admit import QUEUE_PER_SLOT, Limits
 from aidx.gate.prompt import Prompt, Turn
@@ -18,16 +19,14 @@ _FIELDS = json.dumps(
 ANY_SLOT = b',"id_slot":-1'
 
 
-@dataclass(frozen=True, slots=True)
-class Load:
+class Load(Struct, frozen=True):
     """What is sent: *turns* of conversation, and *text*, the longest input that is expected (``""``: code)."""
 
     turns: int = 48
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """The load in tokens: each slot's *share* of the pool, and how many clients come at once."""
 
     share: int

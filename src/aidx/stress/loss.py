@@ -1,7 +1,8 @@
 """Measures what a file lost: text goes through it and through its reference, token by token compared."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.budget.divergence import Scored, first_scored, windows
 from aidx.budget.fingerprint import TOP, About, Fingerprint, Row, compared, row
@@ -16,8 +17,7 @@ Tell = Callable[[int, int], object]
 LEAST_WINDOWS = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """The *text* to read, in windows of *window* tokens, at most *most* of them."""
 
     text: str

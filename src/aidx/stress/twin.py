@@ -1,6 +1,6 @@
 """The same model unplanned: with the settings that llama-server takes when nobody gives it any."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aidx.budget.settings import Settings
 

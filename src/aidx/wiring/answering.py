@@ -2,8 +2,10 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import closing
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aidx import wiring
 from aidx.errors import InputError
@@ -22,8 +24,7 @@ Tell = Callable[[str], object]
 MODEL = "aidx-tiny"
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """An *answer* with its trail, and its *value*: of the type that was asked for, else the text."""
 
     value: Any

@@ -57,7 +57,7 @@ def _machine() -> "Machine":
 
 def _engine(machine: "Machine") -> Line:
     """Start the shipped model as planned, and have its account compared."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from aidx import wiring
     from aidx.adapters.llama.wheel import PACKAGE, PINNED, version

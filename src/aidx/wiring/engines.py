@@ -1,9 +1,11 @@
 """What fills a role: an engine that is started for it, one that runs already, or a service elsewhere."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aidx.budget.settings import Settings
 from aidx.errors import BudgetError, CheckError, EngineError, InputError
@@ -23,8 +25,7 @@ ELSEWHERE_SLOTS: Final = 8  # requests at a time to a service that says nothing 
 ELSEWHERE_TOKENS: Final = 8192  # of output there: a plan is long, and models that think write more than is read
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     """What a role may be asked: see ``gate.admit.Limits``; ``None`` leaves it to the role's table, then to the plan."""
 
     max_tokens: int | None = None
@@ -57,8 +58,7 @@ class Bounds:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Filled:
+class Filled(Struct, frozen=True):
     """A role and what fills it.
 
     *start* blocks until the model answers and raises as ``wiring.start`` does; *limits* are for its gate. *cell_bytes*

@@ -1,8 +1,9 @@
 """Builds what ``aidx loss`` needs: models behind the engine, texts, fingerprints, and where results are kept."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 
@@ -20,8 +21,7 @@ MOST_TEXT = 64 << 20
 MOST_FINGERPRINT = 1 << 30
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(Struct, frozen=True):
     """What is measured: the model, its cache types, threads (``None``: the cores that this process may use)."""
 
     model: str
@@ -32,7 +32,7 @@ class Setup:
 
 def file_of(reference: str) -> "ModelSpec":
     """The model that *reference* names, which is a file here; ``EngineError`` where it is not."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from aidx.wiring.models import resolve
     from aidx.wiring.quantize import file_of as path_of

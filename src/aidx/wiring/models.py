@@ -1,8 +1,9 @@
 """Where a MODEL is found: paths, what ships with the package, local stores, the hub, the catalogue."""
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from aidx.plan.beside import Beside, Files
 from aidx.ports import Resolved, Source, Wanted

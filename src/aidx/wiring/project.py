@@ -21,7 +21,7 @@ def look() -> "Project":
 
 def stored_candidates() -> "tuple[Candidate, ...]":
     """Whole models in the stores of this machine, by the names that their programs take."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from aidx.wiring.models import candidates, stored
 

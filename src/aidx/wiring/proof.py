@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def bench(plan: Plan, load: "Load", tell: "Callable[[str], object]" = lambda _: None) -> "Bench":
     """What ``stress.run.prove`` needs to prove *plan* with *load*; raises as ``wiring.start`` does."""
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from aidx.adapters.ceiling.find import find
     from aidx.stress.run import Bench
@@ -42,7 +42,7 @@ def bench_at(
 
     On this machine its processes are found by the port that they listen on. Raises as ``wiring.start`` does.
     """
-    from dataclasses import replace
+    from msgspec.structs import replace
 
     from aidx.adapters.sampling.listener import listening
     from aidx.stress.run import Bench

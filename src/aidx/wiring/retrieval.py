@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.retrieval import Embedder, Index
@@ -20,8 +21,7 @@ Namespace = Literal["project", "global"]
 ASSUMED_BYTES = 3  # a token, of code: real ones have 3.2 to 4.5, so the figure is on the high side
 
 
-@dataclass(frozen=True, slots=True)
-class TokenCost:
+class TokenCost(Struct, frozen=True):
     """How many tokens a text is: *by* whose count, and how far to trust it."""
 
     count: Callable[[str], int]
@@ -29,8 +29,7 @@ class TokenCost:
     grade: Literal["exact", "assumed"]
 
 
-@dataclass(frozen=True, slots=True)
-class Stock:
+class Stock(Struct, frozen=True):
     """The indexes that are there, by namespace; *place* says where the one is that is written."""
 
     indexes: Mapping[str, Index]

@@ -1,7 +1,8 @@
 """The roles of ``aidx.toml``, resolved: those that run here, and those that do not."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.ports import Resolved
@@ -15,8 +16,7 @@ if TYPE_CHECKING:
     from aidx.plan.need import Need
 
 
-@dataclass(frozen=True, slots=True)
-class Configured:
+class Configured(Struct, frozen=True):
     """The configured roles, resolved: those that run here, those that do not, and what must be said of the rest."""
 
     members: "tuple[Member, ...]"

@@ -1,8 +1,10 @@
 """The router that decides here, and the files it is trained on."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aidx.errors import InputError
 
@@ -21,8 +23,7 @@ if TYPE_CHECKING:
 HOSTED: Final = ("-cloud", ":cloud")  # how Ollama names models that it passes on to its own servers
 
 
-@dataclass(frozen=True, slots=True)
-class Deciding:
+class Deciding(Struct, frozen=True):
     """A router and where it came from; *threshold_from* says whose threshold it has."""
 
     router: "Router"

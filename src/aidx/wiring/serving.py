@@ -1,8 +1,9 @@
 """What ``aidx serve`` offers: the roles of a plan, with the processes that answer for them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from aidx.errors import InputError
 from aidx.plan.result import Plan

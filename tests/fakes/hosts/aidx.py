@@ -1,7 +1,8 @@
 """Another aidx node: the installed command, serving the model that ships."""
 
 from contextlib import contextmanager
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from tests.endpoint import Endpoint
 

@@ -1,7 +1,8 @@
 """llama-server on PATH, and one that runs already."""
 
 from contextlib import contextmanager
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from aidx.adapters.engines import llama_server
 from tests.fakes.program import on_path

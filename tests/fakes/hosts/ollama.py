@@ -2,7 +2,8 @@
 
 import json
 from contextlib import contextmanager
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from tests.fakes.behind import behind
 from tests.fakes.upstream import Said, say, upstream

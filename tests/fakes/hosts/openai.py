@@ -1,7 +1,8 @@
 """A service that speaks as OpenAI does: llama.cpp's real server, which has that interface."""
 
 from contextlib import contextmanager
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from tests.fakes.hosts.llama_server import running
 

@@ -4,6 +4,7 @@ import os
 import time
 
 import pytest
+from msgspec.structs import replace
 from tests.gguf_files import I32, STRING, U16, Craft, plain, with_arrays
 
 from aidx.adapters import cachedir, headercache
@@ -48,7 +49,7 @@ def test_the_second_time_the_file_is_not_read(source, tmp_path):
     first, second = headercache.read(path, source), headercache.read(path, source)
 
     assert source.times == 1
-    assert first == second == read_header(path)
+    assert replace(first, parts=()) == second == replace(read_header(path), parts=())  # parts are of no use later
 
 
 @pytest.mark.parametrize("change", ["size", "time", "inode"])

@@ -1,11 +1,11 @@
 """The entries of one engine process against the engine's own bytes, and what they say."""
 
 import json
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from aidx.adapters.catalogue import read_catalogue
 from aidx.budget.allocate import Allocator, allocate, check_settings

@@ -1,8 +1,7 @@
 """The bound of the compute buffer; that it is never under the engine's is held in ``tests/e2e/test_bound.py``."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from aidx.budget.allocate import allocate
 from aidx.budget.bound import Bound, is_replayed

@@ -1,10 +1,10 @@
 """The modelled compute buffer; figures are the engine's. tests/golden/compute.json holds many more."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from aidx.adapters.catalogue import read_catalogue
 from aidx.budget.allocate import allocate

@@ -1,8 +1,7 @@
 """Bytes of the attention cache; figures are llama.cpp's own, as its log or ``no_alloc`` gave them."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from aidx.budget import kv
 from aidx.budget.buffers import CUDA, HOST

@@ -1,9 +1,9 @@
 """Published losses and the words for them."""
 
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
+from msgspec.structs import replace
 
 from aidx.budget.loss import QUALITY, REMARK, UNKNOWN, WORST, generation, model_loss, published_loss, quality
 from tests.fakes.models import qwen2

@@ -1,8 +1,7 @@
 """Which tensor lies where; the counts are llama.cpp's (``n_gpu_layers`` counts the output)."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from aidx.budget.placement import HOST, gpu_layers, place
 from aidx.budget.settings import Settings

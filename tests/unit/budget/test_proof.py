@@ -1,9 +1,9 @@
 """The verdict: everything that breaks a promise, everything that a proof lacks, and which of them is said first."""
 
 import re
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from aidx.budget.compare import Difference
 from aidx.budget.proof import Peak, Requests, Slope, beside, judge, measured

@@ -1,6 +1,6 @@
 """The engine's answer laid over ours."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aidx.budget.allocate import allocate
 from aidx.budget.reconcile import from_engine, reconcile

@@ -1,6 +1,6 @@
 """Weights on each device; sums are the engine's (tests/golden/compute.json holds many more)."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aidx.budget.placement import place
 from aidx.budget.settings import Settings

@@ -2,9 +2,9 @@
 
 import json
 from contextlib import nullcontext
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes import plans
 from tests.fakes.engine import FakeChat, FakeDeployment
 

@@ -2,10 +2,10 @@
 
 import sys
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes.pipeline import seat
 
 from aidx.adapters.checks import ProcessChecker

@@ -1,9 +1,9 @@
 """The values of the tour: the article's table, tasks, streams, and the JSON object."""
 
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 from tests.fakes import plans
 
 from aidx.demo import task as tasks

@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from aidx.errors import EngineError, InputError
 from aidx.gate.admit import Limits, RefusedError, Reserved

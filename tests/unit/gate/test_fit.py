@@ -1,11 +1,11 @@
 """What does not fit is refused with its numbers, or loses whole exchanges and says which."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aidx.gate.admit import Limits, RefusedError
 from aidx.gate.count import Counter

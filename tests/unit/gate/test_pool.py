@@ -1,9 +1,9 @@
 """Roles that share a process share its cells, its slots and its queue; each keeps its own bounds."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from aidx.gate.admit import Limits, RefusedError
 from aidx.gate.drive import Gate, LoadingError

@@ -1,8 +1,7 @@
 """From a header, or a catalogue entry, to the model that is planned."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from aidx.errors import InputError
 from aidx.model.blank import Blank

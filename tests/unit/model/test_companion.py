@@ -1,8 +1,7 @@
 """Files beside a model: each kind is told apart, and what does not suit the model is one clear line."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.fakes.models import qwen2
 from tests.fakes.projectors import gemma3, llava, qwen25vl
 

@@ -1,8 +1,7 @@
 """Finding a model by what people call it, and what is known of it."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.fakes.models import qwen2
 
 from aidx.adapters.catalogue import read_catalogue, read_clouds

@@ -1,8 +1,7 @@
 """Plans written by hand, and a tour made of them."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.fakes import plans
 
 from aidx.budget.compare import compare

@@ -1,10 +1,9 @@
 """The bar for a terminal."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aidx.budget.ledger import Account, Entry
 from aidx.page.bar import balance, bar, legend

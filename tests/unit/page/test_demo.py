@@ -1,7 +1,6 @@
 """The demo's page: what it shows moves with what it is given."""
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from tests.fakes.reader import Reader
 
 from aidx.budget.compare import Difference

@@ -1,10 +1,9 @@
 """The geometry of a bar: proportions, order, and the line at which a device ends."""
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aidx.budget.ledger import Account, Entry
 from aidx.page.picture import draw, picture

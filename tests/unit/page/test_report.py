@@ -1,8 +1,7 @@
 """The report of a plan, read back with an HTML parser that shares nothing with the writer."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.fakes.reader import Reader
 
 from aidx.budget.growth import Growth

@@ -1,11 +1,11 @@
 """The Verifier Cascade, fed by hand."""
 
 import json
-from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from aidx.errors import EngineError, InputError
 from aidx.gate.schema import compiled, shape

@@ -2,11 +2,11 @@
 
 import json
 import re
-from dataclasses import replace
 from importlib.resources import files
 
 import jsonschema_rs
 import pytest
+from msgspec.structs import replace
 
 from aidx.model.spec import ModelSpec
 from aidx.plan.article import Evidence, claims, judge

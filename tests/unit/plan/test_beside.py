@@ -1,8 +1,7 @@
 """LoRA, projector and draft model in a plan, by hand."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from aidx.errors import InputError
 from aidx.model.companion import Lora, Pair

@@ -1,8 +1,7 @@
 """What was measured stands for what was assumed: for the same model and machine, with its date, never erring low."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from aidx.budget.ledger import Account, Entry, Ledger
 from aidx.budget.proof import Peak, Requests

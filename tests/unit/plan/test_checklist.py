@@ -1,8 +1,7 @@
 """The six steps: of one model, and of several roles on the same devices."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from aidx.plan.checklist import checklist
 from aidx.plan.deployment.members import Member, Remote

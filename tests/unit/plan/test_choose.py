@@ -1,11 +1,11 @@
 """Choices: what holds, what betters what, what is right for a role."""
 
 import json
-from dataclasses import replace
 from importlib.resources import files
 
 import jsonschema_rs
 import pytest
+from msgspec.structs import replace
 
 from aidx.budget.allocate import allocate
 from aidx.errors import InputError

@@ -1,11 +1,11 @@
 """Several roles on the same devices; the engine here answers as the closed forms do."""
 
 import json
-from dataclasses import replace
 from importlib.resources import files
 
 import jsonschema_rs
 import pytest
+from msgspec.structs import replace
 
 from aidx.errors import InputError
 from aidx.plan.contract import as_json
@@ -27,7 +27,7 @@ def host_and_gpu(gpu, ram=64 * GIB):
 
 
 def member(role, spec=None, *, ctx=None, **keys):
-    need = Need(ctx_size=ctx, **{name: keys.pop(name) for name in list(keys) if name in Need.__dataclass_fields__})
+    need = Need(ctx_size=ctx, **{name: keys.pop(name) for name in list(keys) if name in Need.__struct_fields__})
     return Member(role, spec or model(), need, **keys)
 
 

@@ -1,8 +1,7 @@
 """What engines change about a plan; Ollama's rules are its source's at fb30760, vLLM's figures published logs."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from aidx.errors import InputError
 from aidx.model.spec import Layer

@@ -1,8 +1,7 @@
 """The most that fits: what is answered holds, and one step more does not."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from aidx.plan.inverse import largest_quantization, longest_context, most_slots
 from aidx.plan.make import plan

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from aidx.errors import EngineError, InputError
 from aidx.plan.make import plan

@@ -1,8 +1,7 @@
 """Plans over several GPUs, by hand: the engine here answers as the closed forms do."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from aidx.errors import InputError
 from aidx.plan.devices import Device, Machine

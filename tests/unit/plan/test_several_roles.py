@@ -1,8 +1,7 @@
 """Several roles on several GPUs, and in memory that a GPU shares with the host."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from aidx.errors import InputError
 from aidx.model.companion import Lora

@@ -1,8 +1,7 @@
 """Tokens a second: from bytes and bandwidth, or as measured."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from aidx.adapters.catalogue import read_catalogue
 from aidx.budget.settings import Settings

@@ -1,8 +1,7 @@
 """A sweep is what single plans say, for many settings at once."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from aidx.budget.allocate import allocate
 from aidx.budget.settings import Settings

@@ -1,6 +1,5 @@
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 
 from aidx.adapters.cards import read_cards
 from aidx.errors import InputError

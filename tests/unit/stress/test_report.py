@@ -1,11 +1,11 @@
 """What a proof looks like: lines, JSON by its schema, a page that stands alone."""
 
 import json
-from dataclasses import replace
 from importlib.resources import files
 
 import jsonschema_rs
 import pytest
+from msgspec.structs import replace
 
 from aidx.budget.proof import Peak, Proof, Twin, judge
 from aidx.page.proof import render

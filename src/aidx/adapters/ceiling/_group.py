@@ -10,9 +10,10 @@ import signal
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+
+from msgspec import Struct
 
 from aidx.adapters.ceiling._reaper import Reaper
 from aidx.budget.proof import CeilingKind
@@ -24,16 +25,14 @@ POLL_S = 0.005
 _NUMBERS = count()
 
 
-@dataclass(frozen=True, slots=True)
-class Mount:
+class Mount(Struct, frozen=True):
     """Where a hierarchy is mounted, and which of its groups stands there."""
 
     folder: Path
     root: str
 
 
-@dataclass(slots=True)
-class Group:
+class Group(Struct, eq=False):
     """A group at *folder*; *limit* and *events* are the files that say its size and its kills.
 
     *reaper* removes it should this process be killed.
@@ -44,7 +43,7 @@ class Group:
     folder: Path
     limit: str
     events: str
-    reaper: Reaper | None = field(default=None, repr=False)
+    reaper: Reaper | None = None
 
     @property
     def under(self) -> tuple[str, ...]:

@@ -6,9 +6,10 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from aidx.adapters.ceiling import _group
 from aidx.budget.proof import CeilingKind
@@ -19,8 +20,7 @@ ASK_S = 10.0
 _NUMBERS = count()
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(Struct):
     """A scope called *unit*. Its group is there only while the engine is, so that kills are counted above it."""
 
     size: int

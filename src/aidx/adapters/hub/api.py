@@ -5,12 +5,12 @@ the token is sent to that hub alone and to no address that it redirects to.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
 import msgspec
+from msgspec import Struct
 
 from aidx.adapters.reference import HubModel
 from aidx.adapters.web.client import Answer, Deadline, NetworkError, Web, origin_of, peer_of
@@ -25,8 +25,7 @@ _SECONDS: Final = 60.0
 _TRUE: Final = frozenset({"1", "on", "yes", "true"})
 
 
-@dataclass(frozen=True, slots=True)
-class Repo:
+class Repo(Struct, frozen=True):
     """A repository at one *commit*; *files* only with paths that stay inside it."""
 
     name: str

@@ -4,7 +4,7 @@ The tokenizer is replaced by ``no_vocab`` and the vocabulary's size, which chang
 takes an eighth of the work. Split files become one: what says that a file is a part is left out.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from aidx.model.gguf.kinds import STRING, U32
 from aidx.model.gguf.render import data_size, lay_out, render
@@ -13,8 +13,7 @@ from aidx.model.spec import Array, Metadata, ModelSpec, Value
 TOKENIZER = "tokenizer.ggml.model"
 
 
-@dataclass(frozen=True, slots=True)
-class Ghost:
+class Ghost(Struct, frozen=True):
     """A file of *header* and a hole of *hole* bytes."""
 
     header: bytes

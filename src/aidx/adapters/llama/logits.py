@@ -5,10 +5,11 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from subprocess import PIPE
 from typing import Any, Self
+
+from msgspec import Struct
 
 from aidx.adapters.llama.wheel import find_wheel
 from aidx.adapters.process import spawn, stop
@@ -22,8 +23,7 @@ TAIL = 4096
 CACHE_TYPES = ("f32", "f16", "bf16", "q8_0", "q5_1", "q5_0", "q4_1", "q4_0", "iq4_nl")
 
 
-@dataclass(frozen=True, slots=True)
-class Side:
+class Side(Struct, frozen=True):
     """A model file and the types of its KV cache."""
 
     path: str

@@ -12,11 +12,12 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from math import prod
 from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import IO, Any
+
+from msgspec import Struct
 
 from aidx.adapters.inputfile import read_input
 from aidx.adapters.llama.wheel import find_wheel
@@ -41,8 +42,7 @@ Tell = Callable[[int, int], object]
 """Is handed how many bytes of how many are done."""
 
 
-@dataclass(frozen=True, slots=True)
-class Job:
+class Job(Struct, frozen=True):
     """One quantization: the *found* source, the *recipe*, and the *target* path."""
 
     found: FileHeader

@@ -2,9 +2,10 @@
 
 import os
 import sys
-from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+
+from msgspec import Struct
 
 from aidx.errors import EngineError
 
@@ -13,8 +14,7 @@ PINNED = "2026.10.11549"
 HINT = f"Install {PACKAGE}=={PINNED}, or use --fast for the closed forms."
 
 
-@dataclass(frozen=True, slots=True)
-class Wheel:
+class Wheel(Struct, frozen=True):
     """The shared *library* of an installed wheel and the *build* as a person reads it."""
 
     library: Path

@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
+
+from msgspec import Struct, field
 
 from aidx.adapters.sampling.nvidia import NoUse
 from aidx.budget.witness import Sample
@@ -19,8 +20,7 @@ class _Held(NamedTuple):
     anonymous: int
 
 
-@dataclass(slots=True)
-class TreeSampler:
+class TreeSampler(Struct, eq=False):
     """Looks at the processes that *roots* names when it is asked, and at their descendants.
 
     A process that left the tree (a daemon) is still seen where *roots* lists a control group. *gpus* says what
@@ -29,7 +29,7 @@ class TreeSampler:
 
     roots: Callable[[], Iterable[int]]
     gpus: GpuUse = field(default_factory=NoUse)
-    _peak: int = field(default=0, init=False)
+    _peak: int = 0
 
     def read(self) -> Sample | None:
         """One look; ``None`` where none of them can be seen."""

@@ -1,6 +1,6 @@
 """The catalogue: models whose files are known without being here."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aidx.adapters.catalogue import read_catalogue, read_clouds
 from aidx.adapters.reference import HubModel

@@ -7,7 +7,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.model.gguf.reader import NEED_DATA, Reader, keeps_array, keeps_every_array
@@ -30,8 +31,7 @@ for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):
     _FLAGS |= getattr(os, _name, 0)
 
 
-@dataclass(frozen=True, slots=True)
-class FileHeader:
+class FileHeader(Struct, frozen=True):
     """A header and where it stood: *file_bytes* over all parts, *paths* of the parts in order.
 
     *parts* are the headers of the parts themselves, where they were read just now.
@@ -40,7 +40,7 @@ class FileHeader:
     header: Header
     file_bytes: int
     paths: tuple[str, ...]
-    parts: tuple[Header, ...] = field(default=(), compare=False)
+    parts: tuple[Header, ...] = ()
 
 
 def read_header(path: str, *, keep_tokenizer: bool = False) -> FileHeader:

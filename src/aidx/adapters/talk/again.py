@@ -7,8 +7,10 @@ asked twice as often: every request earns a tenth of a retry, and each retry tak
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass, replace
 from random import uniform
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aidx.adapters.http import UnreachableError
 from aidx.adapters.talk.refusal import BusyError
@@ -19,8 +21,7 @@ TRIES = 4
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 20.0
 
 
-@dataclass(slots=True)
-class RetryBudget:
+class RetryBudget(Struct):
     """How many tries may be made again: *saved* of at most *most*; every request earns *earned*."""
 
     saved: float = 3.0

@@ -9,14 +9,14 @@ where it has too few.
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 BEGINNING = 1024  # characters by which conversations are told apart
 
 
-@dataclass(slots=True)
-class Node:
+class Node(Struct):
     """One node: *cells* of KV cache that its plan allows, *taken* when it was last asked, and *sent* since then."""
 
     name: str

@@ -7,8 +7,9 @@ moment on the change holds. Moving the staged files to their places can be repea
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
+
+from msgspec import Struct
 
 from aidx.errors import CheckError
 
@@ -29,8 +30,7 @@ class Disk(Protocol):
     def names(self, folder: str) -> list[str]: ...  # noqa: D102
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """What becomes of the file at *path*: *staged* takes its place (``None``: it is deleted).
 
     *old* and *new* are digests of its bytes before and after, ``None`` where there is no file.

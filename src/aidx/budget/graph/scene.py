@@ -1,8 +1,9 @@
 """What the parts of a graph share while it is built."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+
+from msgspec import Struct
 
 from aidx.budget.arena import Graph, Id
 from aidx.budget.geometry import Block, Geometry
@@ -11,8 +12,7 @@ from aidx.budget.settings import Settings
 F32 = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Away:
+class Away(Struct, frozen=True):
     """What a GPU fetches from the host when it needs it, and forgets again.
 
     *weights*: bytes by block (-1: none) and name; *blocks*: those that are on the host whole, with K and V.
@@ -25,8 +25,7 @@ class Away:
 NOTHING_AWAY = Away(weights=MappingProxyType({}), blocks=frozenset())
 
 
-@dataclass(frozen=True, slots=True)
-class Cache:
+class Cache(Struct, frozen=True):
     """The inputs that belong to one KV cache; ``None`` where the graph has none of the kind.
 
     There are rotations for quantized types only, and no *values* where V is a view of K. A model with sliding
@@ -40,8 +39,7 @@ class Cache:
     mask: Id | None
 
 
-@dataclass(frozen=True, slots=True)
-class Scene:
+class Scene(Struct, frozen=True):
     """One batch of *tokens* in *sequences*; *caches* by whether the block has a window.
 
     *copies* says whether flash attention keeps f16 copies of a cache that is not f16 (CUDA). *states* is the

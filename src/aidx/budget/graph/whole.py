@@ -1,6 +1,6 @@
 """The whole graph: inputs, blocks one after the other, and the output."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aidx.budget.arena import Graph, Id
 from aidx.budget.geometry import Block, Geometry

@@ -1,15 +1,15 @@
 """What attention blocks keep, read as llama.cpp reads it (src/llama-model.cpp, src/llama-hparams.cpp)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.model.metadata import block_count, find_int, find_ints, full_key, read_int, read_ints, trunk_count
 from aidx.model.spec import Layer, Metadata
 
 
-@dataclass(frozen=True, slots=True)
-class Heads:
+class Heads(Struct, frozen=True):
     """The heads of one block and their sizes in elements."""
 
     query: int

@@ -1,7 +1,8 @@
 """Gated DeltaNet hybrids (Qwen 3 Next, Qwen 3.5): three recurrent blocks, then one of full attention."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.model.arch import _attention, _blocks
@@ -13,8 +14,7 @@ from aidx.model.spec import Layer, Metadata
 INTERVAL = 4  # llama.cpp's full_attention_interval where the file gives none
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
+class Sizes(Struct, frozen=True):
     """Elements of the linear attention; *key* and *value* over all heads."""
 
     key: int

@@ -1,8 +1,9 @@
 """The decoder block that most families vary a little: norm, attention, norm, feed-forward part or experts."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from aidx.model.arch import _blocks
 from aidx.model.arch._attention import Heads, heads
@@ -18,8 +19,7 @@ Gate = Literal["own", "doubled", "none"]
 """A gate projection of its own, one inside the up projection, or none at all."""
 
 
-@dataclass(frozen=True, slots=True)
-class Variant:
+class Variant(Struct, frozen=True):
     """How a family's files differ from Llama's.
 
     Attention: *bias* on Q, K and V, *fused* into one tensor; *output_bias* on the output projection;

@@ -3,7 +3,7 @@
 A block without KV heads is recurrent. Rules of llama.cpp's ``llama_hparams::n_embd_r`` and ``n_embd_s``.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from aidx.model.arch import _attention, _blocks
 from aidx.model.arch._attention import Heads
@@ -14,8 +14,7 @@ from aidx.model.spec import Layer, Metadata
 _TAPS = 3  # what the engine keeps where the file gives no kernel
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
+class Sizes(Struct, frozen=True):
     """*head* elements in each of *heads* heads; the convolutions' *kernel*."""
 
     head: int

@@ -5,7 +5,8 @@ heads, about nine times as much.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from aidx.model.arch import _attention, _blocks, _dense
 from aidx.model.arch._attention import Heads

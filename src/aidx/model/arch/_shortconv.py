@@ -1,6 +1,6 @@
 """Short convolutions (LFM 2) that keep a few embeddings a sequence; blocks with KV heads have attention."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aidx.model.arch import _attention, _blocks
 from aidx.model.arch._attention import Heads

@@ -3,7 +3,7 @@
 Rules of llama.cpp's ``llama_hparams::n_embd_r`` and ``n_embd_s``, and of ``src/models`` for the tensors.
 """
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from aidx.model.arch import _attention, _blocks
 from aidx.model.blank import Blank
@@ -11,8 +11,7 @@ from aidx.model.metadata import block_count, read_int, trunk_count
 from aidx.model.spec import Layer, Metadata
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
+class Sizes(Struct, frozen=True):
     """Elements: *rank* is the width of the time step in Mamba and the number of heads in Mamba 2.
 
     *groups* is 0 in Mamba, whose convolution runs over the inner width alone.

@@ -1,6 +1,6 @@
 """Command R and R+: one norm a block; the output projection is the embedding; the largest have head norms."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aidx.model.arch import _attention, _dense
 from aidx.model.blank import Blank

@@ -1,6 +1,6 @@
 """Falcon H1: attention and Mamba 2 side by side in every block, so each keeps a cache and a state."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aidx.model.arch import _attention, _blocks, _ssm
 from aidx.model.blank import Blank

@@ -4,7 +4,7 @@ The indexer that picks them caches a key, its gate and a pooled key a token; hyp
 streams between the blocks.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aidx.model.arch import _attention, _blocks, _kda
 from aidx.model.blank import Blank

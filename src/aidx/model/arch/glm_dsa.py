@@ -3,7 +3,7 @@
 The others look at the tokens that an earlier block picked.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aidx.model.arch import _latent
 from aidx.model.blank import Blank

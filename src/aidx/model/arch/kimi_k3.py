@@ -3,7 +3,7 @@
 Experts are published in four bits, which converters copy.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aidx.model.arch import _attention, _blocks, _kda
 from aidx.model.arch._attention import Heads

@@ -1,6 +1,6 @@
 """MiniMax M3: behind the dense first blocks an indexer picks blocks of tokens; it has a cache of its own."""
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aidx.model.arch import _attention, _blocks, _dense
 from aidx.model.arch._attention import Heads

@@ -4,7 +4,7 @@ Low-rank hyper-connections stand in place of norms; one block looks up embedding
 together (PLE) and keeps the inputs of their convolution. The indexer caches a key and a pooled key a token.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aidx.errors import InputError
 from aidx.model.arch import _attention, _blocks, _delta

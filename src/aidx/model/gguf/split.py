@@ -6,8 +6,9 @@ by their names: ``NAME-00001-of-00003.gguf``.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import chain
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.model.gguf import limits
@@ -25,8 +26,7 @@ _SUFFIX = re.compile(r"-(\d{5})-of-(\d{5})\.gguf\Z", re.ASCII)
 _HINT = "Keep all parts of the model in one folder under the names they were published with."
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(Struct, frozen=True):
     """Which part a file is: *number* from 0, of *count*; *tensors* of the whole model, where it is said."""
 
     number: int

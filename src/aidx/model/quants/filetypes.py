@@ -1,15 +1,15 @@
 """The file types of llama-quantize: names, numbers and default tensor types."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 
 
-@dataclass(frozen=True, slots=True)
-class FileType:
+class FileType(Struct, frozen=True):
     """*number* stands in ``general.file_type`` (llama.h, ``enum llama_ftype``); *default* is a tensor type."""
 
     name: str

@@ -8,9 +8,10 @@ bytes that are there before anything is read.
 import struct
 from array import array
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from math import isfinite, prod
 from typing import Final
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.model.gguf.kinds import MAGIC
@@ -26,17 +27,19 @@ _HINT: Final = "Make it again with llama-imatrix from the same model."
 _BROKEN: Final = "Name a file that llama-imatrix wrote (.gguf or .dat)."
 
 
-@dataclass(frozen=True, slots=True)
-class Imatrix:
+class Imatrix(Struct, frozen=True):
     """*entries*: for each tensor the mean square of each column's input, one row after the other for experts.
 
     *chunks* of text of *dataset* were read for it; *name* is the file's.
     """
 
     name: str
-    entries: "Mapping[str, array[float]]" = field(repr=False)
+    entries: "Mapping[str, array[float]]"
     dataset: str = ""
     chunks: int = 0
+
+    def __repr__(self) -> str:
+        return f"Imatrix({self.name!r}, {len(self.entries)} tensors)"
 
     def of(self, tensor: Tensor) -> "array[float] | None":
         """The weights for *tensor*, ``None`` where there are none; ``InputError`` where they are another model's."""

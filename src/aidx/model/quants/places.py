@@ -1,11 +1,12 @@
 """Where a tensor sits in the model, as far as quantization cares."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum, auto
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct
 
 from aidx.model import metadata as keys
 from aidx.model.blank import Blank
@@ -77,8 +78,7 @@ _NEVER_OF: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
 _SEVENTY: Final = frozenset({"llama", "qwen2", "deci", "olmo"})
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class Traits(Struct, frozen=True):
     """What the rules ask of the model as a whole.
 
     *blocks* counts all of the file; *grouping* is query heads per KV head of the first block; *seventy* the
@@ -95,8 +95,7 @@ class Traits:
     imatrix: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Spot:
+class Spot(Struct, frozen=True):
     """One tensor, where it is, and the *turn*-th of its place in the order that llama-quantize takes.
 
     *level* is what the rules call its layer: the turn, or with experts the number in its name.

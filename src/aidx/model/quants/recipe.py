@@ -1,7 +1,8 @@
 """What quantizing a file will write: its header, each tensor's type and place, and so every byte of its size."""
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.model.blank import Blank
@@ -29,8 +30,7 @@ _REPLACED: Final = ("general.quantization_version", "general.file_type")
 _QUANTIZATION_VERSION: Final = 2  # GGML_QNT_VERSION
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """*source*, as it stands in the file that is read, becomes *target*; with *importance* where there is some."""
 
     source: Tensor
@@ -38,8 +38,7 @@ class Step:
     importance: "array[float] | None" = None
 
 
-@dataclass(frozen=True, slots=True)
-class Recipe:
+class Recipe(Struct, frozen=True):
     """The file to be written: its *header*, then *steps* in order; *size* bytes in all.
 
     *missing* names tensors for which the importance matrix has nothing, where it is not needed.

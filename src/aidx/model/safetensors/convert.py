@@ -1,9 +1,10 @@
 """What a checkpoint becomes as GGUF: the tensors of its conversion, checked against its own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from math import prod
 from typing import Final
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.model import arch
@@ -22,8 +23,7 @@ _MADE: Final = ("rope_freqs.weight", "rope_factors_long.weight", "rope_factors_s
 _HINT: Final = "Plan a GGUF file of the model."
 
 
-@dataclass(frozen=True, slots=True)
-class Converted:
+class Converted(Struct, frozen=True):
     """The conversion: *metadata*, *blanks*, the type that the converter chooses by itself, *left_out* weights."""
 
     metadata: Metadata

@@ -5,10 +5,11 @@ Defaults are those of the configuration classes in transformers, for files that 
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from math import log, sqrt
 from types import MappingProxyType
 from typing import Final
+
+from msgspec import Struct, field
 
 from aidx.errors import InputError
 from aidx.model.safetensors.config import Config
@@ -17,8 +18,7 @@ from aidx.model.spec import Value
 More = Callable[[Config], dict[str, Value]]
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(Struct, frozen=True):
     """How a class of transformers becomes the GGUF architecture *gguf*.
 
     *more* gives keys below the architecture beside the common ones. *tied*: an output projection in the

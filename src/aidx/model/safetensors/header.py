@@ -4,11 +4,11 @@ Format: the documentation of the ``safetensors`` library. Files are untrusted: s
 anything is decoded, and what the header says must fill the file exactly.
 """
 
-from dataclasses import dataclass
 from math import prod
 from typing import Annotated, Final
 
 import msgspec
+from msgspec import Struct
 
 from aidx.errors import HeaderError
 
@@ -29,8 +29,7 @@ _Size = Annotated[int, msgspec.Meta(ge=0, lt=1 << 48)]
 _HINT: Final = "Download the file again: it is cut short or damaged."
 
 
-@dataclass(frozen=True, slots=True)
-class Weight:
+class Weight(Struct, frozen=True):
     """A tensor of a checkpoint: its *dtype* as safetensors writes it and its *shape*, the rows first."""
 
     dtype: str

@@ -7,12 +7,13 @@ integers in 1/`ONE`, so that a score is the same on every machine.
 import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from math import isqrt
 from typing import NamedTuple
 from zlib import crc32
+
+from msgspec import Struct
 
 ONE = 1 << 10  # the value 1.0
 BUCKETS = 1 << 12  # of hashed n-grams
@@ -54,8 +55,7 @@ class Named(NamedTuple):
     value: int
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """The structure of a prompt, in whole numbers; words are counted among those that are read."""
 
     characters: int
@@ -103,8 +103,7 @@ NAMES = (
 PLACES = len(NAMES) + BUCKETS
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
+class Reading(Struct, frozen=True):
     """What a prompt says: its shape, and the places of its n-grams, which together have length 1."""
 
     shape: Shape

@@ -1,9 +1,10 @@
 """Training: logistic regression by stochastic gradient, then Platt's calibration. Deterministic, without numpy."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from math import log
 from zlib import crc32
+
+from msgspec import Struct
 
 from aidx.patterns.router.features import ONE, PLACES, Reading
 from aidx.patterns.router.model import Calibration, logistic
@@ -14,8 +15,7 @@ FOLDS = 5
 Score = Callable[[Reading], float]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(Struct, frozen=True):
     """A prompt as a fit sees it; rows of one *group* are never on both sides of a split."""
 
     reading: Reading
@@ -23,8 +23,7 @@ class Row:
     group: str
 
 
-@dataclass(frozen=True, slots=True)
-class Weights:
+class Weights(Struct, frozen=True):
     """Linear weights by place, and the bias."""
 
     by_place: tuple[float, ...]

@@ -3,11 +3,11 @@
 import csv
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import NoReturn, get_args
 
 import msgspec
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.patterns.router.model import Label
@@ -19,8 +19,7 @@ _HINT = 'Write one object a line, {"prompt": "...", "label": "simple"}, or CSV w
 _BOMS = ((b"\xff\xfe", "UTF-16"), (b"\xfe\xff", "UTF-16"))
 
 
-@dataclass(frozen=True, slots=True)
-class Labelled:
+class Labelled(Struct, frozen=True):
     """One prompt. *group* keeps variants of one text together; tokens are ``None`` where the file has none."""
 
     prompt: str

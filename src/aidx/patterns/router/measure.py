@@ -1,9 +1,10 @@
 """How good a router is: AUC with its interval, calibration, what escalates, what is missed, what it costs."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import exp, log, sqrt
 from typing import NamedTuple
+
+from msgspec import Struct
 
 BINS = 10  # of equal width, for the calibration error
 STEPS = 20  # of the curve: thresholds 0, 0.05, ... 1
@@ -109,8 +110,7 @@ def threshold_for(chances: Sequence[float], complexes: Sequence[bool], most_miss
     return 0.01
 
 
-@dataclass(frozen=True, slots=True)
-class Price:
+class Price(Struct, frozen=True):
     """What a model costs, per million tokens in and out, in whatever money the user thinks in."""
 
     per_million_in: float

@@ -1,10 +1,11 @@
 """The classifier: a score from integers, a calibrated probability, and what it was made of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import exp
 from typing import Literal, NamedTuple
 from zlib import crc32
+
+from msgspec import Struct
 
 from aidx.patterns.router.features import NAMES, ONE, PLACES, named, read
 
@@ -13,8 +14,7 @@ UNIT = 1 << 12  # of a weight: 1.0
 _WHOLE = UNIT * ONE
 
 
-@dataclass(frozen=True, slots=True)
-class Calibration:
+class Calibration(Struct, frozen=True):
     """Platt's two numbers: the probability is that of ``slope x score + offset`` on the logistic curve."""
 
     slope: float = 1.0
@@ -25,8 +25,7 @@ class Calibration:
         return logistic(self.slope * score + self.offset)
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
+class Measured(Struct, frozen=True):
     """How good a router was on prompts that it had not seen: those of the other folds, or a held-out file."""
 
     prompts: int
@@ -48,8 +47,7 @@ class Reason(NamedTuple):
     adds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Gatekept:
+class Gatekept(Struct, frozen=True):
     """What makes verdicts of the gatekeeper *model* probabilities, and what they were worth."""
 
     model: str
@@ -58,8 +56,7 @@ class Gatekept:
     measured: Measured
 
 
-@dataclass(frozen=True, slots=True)
-class Router:
+class Router(Struct, frozen=True):
     """A trained classifier. *weights* are in 1/`UNIT`, by place; *about* says in words what it was trained on.
 
     *seen* are the fingerprints of those prompts: what it says of them proves nothing.

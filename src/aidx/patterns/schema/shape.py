@@ -1,8 +1,9 @@
 """The shape that an answer must have."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from aidx.errors import CheckError, InputError
 
@@ -30,8 +31,7 @@ class NotSatisfiedError(CheckError):
         self.reasons = reasons
 
 
-@dataclass(frozen=True, slots=True)
-class Shape:
+class Shape(Struct, frozen=True):
     """A JSON Schema under a *name*; *grammar* is the same in the words that an engine is given.
 
     *weakened* are the keywords of *schema* that *grammar* leaves out: an answer is held against them afterwards.

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple, cast
+
+from msgspec import Struct, field
 
 from aidx.errors import InputError
 from aidx.pipeline.artifact.plan import ACTIONS, Action, ChangePlan, PlannedFile, Step
@@ -42,8 +43,7 @@ class PlanError(InputError):
         self.problems = tuple(problems)
 
 
-@dataclass(slots=True)
-class _Draft:
+class _Draft(Struct):
     """What was read so far."""
 
     title: str = ""

@@ -1,22 +1,21 @@
 """The plan as a value, and as the Markdown that a person would write."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 Action = Literal["edit", "create", "delete", "read"]
 ACTIONS: tuple[Action, ...] = ("edit", "create", "delete", "read")
 
 
-@dataclass(frozen=True, slots=True)
-class PlannedFile:
+class PlannedFile(Struct, frozen=True):
     """A file that the plan names, and what may become of it."""
 
     path: str
     action: Action
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(Struct, frozen=True):
     """One task for the Editor in the file *path*; *symbol* (``Class.method``) narrows it down."""
 
     path: str
@@ -29,8 +28,7 @@ class Step:
         return self.path if self.symbol is None else f"{self.path}::{self.symbol}"
 
 
-@dataclass(frozen=True, slots=True)
-class ChangePlan:
+class ChangePlan(Struct, frozen=True):
     """What is to be done to a tree, and nothing else may be: *files* is the list of what may change."""
 
     title: str

@@ -5,8 +5,9 @@ is what a program that edits by itself has to show its model at the least: it ad
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Literal
+
+from msgspec.structs import replace
 
 from aidx.errors import InputError
 from aidx.pipeline.artifact.plan import ChangePlan, Step

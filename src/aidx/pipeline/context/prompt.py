@@ -1,18 +1,16 @@
 """What is sent to a model: named items, so that each one's tokens can be told."""
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(Struct, frozen=True):
     """A part of the user's message: *name* says what it is in the request ledger."""
 
     name: str
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """A message after the user's: who says it in which *role*, and its *name* in the request ledger."""
 
     role: str
@@ -20,8 +18,7 @@ class Turn:
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class Prompt:
+class Prompt(Struct, frozen=True):
     """One request: a *system* text ('' for none) and the *items* of one user message. There is no history.
 
     *later* are messages about the answer to it: a draft that is judged, and what is wrong with it.

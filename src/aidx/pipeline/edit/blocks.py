@@ -16,8 +16,9 @@ line of equals signs (a heading): then every such line may be the divider, and l
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 _OPEN = re.compile(r"<{5,9} ?SEARCH>?\s*")
 _DIVIDER = re.compile(r"={5,9}\s*")
@@ -34,8 +35,7 @@ class Sides(NamedTuple):
     replace: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(Struct, frozen=True):
     """Block *number* (from 1), opened in line *row* of the answer.
 
     *readings* holds one reading for each line that may be the divider; *problem* says why there is none.

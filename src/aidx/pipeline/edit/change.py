@@ -1,8 +1,9 @@
 """All blocks of an answer become new files, or reasons why not: decided before anything is written."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from aidx.pipeline.edit import document
 from aidx.pipeline.edit.blocks import Block, Sides
@@ -15,8 +16,7 @@ from aidx.pipeline.edit.transfer import transfer, words
 Status = Literal["edited", "created", "deleted", "unchanged"]
 
 
-@dataclass(frozen=True, slots=True)
-class Changes:
+class Changes(Struct, frozen=True):
     """The new bytes of each file that an answer names, and the blocks that are *refused*.
 
     Files are complete only where nothing is refused; then all of them are written, else none.
@@ -38,8 +38,7 @@ def _status(before: bytes | None, after: bytes) -> Status:
     return "unchanged" if before == after else "edited"
 
 
-@dataclass(slots=True)
-class _File:
+class _File(Struct):
     """A file while blocks are applied to it; *document* is ``None`` until it exists."""
 
     path: str

@@ -4,8 +4,9 @@ import codecs
 import re
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from aidx.pipeline.edit.refusal import EditRefusedError
 
@@ -40,8 +41,7 @@ def usual_ending(lines: Sequence[Line]) -> str:
     return endings.most_common(1)[0][0] if endings else "\n"
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(Struct, frozen=True):
     """A text file: its *text*, and how it is written down.
 
     *guessed* says that the encoding is unknown and bytes stand for themselves: then only ASCII may be added.

@@ -14,8 +14,9 @@ these three is refused: an answer is applied as a whole or not at all.
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from aidx.errors import CheckError
 from aidx.pipeline.edit.document import Line, split, usual_ending
@@ -28,8 +29,7 @@ _KINDS: Mapping[str, Kind] = {"": "replace", "+": "insert", "-": "delete"}
 _SHOWN = 40  # characters of a refused line that an error quotes
 
 
-@dataclass(frozen=True, slots=True)
-class Edit:
+class Edit(Struct, frozen=True):
     """One line of an answer; *line* counts from 1, *text* has no line ending."""
 
     line: int
@@ -37,8 +37,7 @@ class Edit:
     text: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Struct, frozen=True):
     """Why line *row* of an answer (from 1) cannot be applied."""
 
     row: int

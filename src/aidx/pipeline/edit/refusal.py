@@ -1,15 +1,15 @@
 """Why an edit is not applied."""
 
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 from aidx.errors import CheckError
 
 Reason = Literal["not_found", "ambiguous", "conflict", "not_allowed", "outside_root", "syntax", "binary", "encoding"]
 
 
-@dataclass(frozen=True, slots=True)
-class Refused:
+class Refused(Struct, frozen=True):
     """Block *block* of an answer (from 1) is not applied to *path*; *detail* is a sentence that a model can act on."""
 
     path: str

@@ -2,7 +2,8 @@
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.pipeline.edit.document import read
@@ -16,8 +17,7 @@ FILED = 1024  # chunks that are filed at once where nobody embeds them: what a c
 Tell = Callable[[str], object]
 
 
-@dataclass(slots=True)
-class Built:
+class Built(Struct):
     """What became of the files: how many were *added*, *changed* and *removed*; *skipped* names the others."""
 
     added: int = 0

@@ -5,8 +5,9 @@ What the index found is data: it stands in the request as numbered candidates, a
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.pipeline.context.prompt import Item, Prompt
@@ -23,8 +24,7 @@ code around it works; leave out the rest. Answer with JSON and nothing else:
 {"chosen": [{"number": 1, "reason": "why, in a few words"}]}"""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Struct, frozen=True):
     """A part of a file that the search found: lines *first* to *last*, their *text*, and *why*.
 
     *target* is ``path::symbol`` or the path; *tokens* are what showing it costs, *exact* by a tokenizer or assumed.

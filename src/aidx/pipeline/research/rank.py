@@ -1,7 +1,8 @@
 """Several answers of several indexes become one list of proposals."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from aidx.pipeline.research.terms import matched
 from aidx.retrieval import Chunk, Hit
@@ -10,8 +11,7 @@ RRF = 60  # the constant of reciprocal rank fusion, as its authors gave it (Corm
 NAMESPACES: Mapping[str, float] = {"project": 1.0, "global": 0.5}  # what is shared comes behind what is here
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(Struct, frozen=True):
     """The *hits* of one search, best first: *how* is ``terms`` or ``meaning``."""
 
     namespace: str
@@ -19,8 +19,7 @@ class Answer:
     hits: Sequence[Hit]
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(Struct, frozen=True):
     """A symbol, or a part of a file without one, that may be of use: *chunk* is its best part, *why* the reasons."""
 
     namespace: str
@@ -35,8 +34,7 @@ class Proposal:
         return f"{self.chunk.path}::{self.chunk.symbol}" if named else self.chunk.path
 
 
-@dataclass(slots=True)
-class _Found:
+class _Found(Struct):
     chunk: Chunk
     best: int
     score: float = 0.0

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from aidx.errors import EngineError
 from aidx.pipeline.contract import Request
@@ -16,8 +17,7 @@ Note = Callable[[Mapping[str, Any]], object]
 OVER = "context_length_exceeded"
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
+class Bench(Struct, frozen=True):
     """*open* starts the model of *seat* behind a gateway and hands out the program that is pointed at it.
 
     *open* is given who is told of each request that the gateway saw. *name* is the program's.

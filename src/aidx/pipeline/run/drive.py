@@ -3,8 +3,9 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from aidx.errors import AidxError
 from aidx.patterns.vocabulary import Said
@@ -42,8 +43,7 @@ ANSWERS, LEDGER, FOLDERS = "answers.jsonl", "ledger.jsonl", "folders.json"
 TREE, TRYING = "tree", b"trying\n"  # while edits that no check has passed yet are in it
 
 
-@dataclass(frozen=True, slots=True)
-class World:
+class World(Struct, frozen=True):
     """What a run works with; without *records* (a dry run) nothing is kept.
 
     *commands* are the configured checks. *confirm* asks a person about a plan and its hash, and says ``None``

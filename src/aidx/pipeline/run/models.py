@@ -4,7 +4,8 @@ import asyncio  # noqa: TID253 - this module is imported when a pipeline is run,
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from aidx.errors import AidxError, BudgetError, EngineError, InputError
 from aidx.gate.admit import Limits
@@ -22,8 +23,7 @@ from aidx.plan.result import Plan
 from aidx.ports import Chat, Deployment
 
 
-@dataclass(frozen=True, slots=True)
-class Seat:
+class Seat(Struct, frozen=True):
     """Who fills a role: a *model*, how it is started, and what it may use.
 
     *cell_bytes* is what one token of context takes, *kv_bytes* the whole cache as planned (0: not on this machine);
@@ -49,8 +49,7 @@ class Seat:
         return cls(role.model.name, limits, start, role.growth.bytes_per_token, kv, max_kv)
 
 
-@dataclass(slots=True)
-class _Open:
+class _Open(Struct):
     seat: Seat
     deployment: Deployment
     chat: Chat

@@ -6,7 +6,8 @@ of them the same longer context, as far as each model was trained. Roles that ar
 
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from aidx.budget.ledger import Ledger
 from aidx.budget.settings import CELL_PAD, Settings
@@ -146,7 +147,7 @@ def _bare(need: Need) -> Need:
     rules = find(need.engine)
     context = None if need.ctx_size == "max" else need.ctx_size  # either way as long as it can be
     given = need.given if rules.variables else frozenset()
-    return replace(need.checked(), engine=rules.name, ctx_size=context, given=given)
+    return replace(need.checked(), engine=rules.name, ctx_size=context, given=given, notes=())
 
 
 def _process(members: tuple[Member, ...], machine: Machine, *, alone: bool) -> Process:

@@ -6,7 +6,9 @@ role on the host, one model for two roles, a split, a smaller quantization.
 
 import json
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aidx.budget.loss import model_loss
 from aidx.errors import InputError
@@ -24,8 +26,7 @@ ENOUGH = 3  # that hold: then nobody reads on
 WIDE = ("F32", "F16", "BF16")
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(Struct, frozen=True):
     """Other *members* instead of those with their roles; *words* say what to write, *cost* what is paid."""
 
     members: tuple[Member, ...]
@@ -186,7 +187,7 @@ def _by_rank(found: Arrangement) -> list[Process]:
 def _set(process: Process, cost: str, **keys: object) -> Change:
     """Other settings for all roles of *process*."""
     chosen = {**keys}
-    need = replace(process.members[0].need, given=process.members[0].need.given | set(keys), **chosen)  # type: ignore[arg-type]
+    need = replace(process.members[0].need, given=process.members[0].need.given | set(keys), **chosen)
     words = " and ".join(_words(member.role, **keys) for member in process.members)
     return Change(tuple(replace(member, need=need) for member in process.members), words, cost)
 

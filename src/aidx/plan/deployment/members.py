@@ -1,8 +1,10 @@
 """Who is in a deployment: roles that run here, roles that run elsewhere, and the processes that answer for them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
 from types import MappingProxyType
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from aidx.budget.ledger import OUTSIDE, Entry, Ledger
 from aidx.budget.settings import Settings
@@ -17,8 +19,7 @@ ROLES = ("editor", "verifier", "drafter", "architect", "thinking", "researcher",
 NOTHING: Mapping[str, object] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Member:
+class Member(Struct, frozen=True):
     """One role that runs here.
 
     *asked* are the keys of its table as they were written, in which a change is worded. *at_least* is the context
@@ -36,8 +37,7 @@ class Member:
     asked: Mapping[str, object] = field(default_factory=lambda: NOTHING)
 
 
-@dataclass(frozen=True, slots=True)
-class Remote:
+class Remote(Struct, frozen=True):
     """A role that another machine fills: *engine* says how it is reached; it takes no bytes here."""
 
     role: str
@@ -46,8 +46,7 @@ class Remote:
     context_length: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Process:
+class Process(Struct, frozen=True):
     """One engine process, and the roles that it answers for."""
 
     members: tuple[Member, ...]
@@ -92,8 +91,7 @@ class Process:
         return replace(self.settings, ctx_size=tokens)
 
 
-@dataclass(frozen=True, slots=True)
-class Arrangement:
+class Arrangement(Struct, frozen=True):
     """Processes with settings, and what each takes; all on *machine*."""
 
     machine: Machine

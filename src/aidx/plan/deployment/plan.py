@@ -1,7 +1,8 @@
 """From the roles of a deployment to one plan of all of them."""
 
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from aidx.budget.growth import Growth
 from aidx.budget.ledger import Ledger

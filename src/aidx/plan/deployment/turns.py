@@ -1,7 +1,8 @@
 """Roles that take turns: each process is planned with the devices to itself, since not all are loaded at once."""
 
 from collections.abc import Generator, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from aidx.budget.ledger import OUTSIDE, Ledger
 from aidx.plan.deployment.arrange import groups

@@ -1,8 +1,9 @@
 """The form of an engine's rules."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import NamedTuple
+
+from msgspec import Struct
 
 from aidx.budget.allocate import Entries
 from aidx.budget.ledger import Ledger
@@ -34,8 +35,7 @@ def no_remarks(_: Ledger, __: Settings) -> tuple[str, ...]:
     return ()
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Struct, frozen=True):
     """One engine.
 
     *weights* is the type that it takes them in where nobody names one. *variables* of the environment hold its own

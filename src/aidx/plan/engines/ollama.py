@@ -7,7 +7,8 @@ by VRAM), ``server/sched.go`` (batch by context, slots by family), ``llm/llama_s
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from aidx.budget.kv import CACHE_TYPES
 from aidx.errors import InputError
@@ -69,7 +70,7 @@ class _Found:
     def set(self, field: str, value: object, why: str = "") -> None:
         """Take *value*, because of *why* (nothing: Ollama's default), unless the user chose another."""
         if not self.need.chose(field):
-            self.need = replace(self.need, **{field: value})  # type: ignore[arg-type]
+            self.need = replace(self.need, **{field: value})
             self.origins.setdefault(why or "its default", []).append(f"{field} {_shown(field, value)}")
 
     def text(self, name: str) -> str:

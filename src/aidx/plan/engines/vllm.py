@@ -5,7 +5,7 @@ of a cache), ``v1/core/block_pool.py`` (one page is kept empty), ``v1/worker/gpu
 leaves for the cache). Nothing here was held against a running vLLM: every entry is ``modelled``.
 """
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from aidx.budget.allocate import Entries
 from aidx.budget.ledger import Entry, Ledger

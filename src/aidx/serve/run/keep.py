@@ -4,8 +4,9 @@ import asyncio
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass
 from typing import Self, TypeVar
+
+from msgspec import Struct
 
 from aidx.errors import AidxError
 from aidx.gate.admit import Limits
@@ -19,8 +20,7 @@ Say = Callable[[str], None]
 Made = TypeVar("Made")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Process:
+class Process(Struct, frozen=True, eq=False):
     """An engine to keep running: *start* loads its model and blocks until it answers.
 
     *role* is the one under which it stands in the ledger; others may share it.
@@ -38,8 +38,7 @@ class Process:
     turn: Turn | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Offer:
+class Offer(Struct, frozen=True):
     """A role to serve: the name of its model, the limits of its requests, and the process that answers for it.
 
     Roles with the same process share its cells and its queue. With *embeds* the model makes vectors.

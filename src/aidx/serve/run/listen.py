@@ -5,10 +5,10 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import uvicorn
+from msgspec import Struct
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from aidx.errors import InputError
@@ -24,8 +24,7 @@ CONNECTIONS = 512  # at a time; half of the files that a process may usually ope
 IDLE_S = 60  # a client may think for a while before it uses its connection again
 
 
-@dataclass(frozen=True, slots=True)
-class Listen:
+class Listen(Struct, frozen=True):
     """Where to listen; *key* is wanted of clients, and needed on anything but loopback.
 
     *origins* are those of pages elsewhere that may ask, such as ``https://chat.example``.

@@ -1,9 +1,10 @@
 """Models that take turns: loaded when they are asked for, unloaded when the ledger has no room for another."""
 
 import asyncio
-from dataclasses import dataclass, field
 from math import ceil
 from typing import Self
+
+from msgspec import Struct, field
 
 from aidx.errors import AidxError, EngineError
 from aidx.gate.drive import Gate, LoadingError
@@ -13,16 +14,14 @@ from aidx.serve.lifecycle import Restarts
 from aidx.serve.run.keep import Keepers, Process, Say, in_thread
 
 
-@dataclass(slots=True, eq=False)
-class Wish:
+class Wish(Struct, eq=False):
     """A model that is asked for, and by how many."""
 
     loaded: asyncio.Future[None]
     waiting: int = 0
 
 
-@dataclass(slots=True, eq=False)
-class Place:
+class Place(Struct, eq=False):
     """A process and its gate. *promised* are those who waited for it and have not come through yet."""
 
     process: Process

@@ -3,8 +3,10 @@
 import asyncio  # noqa: TID253 - this module is imported when something is proved, and not before
 import threading
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
 from statistics import median
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from aidx.budget.compare import compare
 from aidx.budget.proof import Evidence, Peak, Proof, Requests, Slope, judge
@@ -29,8 +31,7 @@ Start = Callable[[Settings, tuple[str, ...]], Deployment]
 See = Callable[[Callable[[], Iterable[int]]], Sampler]
 
 
-@dataclass(frozen=True, slots=True)
-class Bench:
+class Bench(Struct, frozen=True):
     """What a proof needs of the rest of the house.
 
     *start* starts the planned model with settings, under a command; *see* makes a sampler of the processes that a

@@ -4,8 +4,10 @@ import asyncio  # noqa: TID253 - this module is imported when something is prove
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from aidx.budget.witness import Occupied
 from aidx.errors import EngineError, InputError
@@ -21,8 +23,7 @@ from aidx.stress.load import OUTPUT, TURNS_EACH, Shape, prompt
 Patient = Callable[[Prompt, int, int], Patience]
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(Struct, frozen=True):
     """How one request ended, its reply, when the answer began and ended, and what was *counted* of its prompt."""
 
     how: Literal["answered", "refused", "lost"]

@@ -1,7 +1,8 @@
 """Runs the unplanned twin: what the plan avoids, seen to happen."""
 
 import asyncio  # noqa: TID253 - this module is imported when something is proved, and not before
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from aidx.budget.proof import Twin
 from aidx.budget.settings import Settings

@@ -2,7 +2,6 @@
 
 import threading
 import time
-from dataclasses import dataclass, field
 from typing import Self
 
 from aidx.budget.proof import Moment
@@ -13,17 +12,15 @@ MOST = 1000  # moments that are kept; beyond, every second one of the quiet ones
 MOVED = 1 << 16  # bytes by which memory has to move to be worth a moment
 
 
-@dataclass
 class Watch:
     """A thread that samples from ``with`` to the end of it; *sampler* sees the engine, and *seen* is its peak."""
 
-    sampler: Sampler
-    moments: list[Moment] = field(default_factory=list)
-    peak: int = 0
-    gpus: dict[str, int] = field(default_factory=dict)
-    seen: bool = False
-
-    def __post_init__(self) -> None:
+    def __init__(self, sampler: Sampler) -> None:
+        self.sampler = sampler
+        self.moments: list[Moment] = []
+        self.peak = 0
+        self.gpus: dict[str, int] = {}
+        self.seen = False
         self._begun = time.monotonic()
         self._over = threading.Event()
         self._lock = threading.Lock()

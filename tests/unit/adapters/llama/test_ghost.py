@@ -1,7 +1,6 @@
 """A ghost is the header without tokenizer and parts, laid out anew."""
 
-from dataclasses import replace
-
+from msgspec.structs import replace
 from tests.fakes.models import qwen2, with_metadata
 
 from aidx.adapters.llama.ghost import ghost

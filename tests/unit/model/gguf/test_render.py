@@ -1,8 +1,7 @@
 """A header that is written again is the same, byte for byte."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.gguf_files import BOOL, F32, F64, I32, I64, SEEDS, STRING, U16, U32, U64, Craft, plain, with_arrays
 
 from aidx.errors import InputError

@@ -1,8 +1,7 @@
 """Models in several files: all parts, in order, of one model."""
 
-from dataclasses import replace
-
 import pytest
+from msgspec.structs import replace
 from tests.gguf_files import F32_TYPE, I32, Q4_0_TYPE, STRING, U16, U32, Craft
 
 from aidx.errors import InputError

@@ -1,11 +1,11 @@
 """Drafter and verifier as the Architect of a run, with scripted models on a real tree."""
 
 import json
-from dataclasses import replace
 from importlib.resources import files
 
 import jsonschema_rs
 import pytest
+from msgspec.structs import replace
 from tests.fakes.pipeline import Order, contents, run, seat
 
 from aidx.errors import BudgetError, EngineError
