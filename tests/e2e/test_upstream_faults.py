@@ -108,9 +108,7 @@ def ask(fault, at, **fields):
             gate.attach(chat)
             app = App([Service("editor", "tiny", gate, 1)], {})
             client = Client(request(**fields))
-            headers = [(b"host", b"127.0.0.1")]
-            scope = {"type": "http", "method": "POST", "path": "/v1/chat/completions", "headers": headers}
-            await asyncio.wait_for(app(scope, client.receive, client.send), 10)
+            await asyncio.wait_for(client.ask(app), 10)
             await asyncio.sleep(0.02)
             assert gate.reserved.requests == 0
             chat.close()

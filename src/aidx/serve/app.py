@@ -1,4 +1,4 @@
-"""The endpoint as an ASGI application: what it offers, and one answer for every request."""
+"""The endpoint: what it offers, and one answer for every request."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ import aidx
 from aidx.errors import AidxError, InputError
 from aidx.ports import Kind
 from aidx.serve import answer, wire
-from aidx.serve.asgi import Receive, Reply, Scope, Send, read_body
+from aidx.serve.caller import Caller, check_head
 from aidx.serve.door import PREFLIGHT, Door
 from aidx.serve.evict import only
 from aidx.serve.exchange import Exchange, Offered, line
@@ -67,20 +67,17 @@ class App(Struct, eq=False):
         """Note that the engine of *role* had to be started again."""
         self._restarts[role] = self._restarts.get(role, 0) + 1
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, caller: Caller) -> None:
         """Answer one request; whatever is wrong with it, or with us, is an answer in OpenAI's shape."""
-        clock = asyncio.get_running_loop().time
-        exchange = Exchange(receive, Reply(send, clock), clock())
+        exchange = Exchange(caller, asyncio.get_running_loop().time())
         try:
-            await self._answer(scope, exchange)
+            await self._answer(caller, exchange)
         except AidxError as wrong:
             exchange.code = wrong.code
             await exchange.reply.whole(answer.error(wrong, close=not exchange.read))
         except asyncio.CancelledError:
-            exchange.code = "engine_loading" if self.draining else "client_left"
-            if not self.draining:
-                raise
-            if not exchange.reply.started:  # its time to drain is over, and its body never came
+            exchange.code = "client_left" if caller.gone else "engine_loading"
+            if not (caller.gone or exchange.reply.started):  # its time to drain is over, and its body never came
                 await exchange.reply.whole(answer.error(answer.stopping()))
         except Exception as bug:  # the last line of defence: a bug of ours is one answer, never a broken connection
             exchange.code = "internal_error"
@@ -88,19 +85,20 @@ class App(Struct, eq=False):
                 raise
             await exchange.reply.whole(answer.error(AidxError(f"internal error: {type(bug).__name__}")))
         finally:
-            self._note(scope, exchange)
+            self._note(caller, exchange)
 
-    async def _answer(self, scope: Scope, exchange: Exchange) -> None:
-        method, path = scope["method"], scope["path"]
-        exchange.reply.extra = self.door.check(scope["headers"])
+    async def _answer(self, caller: Caller, exchange: Exchange) -> None:
+        method, path = caller.method, caller.path
+        exchange.reply.extra = self.door.check(caller.headers)
         if method == "OPTIONS" and exchange.reply.extra:  # a browser asks before its page may
             await exchange.reply.whole(answer.Answer(204, PREFLIGHT, b""))
             return
-        self.door.check_key(path, scope["headers"])
+        self.door.check_key(path, caller.headers)
         asked = ASKED.get(path)
         if asked is not None and method == "POST":
             exchange.kind = asked[0]
-            body = await read_body(scope, exchange.receive)
+            check_head(caller.headers)
+            body = await caller.body()
             exchange.read = True
             await self._ask(asked[1](body), exchange)
         else:
@@ -193,7 +191,7 @@ class App(Struct, eq=False):
                 about = "Prompts counted, by whom."
                 yield Reading("aidx_token_counts_total", "counter", about, {**labels, "by": by}, count)
 
-    def _note(self, scope: Scope, exchange: Exchange) -> None:
+    def _note(self, caller: Caller, exchange: Exchange) -> None:
         """Write down what became of a request: never what it said."""
         offered, grant, status = exchange.offered, exchange.grant, exchange.reply.status or 499
         now = asyncio.get_running_loop().time()
@@ -203,6 +201,6 @@ class App(Struct, eq=False):
             if self.log is not None:
                 self.log(line(served, grant))
         elif self.log is not None:
-            path = scope["path"] if (scope["method"], scope["path"]) in self._routes or scope["path"] in ASKED else "…"
+            path = caller.path if (caller.method, caller.path) in self._routes or caller.path in ASKED else "…"
             said = {"event": "request", "path": path, "status": status, "code": exchange.code or None}
             self.log({**said, "ms": round((now - exchange.began) * 1e3, 3)})

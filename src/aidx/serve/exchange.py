@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from aidx.gate.drive import Grant
-from aidx.serve.asgi import Receive, Reply
+from aidx.serve.caller import Caller, Reply
 from aidx.serve.metrics import Served
 
 if TYPE_CHECKING:
@@ -52,11 +52,11 @@ class Offered(Protocol):
 class Exchange:
     """One request on its way through: what is known of it when it has been answered."""
 
-    __slots__ = ("began", "code", "grant", "kind", "offered", "read", "receive", "reply", "tokens")
+    __slots__ = ("began", "caller", "code", "grant", "kind", "offered", "read", "reply", "tokens")
 
-    def __init__(self, receive: Receive, reply: Reply, began: float) -> None:
-        self.receive = receive
-        self.reply = reply
+    def __init__(self, caller: Caller, began: float) -> None:
+        self.caller = caller
+        self.reply = Reply(caller)
         self.began = began
         self.kind: Kind = "chat"
         self.offered: Offered | None = None

@@ -12,7 +12,6 @@ from aidx.gate.patterns import Runner, drive
 from aidx.patterns.terms import Served, Terms
 from aidx.patterns.vocabulary import Answer as Found
 from aidx.serve import answer, replay
-from aidx.serve.asgi import UntilGone
 
 if TYPE_CHECKING:
     from aidx.serve.exchange import Exchange
@@ -56,13 +55,9 @@ class Patterned(Struct, frozen=True):
             raise InputError(f"{self.pattern.name} answers chat completions only", code="wrong_kind_of_model")
         terms = replace(self.terms, shape=parsed.shape)
         gates = {role: gate for role, gate in self.gates.items() if role in terms.allowed}
-        client = UntilGone(exchange.receive, exchange.reply)
-        async with client:
-            found = await drive(self.pattern.answer(parsed.prompt, terms), gates, self.runner)
-            exchange.tokens = (found.prompt_tokens, found.completion_tokens)
-            await _send(found, parsed, exchange, "; ".join(filter(None, (route, found.why))) or "named by pattern")
-        if client.gone:
-            exchange.code = "client_left"
+        found = await drive(self.pattern.answer(parsed.prompt, terms), gates, self.runner)
+        exchange.tokens = (found.prompt_tokens, found.completion_tokens)
+        await _send(found, parsed, exchange, "; ".join(filter(None, (route, found.why))) or "named by pattern")
 
 
 async def _send(found: Found, parsed: "Parsed", exchange: "Exchange", route: str) -> None:

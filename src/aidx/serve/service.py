@@ -11,7 +11,6 @@ from aidx.gate.drive import Gate, Grant
 from aidx.patterns import direct
 from aidx.patterns.terms import Terms
 from aidx.serve import answer, sse, wire
-from aidx.serve.asgi import UntilGone
 from aidx.serve.exchange import Exchange, Offered
 from aidx.serve.patterned import Patterned
 
@@ -61,8 +60,7 @@ class Service(Struct, frozen=True):
             one = Patterned(direct.PATTERN, Terms(self.role, frozenset({self.role})), {self.role: self.gate})
             await one.answer(parsed, exchange, route=why)
             return
-        client = UntilGone(exchange.receive, exchange.reply)
-        async with client, await self.gate.admit(parsed.prompt) as grant:
+        async with await self.gate.admit(parsed.prompt) as grant:
             exchange.grant = grant
             headers = answer.granted(self.role, why, grant.booking, parsed.ignored)
             if parsed.stream:
@@ -71,25 +69,25 @@ class Service(Struct, frozen=True):
                 body = b"".join([chunk async for chunk in grant])
                 length = (b"content-length", b"%d" % len(body))
                 await exchange.reply.whole(answer.Answer(200, [answer.JSON, length, *headers], body))
-        if client.gone:
-            exchange.code = "client_left"
 
 
 async def _stream(grant: Grant, headers: answer.Headers, exchange: Exchange, *, usage: bool) -> None:
     """Pass whole events on; a stream that cannot be completed ends with one event that says so."""
     events = sse.Events(usage=usage)
     reply = exchange.reply
-    begun = events.feed(await anext(grant, b""))  # whatever fails before has a status of its own
-    if events.failed is not None and not begun:
+    piece = events.feed(await anext(grant, b""))  # whatever fails before has a status of its own
+    if events.failed is not None and not piece:
         raise events.failed
     await reply.begin(200, headers)
     wrong: AidxError | None = None
     try:
-        if begun:
-            await reply.write(begun)
-        while not events.complete and events.failed is None and (chunk := await anext(grant, b"")):
-            if whole := events.feed(chunk):
-                await reply.write(whole)
+        while not events.complete and events.failed is None:
+            if piece:
+                await reply.write(piece)
+                piece = b""
+            if not (chunk := await anext(grant, b"")):
+                break
+            piece = events.feed(chunk)
         wrong = events.failed or (None if events.complete else BROKEN_OFF)
     except (EngineError, InputError) as error:
         wrong = error
@@ -97,7 +95,7 @@ async def _stream(grant: Grant, headers: answer.Headers, exchange: Exchange, *, 
         await reply.write(sse.failure("the server is stopping", "engine_loading"), more=False)
         raise
     exchange.code = "" if wrong is None else wrong.code
-    await reply.write(b"" if wrong is None else sse.failure(str(wrong), wrong.code), more=False)
+    await reply.write(piece if wrong is None else piece + sse.failure(str(wrong), wrong.code), more=False)
     await grant.finish()
 
 

@@ -13,7 +13,7 @@ from aidx.patterns.terms import Terms
 from aidx.serve.app import App, Service
 from aidx.serve.auto import Auto
 from tests.fakes.engine import FakeChat
-from tests.unit.serve.test_app import CHAT, PLAN, Client, request
+from tests.unit.serve.test_app import PLAN, Client, request
 
 SMALL = Limits(n_ctx=128, n_ctx_seq=128, slots=2, gate=100, max_tokens=8)
 LARGE = Limits(n_ctx=1024, n_ctx_seq=1024, slots=2, gate=900, max_tokens=8)
@@ -36,8 +36,7 @@ def asked(text, *, terms=TERMS, without=(), chats=None, stream=False, **fields):
         auto = Auto({service.role: service for service in services}, terms, Judge(shipped()))
         app = App(services, PLAN, patterns=[auto])
         client = Client(request(text, model="auto", stream=stream, **fields))
-        scope = {"type": "http", "method": "POST", "path": CHAT, "headers": [(b"host", b"127.0.0.1:8411")]}
-        await app(scope, client.receive, client.send)
+        await client.ask(app)
         await asyncio.sleep(0)
         assert all(service.gate.reserved == Reserved(0, 0, 0) for service in services)
         return client, app
@@ -135,8 +134,7 @@ def test_models_list_it_with_the_larger_bounds():
 
     async def go():
         client = Client()
-        scope = {"type": "http", "method": "GET", "path": "/v1/models", "headers": [(b"host", b"127.0.0.1:8411")]}
-        await app(scope, client.receive, client.send)
+        await client.ask(app, "GET", "/v1/models")
         return json.loads(client.content)["data"]
 
     listed = {one["id"]: one for one in asyncio.run(go())}

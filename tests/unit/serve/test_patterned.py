@@ -88,7 +88,7 @@ def test_a_client_that_leaves_frees_everything():
         client = Client(request(response_format=FORMAT))
         asking = asyncio.create_task(world.ask(client))
         await until(lambda: world.chat.held)
-        client.gone.set()
+        client.leave()
         await asking
         await until(lambda: not world.gate.reserved.requests)
         return client

@@ -179,31 +179,11 @@ def test_a_client_that_leaves_is_written_down_as_such():
         client = Client(request(stream=True, max_tokens=2))
         task = asyncio.create_task(world.ask(client=client))
         await until(lambda: len(client.sent) > 2)
-        client.gone.set()
+        client.leave()
         await task
 
     run(scenario, hold=hold)
     assert [line["code"] for line in lines] == ["client_left"]
-
-
-def test_a_client_that_stops_reading_does_not_keep_its_cells(monkeypatch):
-    monkeypatch.setattr("aidx.serve.asgi.STALLED_S", 0.05)
-
-    async def scenario(world):
-        client = Client(request(stream=True, max_tokens=4))
-        plenty = client.send
-
-        async def send(message):
-            await plenty(message)
-            if len(client.sent) == 2:
-                await asyncio.Event().wait()  # its buffers are full and stay so
-
-        client.send = send
-        await world.ask(client=client)
-        await asyncio.sleep(0.01)
-        assert world.gate.reserved.requests == 0
-
-    run(scenario)
 
 
 def test_usage_that_was_not_asked_for_is_not_passed_on_and_still_compared():

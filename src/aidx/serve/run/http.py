@@ -1,0 +1,310 @@
+"""HTTP/1.1 for the endpoint: connections with one request after the other, and clocks for the slow.
+
+Our own, on httptools, because a general server costs as much as all the rest of a request: a dictionary and three
+messages each, a timer for every wait, and two writes where one does.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine
+from email.utils import formatdate
+from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import unquote
+
+import httptools
+
+from aidx.errors import InputError
+from aidx.serve import answer
+from aidx.serve.caller import Caller, too_large
+from aidx.serve.run.call import Call
+from aidx.serve.strict import MAX_BODY
+
+if TYPE_CHECKING:
+    from aidx.serve.answer import Headers
+
+HEAD_S = 5.0  # for a request's head to be complete
+HEAD_BYTES = 32 << 10
+BODY_S = 30.0  # for its body
+IDLE_S = 60.0  # a client may think for a while before it uses its connection again
+STALLED_S = 60.0  # a client that takes nothing for so long does not hold its cells any longer
+CONNECTIONS = 512  # at a time; half of the files that a process may usually open
+LAST_WORD_S = 0.2  # for what was cancelled
+LOOK_S = 0.25  # one look at the clock for all connections: a timer for each wait costs more than the wait
+
+Part = Literal["head", "body"]
+
+
+class Hub:
+    """All connections of a listener; *answer* runs in a task of its own for each request."""
+
+    def __init__(self, answer: Callable[[Caller], Coroutine[Any, Any, None]]) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.connections: set[Connection] = set()
+        self.draining = False
+        self.date = b""
+        self._answer = answer
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, connection: "Connection") -> bool:
+        """Look after *connection* from now on; whether there was room for it."""
+        self.connections.add(connection)
+        if self._timer is None:
+            self._look()
+        return len(self.connections) <= CONNECTIONS
+
+    def start(self, call: Call, connection: "Connection") -> None:
+        """Have *call* answered, which came on *connection*."""
+        call.task = self.loop.create_task(self._run(call, connection))
+
+    async def drain(self, seconds: float) -> None:
+        """Take nothing new; wait so long for what is being answered, then cancel it.
+
+        An engine may need a moment to let go; who waits for that is answered when the engine is ended.
+        """
+        self.draining = True
+        for connection in tuple(self.connections):
+            connection.drain()
+        await asyncio.sleep(0)  # a task that was made just now begins
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=seconds)
+            for task in late:
+                task.cancel()
+            if late:
+                await asyncio.wait(late, timeout=LAST_WORD_S)
+        if self._timer is not None:
+            self._timer.cancel()
+
+    async def _run(self, call: Call, connection: "Connection") -> None:
+        task = call.task
+        assert task is not None, "it is this one"
+        self._tasks.add(task)
+        try:
+            await self._answer(call)
+        finally:
+            self._tasks.discard(task)
+            if not call.done:  # what has begun cannot be answered otherwise
+                connection.close()
+
+    def _look(self) -> None:
+        now = self.loop.time()
+        self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
+        for connection in tuple(self.connections):
+            connection.look(now)
+        self._timer = self.loop.call_later(LOOK_S, self._look) if self.connections else None
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection; httptools calls the ``on_…`` methods."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        self._parser = httptools.HttpRequestParser(self)
+        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # it is closed after the answer
+        self._calls: deque[Call] = deque()  # the first one is being answered
+        self._coming: Call | None = None  # the one whose body is not complete
+        self._bytes = 0  # of what is coming
+        self._url = b""
+        self._headers: Headers = []
+        self._waits: Part | Literal["idle", ""] = "head"
+        self._due = hub.loop.time() + HEAD_S
+        self._ended = False
+        self._deaf = False
+        self._stuck_since: float | None = None
+        self._flows: asyncio.Future[None] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for a head."""
+        self._transport: asyncio.Transport = transport  # type: ignore[assignment]  # a server's go both ways
+        if not self._hub.add(self):
+            self._refuse("there are too many connections", "too_many_connections")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody is there any more."""
+        del exc
+        self._ended = True
+        self._hub.connections.discard(self)
+        self.resume_writing()
+        for call in self._calls:
+            call.leave()
+
+    def data_received(self, data: bytes) -> None:
+        """Read; what is not complete by now has a deadline, and a head a bound."""
+        if self._ended or self._deaf:
+            return
+        self._bytes += len(data)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._close_after()
+        except httptools.HttpParserError:
+            self._malformed()
+        if self._bytes and not self._ended:
+            self._incomplete()
+
+    def pause_writing(self) -> None:
+        """The client takes nothing."""
+        self._stuck_since = self._hub.loop.time()
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self._stuck_since = None
+        if self._flows is not None and not self._flows.done():
+            self._flows.set_result(None)
+        self._flows = None
+
+    def on_message_begin(self) -> None:
+        """Another request."""
+        self._bytes = self._bytes or 1  # it may stand behind the end of the last one
+        self._url = b""
+        self._headers = []
+
+    def on_url(self, url: bytes) -> None:
+        """A piece of what is asked for."""
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """A header; what comes after a body is none of our business."""
+        if self._coming is None:
+            self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """The head is there: who may not ask is told so before the body has come."""
+        parser = self._parser
+        old = parser.get_http_version() == "1.0"
+        call = self._coming = Call(
+            self,
+            parser.get_method().decode("ascii"),
+            _path(self._url),
+            self._headers,
+            keep=parser.should_keep_alive() and not old,
+            old=old,
+        )
+        self._waits = ""
+        calls = self._calls
+        if not calls:
+            calls.append(call)
+            self._hub.start(call, self)
+        elif calls[-1].keep:  # it is sent before the answer to the last one
+            calls.append(call)
+            self._transport.pause_reading()
+        else:
+            call.done = True
+
+    def on_body(self, data: bytes) -> None:
+        """A piece of the body."""
+        self._coming.feed(data)  # type: ignore[union-attr]  # its head came before it
+
+    def on_message_complete(self) -> None:
+        """The next thing to come is a head."""
+        self._coming.end()  # type: ignore[union-attr]
+        self._coming = None
+        self._bytes = 0
+        self._waits = ""
+
+    @property
+    def fixed(self) -> bytes:
+        """Lines that stand in every answer."""
+        return self._hub.date
+
+    @property
+    def ends(self) -> bool:
+        """Whether it takes no other request after this one."""
+        return self._hub.draining
+
+    def send(self, data: bytes) -> None:
+        """Write, if anybody is there."""
+        if not self._ended:
+            self._transport.write(data)
+
+    async def drained(self) -> None:
+        """Wait until the client takes what was written."""
+        if self._stuck_since is not None and not self._ended:
+            if self._flows is None:
+                self._flows = self._hub.loop.create_future()
+            await self._flows
+
+    def answered(self) -> None:
+        """The first request is answered; the next one is begun, or waited for."""
+        call = self._calls.popleft()
+        if self._ended:
+            return
+        if not call.keep or self._hub.draining:
+            self.close()
+        elif self._calls:
+            self._hub.start(self._calls[0], self)
+            if len(self._calls) == 1:
+                self._transport.resume_reading()
+        elif not self._bytes:  # else the next one comes already, and has its time
+            self._wait("idle", IDLE_S)
+
+    def look(self, now: float) -> None:
+        """Do what is due."""
+        if self._stuck_since is not None and now - self._stuck_since > STALLED_S:
+            self._ended = True
+            self._transport.abort()
+        elif not self._waits or now < self._due:
+            return
+        elif self._calls and (self._waits == "head" or self._calls[0].status):
+            return  # an answer is on its way, into which no other may be written
+        elif self._bytes and self._waits != "idle":
+            seconds = HEAD_S if self._waits == "head" else BODY_S
+            about = f"the {self._waits} of the request took longer than {seconds:.0f} s"
+            self._refuse(about, f"{self._waits}_too_slow")
+        else:
+            self.close()
+
+    def drain(self) -> None:
+        """Close, unless a request is being answered: then afterwards."""
+        if not self._calls:
+            self.close()
+
+    def close(self) -> None:
+        """Close, after what was written."""
+        self._ended = True
+        self._transport.close()
+
+    def _wait(self, what: Part | Literal["idle"], seconds: float) -> None:
+        self._waits = what
+        self._due = self._hub.loop.time() + seconds
+
+    def _incomplete(self) -> None:
+        coming = self._coming
+        if coming is None:
+            if self._bytes > HEAD_BYTES and not self._close_after():
+                self._refuse(f"the head of the request has more than {HEAD_BYTES} bytes", "head_too_large")
+            elif self._waits != "head":
+                self._wait("head", HEAD_S)
+        else:
+            if self._bytes - coming.size > HEAD_BYTES + MAX_BODY:  # borders of chunks, and what follows the last
+                coming.fail(too_large())
+            if self._waits != "body":
+                self._wait("body", BODY_S)
+
+    def _malformed(self) -> None:
+        if self._coming is not None and not self._coming.done:
+            self._coming.fail(InputError("the body of the request is not HTTP", code="invalid_request"))
+            self._coming.keep = False
+        elif not self._close_after():
+            self._refuse("Invalid HTTP request received.", "invalid_request")
+
+    def _close_after(self) -> bool:
+        """Listen to nothing more, and close after the last request; false where there is none."""
+        self._deaf = True
+        if not self._calls:
+            return False
+        self._calls[-1].keep = False
+        return True
+
+    def _refuse(self, message: str, code: str) -> None:
+        found = answer.error(InputError(message, code=code), close=True)
+        call = Call(self, "", "", [], keep=False, old=False)
+        self._calls.appendleft(call)
+        call.whole(*found)
+
+
+def _path(url: bytes) -> str:
+    """What of *url* is looked at; raises ``ValueError`` or httptools' error for one that is none."""
+    path = url.partition(b"?")[0] if url.startswith(b"/") else httptools.parse_url(url).path
+    text = path.decode("ascii")
+    return unquote(text) if "%" in text else text
