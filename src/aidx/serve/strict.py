@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections import Counter
+from collections.abc import Iterable
 from math import isfinite
 from typing import Any
 
@@ -11,7 +11,7 @@ from aidx.errors import InputError
 MAX_BODY = 8 << 20
 MAX_DEPTH = 64
 MAX_OBJECTS = 20_000  # objects and arrays
-MAX_VALUES = 100_000
+MAX_VALUES = 40_000
 MAX_QUOTES = 1 << 18
 SMALL = 1 << 16  # bytes that can do no harm, whatever they are
 STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
@@ -68,12 +68,22 @@ def shown(name: str) -> str:
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        twice = Counter(name for name, _ in pairs).most_common(1)[0][0]
+        twice = _twice(name for name, _ in pairs)
         raise InputError(f"the key {shown(twice)} comes twice in one object")
     for name in found:
         if not name.isascii():
             _check_text(name)
     return found
+
+
+def _twice(names: Iterable[str]) -> str:
+    """The first of *names* that was there before."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return ""
 
 
 def _check_text(name: str) -> None:

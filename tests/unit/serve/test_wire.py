@@ -215,7 +215,7 @@ def test_a_schema_that_cannot_be_enforced_names_the_keyword():
         request(x=[0] * 300_000),
         request(x=[{}] * 300_000),
         request(x="\\" * 500_000),
-        b"{" + b",".join(b'"%d":0' % number for number in range(100_000)) + b',"99999":0}',
+        b"{" + b",".join(b'"%d":0' % number for number in range(39_000)) + b',"38999":0}',
         b'"\\"' * 300_000,
     ],
     ids=["deep", "numbers", "objects", "escapes", "late duplicate", "open strings"],
