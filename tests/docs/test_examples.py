@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from aidx.cli.main import root
+from aidx.cli._root import root
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "how-to").glob("*.md"))]

@@ -72,4 +72,4 @@ def test_help_says_what_each_command_does_without_importing_any():
 
     assert sorted(listed) == COMMANDS
     assert all(listed.values())
-    assert imported == {"aidx", "aidx.cli", "aidx.cli._text", "aidx.cli.main", "aidx.errors"}
+    assert imported == {"aidx", "aidx.cli", "aidx.cli._root", "aidx.cli._text", "aidx.cli.main", "aidx.errors"}
