@@ -201,6 +201,17 @@ def test_a_key_in_the_file_is_never_shown(tmp_path: Path) -> None:
     assert "aidx.toml:2" in done.stderr
 
 
+@pytest.mark.parametrize("bound", ["max_tokens = 512", "gate = 600\nmax_tokens = 100", "max_chat_history_tokens = 512"])
+def test_bounds_that_no_context_holds_are_not_planned_either(tmp_path: Path, bound: str) -> None:
+    text = f'[roles.editor]\nmodel = "aidx-tiny"\nctx_size = 512\n{bound}\n[roles.drafter]\nmodel = "aidx-tiny"\n'
+    (tmp_path / "aidx.toml").write_text(text)
+    said = {command: aidx(tmp_path, *command.split(), "--vram", "0") for command in ("plan", "serve --port 0")}
+
+    assert [done.returncode for done in said.values()] == [2, 2]
+    assert said["plan"].stderr == said["serve --port 0"].stderr
+    assert said["plan"].stderr.startswith("aidx: roles.editor: ")
+
+
 def test_serving_what_is_not_here_is_said(tmp_path: Path) -> None:
     (tmp_path / "aidx.toml").write_text("[roles.editor]\nmodel = 'qwen2.5-coder:7b'\n", "utf-8")
     refused(tmp_path, "serve", "--vram", "24GiB", "--port", "0", says=".* is known and not on this machine", code=4)

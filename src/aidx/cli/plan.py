@@ -46,6 +46,8 @@ def command(
     if html is not None:
         wiring.check_page(html)
     plan = planned(model, need, machine, model_options)
+    if model is None:
+        plan = wiring.within(plan, {str(role): table for role, table in settings().config.roles.items()})
     if html is not None:
         wiring.write_report(html, plan)
     if as_json:

@@ -10,7 +10,7 @@ from aidx.ports import Prober, Workspace
 from aidx.wiring.engines import Bounds, Filled, elsewhere, fill, fill_all, held, limits, own_count, start, variable
 from aidx.wiring.models import beside, candidates, cloud, clouds, hub, pull, resolve, resolve_for, stored
 from aidx.wiring.roles import Configured, configured
-from aidx.wiring.serving import offers
+from aidx.wiring.serving import offers, within
 
 if TYPE_CHECKING:
     from aidx.adapters.endpoint import Endpoint
@@ -192,6 +192,7 @@ __all__ = [
     "start",
     "stored",
     "variable",
+    "within",
     "workspace",
     "write_page",
     "write_report",

@@ -57,6 +57,21 @@ def offers(
     return sorted(found, key=lambda offer: ROLES.index(offer.role))
 
 
+def within(plan: Plan, tables: "Mapping[str, RoleTable]") -> Plan:
+    """*plan*, whose roles leave room for the bounds of their *tables*.
+
+    Raises ``InputError`` as ``offers`` would, for what would be planned and then not served.
+    """
+    local = [(each, table) for each in plan.roles if (table := tables.get(each.role or "")) is not None]
+    for each, table in local:
+        if plan.holds and each.model.source != "cloud":
+            try:
+                Bounds().over(table).of(each.settings, each.model.context_length)
+            except InputError as wrong:
+                raise InputError(f"roles.{each.role}: {wrong}", hint=wrong.hint) from None
+    return plan
+
+
 def _turn(plan: Plan) -> "Turn":
     from aidx.serve.evict import Turn
 
