@@ -1,51 +1,19 @@
-"""The report in a real browser: it shows its segments, asks nobody for anything, and looks at both schemes.
-
-Runs where a Chromium is installed; CI installs one, so there its absence is a failure.
-"""
+"""The report in a real browser: it shows its segments, asks nobody for anything, and looks at both schemes."""
 
 import json
-import os
 import re
-import shutil
 import struct
 import subprocess
 import sys
 
 import pytest
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
-BROWSER = next((path for path in map(shutil.which, NAMES) if path), None)
-OFFLINE = (
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--hide-scrollbars",
-    "--host-resolver-rules=MAP * ~NOTFOUND",
-)
-BROWSERS_OWN = "not an origin"  # what Chromium's log gives as the initiator of its own requests
+from tests.browser import Browser
 
 
 @pytest.fixture(scope="module")
 def browse(tmp_path_factory):
     """Run Chromium on a file with more flags; returns what it prints."""
-    if BROWSER is None:
-        reason = f"no Chromium found (looked for {', '.join(NAMES)}); install the package 'chromium'"
-        if os.environ.get("CI"):
-            pytest.fail(reason)
-        pytest.skip(reason)
-    profile = tmp_path_factory.mktemp("profile")
-
-    def run(path, *flags):
-        command = [BROWSER, *OFFLINE, f"--user-data-dir={profile}", *flags, path.as_uri()]
-        done = subprocess.run(command, capture_output=True, timeout=120, check=True)
-        return done.stdout.decode()
-
-    return run
+    return Browser(tmp_path_factory.mktemp("profile"))
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +30,6 @@ def report(tmp_path_factory):
         return path, json.loads(done.stdout)
 
     return write
-
-
-def requests_of(path, browse, tmp_path):
-    """The URLs that the page, not the browser on its own account, asked for."""
-    log = tmp_path / "net.json"
-    browse(path, f"--log-net-log={log}", "--dump-dom")
-    found = json.loads(log.read_text("utf-8"))
-    names = {number: name for name, number in found["constants"]["logEventTypes"].items()}
-    jobs = [event["params"] for event in found["events"] if names[event["type"]] == "URL_REQUEST_START_JOB"]
-    return [job["url"] for job in jobs if "url" in job and job["initiator"] != BROWSERS_OWN]
 
 
 def segments(dom):
@@ -112,7 +70,7 @@ def test_a_plan_over_budget_is_seen_as_overflow(browse, report):
 def test_the_report_asks_nobody_for_anything(browse, report, tmp_path):
     path, _ = report("fits", "--quant", "Q4_K_M", "-c", "8192", code=0)
 
-    assert requests_of(path, browse, tmp_path) == []
+    assert browse.requests(path, tmp_path) == []
 
 
 def test_the_page_of_the_demo_asks_nobody_either(browse, tmp_path):
@@ -124,7 +82,7 @@ def test_the_page_of_the_demo_asks_nobody_either(browse, tmp_path):
         check=True,
     )
 
-    assert requests_of(page, browse, tmp_path) == []
+    assert browse.requests(page, tmp_path) == []
     assert 'data-holds="yes"' in browse(page, "--dump-dom")
 
 
@@ -132,7 +90,7 @@ def test_a_page_that_asks_would_be_seen(browse, tmp_path):
     page = tmp_path / "control.html"
     page.write_text('<!doctype html><title>x</title><img src="http://elsewhere.invalid/x.png">', "utf-8")
 
-    assert requests_of(page, browse, tmp_path) == ["http://elsewhere.invalid/x.png"]
+    assert browse.requests(page, tmp_path) == ["http://elsewhere.invalid/x.png"]
 
 
 def test_the_picture_is_drawn_in_light_and_in_dark(browse, report, tmp_path):

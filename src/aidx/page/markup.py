@@ -4,7 +4,7 @@ import html
 import re
 from collections.abc import Iterable
 
-_VOID = frozenset({"meta", "link", "br", "rect", "line", "path"})
+_VOID = frozenset({"meta", "link", "br", "input", "rect", "line", "path"})
 # Control characters, lone surrogates (which cannot be written as UTF-8) and the bidirectional overrides that
 # make a text read as another one.
 _UNSAFE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\u202a-\u202e\u2066-\u2069]")

@@ -1,6 +1,8 @@
 """Parts that several pages share: the document, a device, a table, a list of terms."""
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from hashlib import sha256
 
 from aidx import __version__
 from aidx.budget.ledger import Account, What
@@ -15,18 +17,26 @@ from aidx.page.style import CSS
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
-def document(title: str, *content: str) -> str:
-    """A whole page that stands alone: no request leaves it and it runs no script."""
+def policy(script: str = "") -> str:
+    """What a browser may do with a page: nothing but show it; *script* may run and ask its own server."""
+    if not script:
+        return _POLICY
+    told = b64encode(sha256(script.encode()).digest()).decode()
+    return f"{_POLICY}; script-src 'sha256-{told}'; connect-src 'self'"
+
+
+def document(title: str, *content: str, script: str = "") -> str:
+    """A whole page that stands alone: no request leaves it and it runs no script, or *script* alone."""
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy(script)),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="generator", content=f"aidx {__version__}"),
         tag("title", title),
         tag("style", Markup(CSS)),
     )
-    body = tag("body", tag("main", *content))
+    body = tag("body", tag("main", *content), tag("script", Markup(script)) if script else "")
     return f"<!doctype html>\n{tag('html', head, body, lang='en')}\n"
 
 

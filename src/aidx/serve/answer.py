@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aidx.errors import AidxError, EngineError
+from aidx.errors import AidxError, EngineError, InputError
 from aidx.gate.admit import RefusedError
 from aidx.gate.drive import Booking, LoadingError
 
@@ -52,6 +52,16 @@ class Answer(NamedTuple):
     body: bytes
 
 
+class MethodError(InputError):
+    """A path that is there and does not take this method; *allow* are those that it takes."""
+
+    code = "method_not_allowed"
+
+    def __init__(self, path: str, method: str, allow: str) -> None:
+        super().__init__(f"{path} does not take {method}", hint=f"It takes {allow}.")
+        self.allow = allow
+
+
 def whole(value: Mapping[str, Any], status: int = 200, headers: Headers | None = None) -> Answer:
     """*value* as JSON."""
     body = json.dumps(value).encode()
@@ -69,6 +79,8 @@ def error(wrong: AidxError, *, close: bool = False) -> Answer:
     if isinstance(wrong, LoadingError):
         wait = wrong.retry_after
     headers = [] if wait is None else [(b"retry-after", b"%d" % wait)]
+    if isinstance(wrong, MethodError):
+        headers.append((b"allow", wrong.allow.encode()))
     if close:
         headers.append((b"connection", b"close"))
     kind = "invalid_request_error" if status < 429 else "server_error" if status > 429 else "overloaded_error"

@@ -11,7 +11,7 @@ from aidx.errors import AidxError, InputError
 from aidx.ports import Kind
 from aidx.serve import answer, wire
 from aidx.serve.caller import Caller, check_head
-from aidx.serve.door import PREFLIGHT, Door
+from aidx.serve.door import PREFLIGHT, Door, Headers
 from aidx.serve.evict import only
 from aidx.serve.exchange import Exchange, Offered, line
 from aidx.serve.metrics import TYPE, Metrics, Reading
@@ -25,6 +25,7 @@ ASKED: Mapping[str, tuple[Kind, Callable[[bytes], wire.Parsed]]] = {
     "/v1/embeddings": ("embedding", wire.parse_embedding),
 }
 ONE_MODEL = "/v1/models/"
+READS = frozenset({"GET", "HEAD"})
 State = Literal["loading", "ready", "silent", "draining", "asleep"]
 Route = Callable[[], answer.Answer | Awaitable[answer.Answer]]
 Log = Callable[[Mapping[str, Any]], object]
@@ -44,18 +45,18 @@ class App(Struct, eq=False):
     draining: bool = False
     metrics: Metrics = field(default_factory=Metrics)
     _restarts: dict[str, int] = field(default_factory=dict)
-    _routes: dict[tuple[str, str], Route] = field(default_factory=dict)
+    _routes: dict[str, Route] = field(default_factory=dict)
     _catalogue: Catalogue = field(default_factory=lambda: Catalogue(()))
 
     def __post_init__(self) -> None:
         self._catalogue = Catalogue((*self.services, *self.patterns))
         self._routes = {
-            ("GET", "/health"): lambda: answer.whole({"status": "ok", "server": "aidx", "version": aidx.__version__}),
-            ("GET", "/ready"): self._ready,
-            ("GET", "/plan"): self._plan,
-            ("GET", "/props"): self._props,
-            ("GET", "/metrics"): self._metrics,
-            ("GET", "/v1/models"): self._models,
+            "/health": lambda: answer.whole({"status": "ok", "server": "aidx", "version": aidx.__version__}),
+            "/ready": self._ready,
+            "/plan": self._plan,
+            "/props": self._props,
+            "/metrics": self._metrics,
+            "/v1/models": self._models,
         }
 
     @property
@@ -102,19 +103,30 @@ class App(Struct, eq=False):
             exchange.read = True
             await self._ask(asked[1](body), exchange)
         else:
-            made = self._route(method, path)()
+            made = self._front(caller.headers) if path == "/" and method in READS else self._route(method, path)()
             await exchange.reply.whole(await made if isinstance(made, Awaitable) else made)
 
     def _route(self, method: str, path: str) -> Route:
-        found = self._routes.get((method, path))
-        if found is not None:
+        found = self._routes.get(path)
+        if found is not None and method in READS:
             return found
-        if method == "GET" and path.startswith(ONE_MODEL):
+        if path.startswith(ONE_MODEL) and method in READS:
             return lambda: answer.whole(self._catalogue.entry(path.removeprefix(ONE_MODEL)))
-        paths = {known for _, known in self._routes} | set(ASKED)
-        if path in paths:
-            raise InputError(f"{path} does not take {method}", code="method_not_allowed")
-        raise InputError("there is nothing here", code="not_found", hint=f"There is: {', '.join(sorted(paths))}.")
+        if found is not None or path == "/" or path.startswith(ONE_MODEL):
+            raise answer.MethodError(path, method, "GET, HEAD")
+        if path in ASKED:
+            raise answer.MethodError(path, method, "POST")
+        paths = sorted({"/", *self._routes, *ASKED})
+        raise InputError("there is nothing here", code="not_found", hint=f"There is: {', '.join(paths)}.")
+
+    def _front(self, headers: Headers) -> answer.Answer:
+        """The page; for who has not given the key, one that asks for it."""
+        from aidx.serve import front
+
+        host = next((value for name, value in headers if name == b"host"), b"")
+        if not self.door.knows(headers):
+            return front.closed(host)
+        return front.shown(host, self._loaded(), self.services, self.patterns, keyed=self.door.key is not None)
 
     async def _ask(self, parsed: wire.Parsed, exchange: Exchange) -> None:
         """Bring the request to what it names."""
@@ -201,6 +213,6 @@ class App(Struct, eq=False):
             if self.log is not None:
                 self.log(line(served, grant))
         elif self.log is not None:
-            path = caller.path if (caller.method, caller.path) in self._routes or caller.path in ASKED else "…"
+            path = caller.path if caller.path in {"/", *self._routes, *ASKED} else "…"
             said = {"event": "request", "path": path, "status": status, "code": exchange.code or None}
             self.log({**said, "ms": round((now - exchange.began) * 1e3, 3)})

@@ -9,7 +9,7 @@ from aidx.errors import InputError
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
-OPEN = frozenset({"/health", "/ready"})  # without a key: a supervisor has none
+OPEN = frozenset({"/", "/health", "/ready"})  # without a key: a supervisor has none, and the page asks for it
 
 
 PREFLIGHT = [
@@ -51,16 +51,22 @@ class Door(Struct, frozen=True):
 
     def check_key(self, path: str, headers: Headers) -> None:
         """Raise ``InputError`` for a request without the key, where one is wanted."""
-        if self.key is None or path in OPEN:
-            return
-        given = next((value for name, value in headers if name == b"authorization"), b"")
-        # Bytes: compare_digest raises for text that is not ASCII, which would say that the key was looked at.
-        if not hmac.compare_digest(given, b"Bearer " + self.key.encode()):
+        if path not in OPEN and not self.knows(headers):
             raise InputError(
                 "the API key is missing or wrong",
                 code="invalid_api_key",
                 hint="Send it as Authorization: Bearer KEY (OPENAI_API_KEY for most clients).",
             )
+
+    def knows(self, headers: Headers) -> bool:
+        """Whether who asks has the key, or none is wanted."""
+        if self.key is None:
+            return True
+        given = next((value for name, value in headers if name == b"authorization"), b"")
+        scheme, _, token = given.partition(b" ")
+        # Bytes: compare_digest raises for text that is not ASCII, which would say that the key was looked at.
+        right = hmac.compare_digest(token.strip(), self.key.encode())
+        return right and scheme.lower() == b"bearer"  # a scheme's case means nothing (RFC 9110, 11.1)
 
     def _check_host(self, host: bytes) -> None:
         """A page may point a name of its own at us (DNS rebinding); then the name is not one of ours."""

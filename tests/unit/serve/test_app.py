@@ -331,7 +331,7 @@ def test_a_body_that_never_comes_whole_ends_with_the_drain():
 
 def test_a_bug_of_ours_is_one_answer_in_openai_s_shape():
     async def scenario(world):
-        world.app._routes["GET", "/plan"] = lambda: 1 // 0
+        world.app._routes["/plan"] = lambda: 1 // 0
         return await world.call("GET", "/plan")
 
     found = run(scenario)
@@ -367,12 +367,26 @@ def test_the_models_are_the_role_and_the_model_with_their_context():
         ("GET", CHAT, 405, "method_not_allowed"),
         ("POST", "/plan", 405, "method_not_allowed"),
         ("DELETE", "/v1/models", 405, "method_not_allowed"),
+        ("DELETE", "/v1/models/editor", 405, "method_not_allowed"),
+        ("POST", "/", 405, "method_not_allowed"),
     ],
 )
 def test_what_is_not_there_says_so(method, path, status, code):
     client = run(lambda world: world.call(method, path))
 
     assert (client.status, client.error["code"]) == (status, code)
+    assert client.headers.get("allow") == {CHAT: "POST", "/nothing": None}.get(path, "GET, HEAD")
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/v1/models", "/plan", "/metrics", "/"])
+def test_a_head_may_be_asked_for_where_an_answer_can_be_read(path):
+    """That its body stays away is the connection's to see to (``test_http``, and ``test_front`` over a socket)."""
+
+    async def scenario(world):
+        return await world.call("HEAD", path), await world.call("GET", path)
+
+    head, whole = run(scenario)
+    assert (head.status, head.headers) == (200, whole.headers)
 
 
 @pytest.mark.parametrize(
@@ -424,6 +438,13 @@ def test_the_right_key_opens_and_health_needs_none():
         return asked.status, (await world.call("GET", "/health")).status, (await world.call("GET", "/plan")).status
 
     assert run(scenario, key="sécret") == (200, 200, 401)
+
+
+@pytest.mark.parametrize("scheme", ["bearer", "BEARER", "Bearer "])
+def test_the_scheme_of_the_key_may_be_written_in_any_case(scheme):
+    client = run(lambda world: world.call("GET", "/plan", headers={"authorization": f"{scheme} secret"}), key="secret")
+
+    assert client.status == 200
 
 
 @pytest.mark.parametrize(
