@@ -228,8 +228,8 @@ class Records(Protocol):
         """The bytes of the file *name*, ``None`` where there is none."""
         ...
 
-    def append(self, name: str, line: bytes) -> None:
-        """Put *line*, which ends with a line feed, at the end of the file *name*; on the disk when this returns."""
+    def append(self, name: str, data: bytes, *, sync: bool = True) -> None:
+        """Put *data* at the end of the file *name*: safe from a kill when this returns, on the disk with *sync*."""
         ...
 
     def write(self, name: str, data: bytes) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from msgspec import Struct
-from msgspec.structs import asdict
+from msgspec.structs import asdict, replace
 
 from aidx.errors import AidxError, BudgetError, CheckError
 from aidx.pipeline.effects import Phase
@@ -32,6 +32,10 @@ class Request(Struct, frozen=True):
     def json(self) -> Json:
         """The object in the ledger."""
         return {**asdict(self), "context": [{"item": item, "tokens": tokens} for item, tokens in self.context]}
+
+    def took(self, prompt: int, completion: int, context: tuple[tuple[str, int], ...]) -> "Request":
+        """The same request with the tokens that it took."""
+        return replace(self, prompt_tokens=prompt, completion_tokens=completion, context=context)
 
 
 class PhaseRun(Struct, frozen=True):

@@ -38,9 +38,9 @@ class RunRecords:
         """See ``ports.Records``."""
         return self.tree.read(self._path(name))
 
-    def append(self, name: str, line: bytes) -> None:
+    def append(self, name: str, data: bytes, *, sync: bool = True) -> None:
         """See ``ports.Records``."""
-        self.tree.append(self._path(name), line)
+        self.tree.append(self._path(name), data, sync=sync)
 
     def write(self, name: str, data: bytes) -> None:
         """See ``ports.Records``."""

@@ -101,14 +101,15 @@ class Tree:
             if folder is not None:
                 os.fsync(folder)
 
-    def append(self, path: str, data: bytes) -> None:
-        """*data* at the end of the file at *path*, which is made where there is none; on the disk when this returns."""
+    def append(self, path: str, data: bytes, *, sync: bool = True) -> None:
+        """*data* at the end of the file at *path*, made where there is none; with *sync* on the disk on return."""
         with self._above(path, make=True) as (folder, name):
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             with os.fdopen(os.open(name, flags, 0o666, dir_fd=folder), "ab") as file:
                 file.write(data)
                 file.flush()
-                os.fsync(file.fileno())
+                if sync:
+                    os.fsync(file.fileno())
 
     def missing(self, paths: Iterable[str]) -> tuple[str, ...]:
         """The folders above *paths* that are not there, the innermost first."""

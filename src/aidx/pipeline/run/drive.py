@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Struct
 
 from aidx.errors import AidxError
+from aidx.gate.reply import Reply
 from aidx.patterns.vocabulary import Said
 from aidx.pipeline.cascading import TRAIL
 from aidx.pipeline.checks import judge
@@ -32,10 +33,11 @@ from aidx.pipeline.effects import (
 )
 from aidx.pipeline.ending import NotConfirmedError
 from aidx.pipeline.flow import Outcome
-from aidx.pipeline.replay import Replay, line, record
+from aidx.pipeline.replay import Replay, key, line, record
 from aidx.pipeline.research.choose import Candidate
+from aidx.pipeline.run.arriving import Arriving
 from aidx.pipeline.run.bench import Bench, Workbench
-from aidx.pipeline.run.models import Models, Seat
+from aidx.pipeline.run.models import Models, Seat, text_of
 from aidx.pipeline.run.trial import Trial
 from aidx.ports import Checker, Ran, Records, Repository, Worked, Workspace
 
@@ -77,6 +79,7 @@ class _Drive:
         self._models = Models(world.seats)
         self._trial = Trial(world.workspace)
         self._replay = Replay(self._lines(ANSWERS))
+        self._arriving = Arriving(world.records, self._lines(ANSWERS))
         self._bench = Workbench(world.bench)
         self._requests: list[Json] = []
         self._phases: list[PhaseRun] = []
@@ -126,6 +129,7 @@ class _Drive:
         text = line(effect, answer, self._requests)
         if text is not None and not (isinstance(effect, Try) and self._broken(effect, answer)):
             self._append(ANSWERS, text)
+            self._arriving.taken(key(effect))
         for request in self._requests:
             self._append(LEDGER, json.dumps(request).encode() + b"\n")
         return answer
@@ -157,25 +161,26 @@ class _Drive:
         return counted
 
     def _ask(self, ask: Ask) -> str:
-        self._asking(ask)
-        text, request = self._models.ask(ask)
-        self._answer_came(request)
-        return text
+        return text_of(ask, *self._answer(ask, ask, None))
 
     def _consult(self, consult: Consult) -> Said:
-        self._asking(consult.ask)
-        said, request = self._models.consult(consult)
-        self._answer_came(request)
-        return said
+        reply, request = self._answer(consult, consult.ask, consult.max_tokens)
+        return Said(reply.text, reply.finish_reason or "stop", request.prompt_tokens, request.completion_tokens)
 
-    def _asking(self, ask: Ask) -> None:
-        again = f", attempt {ask.attempt}" if ask.attempt > 1 else ""
-        self._world.tell(f"{ask.phase}: asking the {ask.role}{again}")
-
-    def _answer_came(self, request: Request) -> None:
+    def _answer(self, effect: Ask | Consult, ask: Ask, max_tokens: int | None) -> tuple[Reply, Request]:
+        """What a model answers, or had answered when the run was killed before it took the answer."""
+        found = self._arriving.found(effect)
+        if found is None:
+            again = f", attempt {ask.attempt}" if ask.attempt > 1 else ""
+            self._world.tell(f"{ask.phase}: asking the {ask.role}{again}")
+            found = self._models.ask(ask, self._arriving.begin(effect), max_tokens)
+        else:
+            self._world.tell(f"{ask.phase}: the {ask.role}'s answer had come before the run was killed")
+        reply, request = found
         self._requests = [request.json]
         size = f"{request.prompt_tokens} of {request.gate} prompt tokens, {request.completion_tokens} written"
         self._world.tell(f"{request.phase}: {request.model} answered: {size}")
+        return reply, request
 
     def _hand(self, hand: Hand) -> Worked:
         assert self._world.bench is not None

@@ -15,10 +15,10 @@ from aidx.gate.prompt import Prompt as Sent
 from aidx.gate.prompt import Turn
 from aidx.gate.reply import Reply
 from aidx.patterns.schema.shape import Shape
-from aidx.patterns.vocabulary import Said
 from aidx.pipeline.context.prompt import Prompt
 from aidx.pipeline.contract import Request
-from aidx.pipeline.effects import Ask, Consult, Counted, Phase
+from aidx.pipeline.effects import Ask, Counted, Phase
+from aidx.pipeline.run.arriving import Opening, Sink, settled
 from aidx.plan.result import Plan
 from aidx.ports import Chat, Deployment
 
@@ -83,27 +83,14 @@ class Models:
 
         return self._loop.run(every())
 
-    def ask(self, ask: Ask) -> tuple[str, Request]:
-        """The answer to *ask*, and its line of the ledger.
+    def ask(self, ask: Ask, opening: Opening, max_tokens: int | None = None) -> tuple[Reply, Request]:
+        """The answer to *ask*, whose pieces go where *opening* says before they are read, and its ledger line.
 
         Raises ``RefusedError`` for a prompt over the gate, ``EngineError`` for an engine that fails.
         """
-        reply, request = self._loop.run(self._asked(self._model(ask.role), ask))
-        if reply.finish_reason == "length":
-            raise EngineError(
-                f"the {ask.role}'s answer was cut after {request.completion_tokens} tokens",
-                hint=f"Give [roles.{ask.role}] a larger max_tokens, or make the step smaller.",
-                code="answer_cut",
-            )
-        return reply.text, request
+        return self._loop.run(self._asked(self._model(ask.role), ask, opening, max_tokens))
 
-    def consult(self, asked: Consult) -> tuple[Said, Request]:
-        """The answer to *asked*, cut or not, and its line of the ledger; raises as ``ask`` does."""
-        reply, request = self._loop.run(self._asked(self._model(asked.ask.role), asked.ask, asked.max_tokens))
-        finish = reply.finish_reason or "stop"
-        return Said(reply.text, finish, request.prompt_tokens, request.completion_tokens), request
-
-    async def _asked(self, model: _Open, ask: Ask, max_tokens: int | None = None) -> tuple[Reply, Request]:
+    async def _asked(self, model: _Open, ask: Ask, opening: Opening, max_tokens: int | None) -> tuple[Reply, Request]:
         fields: dict[str, object] = (
             {} if model.seat.leaves else {"temperature": 0}
         )  # some services take no other than 1
@@ -112,17 +99,13 @@ class Models:
             fields |= constraint(Shape("answer", schema, schema), model.gate.enforces())
         async with await model.gate.admit(_sent(ask.prompt, fields, max_tokens)) as grant:
             counted = await _counted(model, ask.prompt)
-            reply = await _reply(grant)
-            cells = grant.booking.admitted.cells
-        tokens = reply.usage.get("prompt_tokens", counted.tokens)
-        written = reply.usage.get("completion_tokens", 0)
-        seat, gate = model.seat, counted.gate
-        items = counted.items
-        if tokens != counted.tokens:
-            items = (*items, ("counted otherwise by the model", tokens - counted.tokens))
-        return reply, Request(
-            ask.phase, ask.role, seat.model, tokens, written, gate, cells, cells * seat.cell_bytes, items
-        )
+            cells, seat = grant.booking.admitted.cells, model.seat
+            size = cells * seat.cell_bytes
+            request = Request(
+                ask.phase, ask.role, seat.model, counted.tokens, 0, counted.gate, cells, size, counted.items
+            )
+            reply = await _reply(grant, opening(request))
+        return reply, settled(request, reply)
 
     def forecast(self, phase: Phase, role: str, counted: Counted) -> Request:
         """The request that *counted* would become; nothing is sent."""
@@ -205,10 +188,23 @@ def _within(seat: Seat, kv: int, what: str) -> None:
         )
 
 
-async def _reply(grant: Grant) -> Reply:
+def text_of(ask: Ask, reply: Reply, request: Request) -> str:
+    """What the *reply* to *ask* says; ``EngineError`` where it was cut at its limit."""
+    if reply.finish_reason == "length":
+        raise EngineError(
+            f"the {ask.role}'s answer was cut after {request.completion_tokens} tokens",
+            hint=f"Give [roles.{ask.role}] a larger max_tokens, or make the step smaller.",
+            code="answer_cut",
+        )
+    return reply.text
+
+
+async def _reply(grant: Grant, sink: Sink) -> Reply:
     reply = Reply()
     async for chunk in grant:
+        sink.put(chunk)
         reply.feed(chunk)
+    sink.end()
     if not reply.complete:
         raise EngineError("the answer broke off", code="engine_failed", hint="Go on with --resume.")
     return reply
