@@ -48,6 +48,16 @@ def test_a_fifo(tmp_path: Path) -> None:
     refused("plan", str(pipe), code=2, says="pipe.gguf")
 
 
+def test_the_bare_name_of_a_folder_or_a_pipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mymodel").mkdir()
+    os.mkfifo("pipe")
+    refused("plan", "mymodel", code=2, says="mymodel: a directory")
+    (tmp_path / "mymodel" / "a b.gguf").touch()
+    assert "Name the file: mymodel/a b.gguf" in refused("plan", "mymodel", code=2, says="mymodel: a directory")
+    refused("plan", "pipe", code=2, says="pipe: a named pipe, not a GGUF model")
+
+
 def test_a_text_file(tmp_path: Path) -> None:
     text = tmp_path / "notes.gguf"
     text.write_text("these are notes, not a model\n" * 40)

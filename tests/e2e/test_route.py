@@ -128,8 +128,8 @@ def test_settings_bound_what_is_decided(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "stdin", "says"),
     [
-        (("eval", "none.jsonl"), None, "cannot read none.jsonl: No such file"),
-        (("eval", "."), None, "cannot read .: Is a directory"),
+        (("eval", "none.jsonl"), None, "none.jsonl: no such file"),
+        (("eval", "."), None, ".: a directory, not labelled prompts"),
         (("eval", "-"), "", "standard input has no prompts"),
         (("eval", "-"), TWO.splitlines()[0], "standard input: all 1 prompts are labelled simple"),
         (("eval", "-"), TWO.replace("complex", "complx"), "standard input:2: label 'complx'"),

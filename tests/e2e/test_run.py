@@ -159,7 +159,7 @@ def test_what_is_wrong_is_said_with_its_exit_code_and_nothing_is_changed(root, c
         (["--resume", "20260101-000000-abcd"], "there is no run"),
         (["--resume", "../../etc"], "there is no run"),
         (["x", "--resume", "20260101-000000-abcd"], "has its task"),
-        (["--plan", "nowhere.md"], "cannot read nowhere.md"),
+        (["--plan", "nowhere.md"], "nowhere.md: no such file"),
         (["x", "--root", "nowhere"], "cannot work in nowhere"),
         (["--plan", "plan.md", "--commit"], "no git repository"),
         (["--plan", "plan.md", "--until", "plan"], "nothing to do"),

@@ -5,6 +5,9 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from aidx.errors import InputError
+from aidx.userfile import read_bytes
+
 VARIABLE = "AIDX_CACHE_DIR"
 
 
@@ -26,11 +29,9 @@ def cache_dir() -> Path | None:
 def read(path: Path, most: int) -> bytes | None:
     """The bytes of the file at *path*, at most *most* of them; ``None`` where it cannot be read or is larger."""
     try:
-        with path.open("rb") as file:
-            data = file.read(most + 1)
-    except (OSError, ValueError):
+        return read_bytes(str(path), "a file of the cache", most)
+    except InputError:
         return None
-    return data if len(data) <= most else None
 
 
 def keep(path: Path, data: bytes) -> bool:

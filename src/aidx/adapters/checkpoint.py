@@ -1,5 +1,6 @@
 """A checkpoint from wherever its files are: ``config.json``, and the headers of its safetensors files."""
 
+import os
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +13,7 @@ from aidx.model.safetensors.convert import Converted, convert
 from aidx.model.safetensors.files import CONFIG, INDEX, INDEX_BYTES, WHOLE, Index
 from aidx.model.safetensors.header import LENGTH, Weight
 from aidx.ports import Resolved, Wanted
+from aidx.userfile import opened
 
 _GUESS = 64 << 10  # most headers are smaller: one read instead of two
 
@@ -44,11 +46,11 @@ class Folder:
 
     def start(self, path: str, count: int) -> bytes:
         """The first *count* bytes; raises ``InputError`` for a file that cannot be read."""
-        try:
-            with (self._path / path).open("rb") as file:
-                return file.read(count)
-        except OSError as error:
-            raise InputError(f"{path}: {error.strerror}", hint="Check the file and its permissions.") from None
+        with (
+            opened(str(self._path / path), "a file of a checkpoint") as found,
+            os.fdopen(found.handle, "rb", closefd=False) as file,
+        ):
+            return file.read(count)
 
 
 def resolve(tree: Tree, wanted: Wanted, quant: str | None, name: str) -> Resolved:

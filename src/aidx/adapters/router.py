@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from aidx.adapters.write import write_text
 from aidx.errors import InputError
 from aidx.patterns.router.model import Router
 from aidx.patterns.router.stored import LARGEST, dumps, loads
+from aidx.userfile import read_bytes, read_input
 
 FOLDER, NAME = ".aidx", "router.json"
 TRAINED = f"{FOLDER}/{NAME}"
@@ -26,10 +26,10 @@ def shipped() -> Router:
 
 def current(file: str | None = None) -> tuple[Router, str]:
     """The router at *file*, else the project's trained one, else the shipped one; and where it came from."""
-    if file is None and not Path(TRAINED).exists():
+    if file is None and not os.path.lexists(TRAINED):
         return shipped(), SHIPPED
     path = file or TRAINED
-    return loads(contents(path, LARGEST), path), path
+    return loads(read_bytes(path, "a router", LARGEST), path), path
 
 
 def keep(router: Router, file: str | None = None) -> str:
@@ -56,19 +56,7 @@ def own_folder() -> Path:
 
 def contents(path: str, most: int = MOST_BYTES) -> bytes:
     """The bytes of the file at *path* (``-``: standard input); ``InputError`` for what cannot be read or is larger."""
-    try:
-        if path == "-":
-            data = sys.stdin.buffer.read(most + 1)
-        else:
-            with Path(path).open("rb") as file:
-                data = file.read(most + 1)
-    except OSError as wrong:
-        raise InputError(f"cannot read {path}: {wrong.strerror or wrong}", hint="Name a file, or -.") from None
-    except ValueError:
-        raise InputError(f"cannot read {path!r}: no name of a file", hint="Name a file, or -.") from None
-    if len(data) > most:
-        raise InputError(f"{path} is larger than {most:,} bytes", hint="Give a part of it.")
-    return data
+    return read_input(path, "labelled prompts", most, hint="Name a file of labelled prompts, or - for standard input.")
 
 
 def note(prompt: str, label: str) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from aidx.errors import InputError
+from aidx.userfile import read_text
 
 HINT = "Give a JSON file, or package.module:Type."
 LARGEST = 1 << 20
@@ -26,11 +27,9 @@ def load(reference: str) -> Any:  # noqa: ANN401 - a schema, or any type
     dotted = colon and all(part.isidentifier() for part in [*module.split("."), *name.split(".")])
     if dotted and not Path(reference).exists():
         return _type(module, name)
+    text = read_text(reference, "a JSON Schema", LARGEST, hint=HINT)
     try:
-        data = Path(reference).read_bytes()[: LARGEST + 1]
-        found = json.loads(data.decode("utf-8-sig"))
-    except OSError as error:
-        raise InputError(f"cannot read the schema {reference}: {error.strerror}", hint=HINT) from None
+        found = json.loads(text)
     except (ValueError, RecursionError) as error:
         what = "is nested too deep" if isinstance(error, RecursionError) else f"is no JSON: {error}"
         raise InputError(f"the schema {reference} {what}", hint=HINT) from None

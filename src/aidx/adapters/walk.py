@@ -16,6 +16,7 @@ import pathspec
 
 from aidx.errors import InputError
 from aidx.retrieval import Skipped, SourceFile
+from aidx.userfile import opened
 
 MOST_BYTES = 1 << 20  # of a file: larger ones are data or generated
 MOST_PATTERNS = 1 << 20  # bytes of a .gitignore
@@ -158,8 +159,8 @@ def _above(root: Path) -> tuple[Path, tuple[_Rules, ...]]:
     top = next((folder for folder in (root, *root.parents) if (folder / ".git").exists()), root)
     rules: tuple[_Rules, ...] = ()
     for general in (_personal(), top / ".git" / "info" / "exclude"):
-        with suppress(OSError):
-            rules = (*rules, _Rules("", _patterns(general.read_bytes()[:MOST_PATTERNS])))
+        with suppress(InputError), opened(str(general), "a list of patterns") as file:
+            rules = (*rules, _Rules("", _patterns(os.read(file.handle, MOST_PATTERNS))))
     for folder in reversed(root.parents):
         if folder.is_relative_to(top):
             below = folder.relative_to(top).as_posix()

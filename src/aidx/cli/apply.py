@@ -1,18 +1,18 @@
 """``aidx apply``: edit blocks of an answer become changes of files, all or nothing."""
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
 import click
 
 from aidx.cli._options import common
-from aidx.errors import CheckError, InputError
+from aidx.errors import CheckError
 
 if TYPE_CHECKING:
     from aidx.pipeline.apply import Outcome
 
 SCHEMA = "aidx.apply/1"
+MOST_ANSWER = 64 << 20  # of files that are created, too
 
 
 @click.command()
@@ -60,17 +60,10 @@ def command(
 
 
 def _read(answer: str) -> str:
-    try:
-        if answer == "-":
-            return sys.stdin.buffer.read().decode("utf-8")
-        with open(answer, "rb") as file:  # noqa: PTH123 - pathlib is not worth its import here
-            return file.read().decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{answer}: byte {error.start} is not UTF-8", hint="Save the answer as UTF-8 text.") from None
-    except OSError as error:
-        raise InputError(
-            f"cannot read {answer}: {error.strerror}", hint="Give the file that holds the model's answer, or -."
-        ) from None
+    from aidx.userfile import decoded, read_input
+
+    hint = "Give the file that holds the model's answer, or -."
+    return decoded(read_input(answer, "an answer with edits", MOST_ANSWER, hint=hint), answer)
 
 
 def _show(outcome: "Outcome", *, dry_run: bool, quiet: bool) -> None:

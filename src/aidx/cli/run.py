@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 UNTIL = ("research", "plan", "preflight", "edit", "check")
 ORDER, DONE = "run.json", "done.json"  # files of a run
+MOST_PLAN = 1 << 20  # bytes: a plan is read by people, too
 
 
 @click.command()
@@ -85,14 +86,9 @@ def _read_plan(path: str | None) -> str | None:
     if path is None:
         return None
     from aidx.pipeline.artifact.parse import parse
+    from aidx.userfile import read_text
 
-    try:
-        with open(path, encoding="utf-8-sig", newline="") as file:  # noqa: PTH123 - pathlib is not worth its import here
-            text = file.read()
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path}: byte {error.start} is not UTF-8", hint="Save the plan as UTF-8 text.") from None
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {error.strerror}", hint="Give the file that holds the plan.") from None
+    text = read_text(path, "a plan", MOST_PLAN)
     parse(text)
     return text
 

@@ -11,6 +11,7 @@ from aidx.config.lines import line_of
 from aidx.config.merge import Key, Kind, Leaf, Origin, Settled, merge
 from aidx.config.places import FILE, PROJECT, maybe, user_file
 from aidx.errors import InputError
+from aidx.userfile import read_text
 
 LARGEST = 1 << 20  # a settings file of a megabyte is something else
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
@@ -25,7 +26,7 @@ def load(file: str | None = None) -> Settled:
     named = file or os.environ.get(FILE)
     project = Path(named) if named else Path(PROJECT)
     layers = [from_environment(os.environ)]
-    if named or project.exists():
+    if named or os.path.lexists(project):
         layers.append(_file(project, "project", str(project)))
     user = user_file()
     if maybe(user):
@@ -34,7 +35,7 @@ def load(file: str | None = None) -> Settled:
 
 
 def _file(path: Path, kind: Kind, name: str) -> tuple[Leaf, ...]:
-    text = _text(path, name)
+    text = read_text(str(path), "a settings file", LARGEST)
     try:
         table = tomllib.loads(text)
     except tomllib.TOMLDecodeError as wrong:
@@ -50,23 +51,6 @@ def _file(path: Path, kind: Kind, name: str) -> tuple[Leaf, ...]:
 
     found = leaves(table, where)
     return tuple(Leaf(key, _anchored(key, value, path.parent), Origin(kind, where(key))) for key, value in found)
-
-
-def _text(path: Path, name: str) -> str:
-    try:
-        if not path.is_file():
-            raise InputError(f"{name}: {_absent(path)}", hint="Name a settings file, or leave it out.")
-        if path.stat().st_size > LARGEST:
-            raise InputError(f"{name} is larger than {LARGEST:,} bytes", hint="Name a settings file.")
-        return path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as wrong:
-        raise InputError(f"{name} is not UTF-8 (byte {wrong.start})", hint="Save it as UTF-8.") from None
-    except OSError as wrong:
-        raise InputError(f"cannot read {name}: {wrong.strerror or wrong}", hint="Check its permissions.") from None
-
-
-def _absent(path: Path) -> str:
-    return "is no file" if path.exists() else "no such file"
 
 
 def _anchored(key: Key, value: object, folder: Path) -> object:

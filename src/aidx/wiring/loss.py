@@ -49,25 +49,25 @@ def default_text() -> str:
 
 def read_text(path: str) -> str:
     """The text at *path*; ``InputError`` where it cannot be read or is none."""
-    from aidx.wiring.proof import text_of
+    from aidx.userfile import read_text as read
 
-    return text_of(path, MOST_TEXT)
+    return read(path, "a text file", MOST_TEXT)
 
 
 def read_fingerprint(path: str) -> "Fingerprint | None":
     """The fingerprint at *path*, ``None`` where a model stands there; ``InputError`` for a broken one."""
-    from pathlib import Path
+    import os
 
-    from aidx.adapters.inputfile import read_input
     from aidx.budget.fingerprint import MAGIC, parse
+    from aidx.userfile import opened, read_bytes
 
-    if not Path(path).is_file():
+    if not os.path.isfile(path):  # noqa: PTH113 - unlike that of Path, false for a name that no file system takes
         return None
-    with Path(path).open("rb") as file:
-        if file.read(len(MAGIC)) != MAGIC:
+    with opened(path, "a fingerprint") as found:
+        if os.read(found.handle, len(MAGIC)) != MAGIC:
             return None
     try:
-        return parse(read_input(path, MOST_FINGERPRINT))
+        return parse(read_bytes(path, "a fingerprint", MOST_FINGERPRINT))
     except InputError as error:
         raise InputError(f"{path}: {error}", hint=error.hint) from None
 

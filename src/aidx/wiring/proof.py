@@ -133,10 +133,6 @@ def _key(machine: Machine, model: "ModelSpec", need: Need) -> str:
 
 def text_of(path: str, most: int) -> str:
     """The text in the file at *path*; ``InputError`` for one of more than *most* bytes, and for what is no UTF-8."""
-    from aidx.adapters.inputfile import read_input
-    from aidx.errors import InputError
+    from aidx.userfile import read_text
 
-    try:
-        return read_input(path, most).decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no UTF-8 text (byte {error.start})", hint="Name a text file.") from None
+    return read_text(path, "a text file", most)

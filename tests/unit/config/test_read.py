@@ -64,7 +64,7 @@ def test_a_model_s_path_is_relative_to_its_file(here) -> None:
         (b"[serve]\nport = \n", r"aidx\.toml:2: no TOML: "),
         (b"[serve]\nport = 1\nport = 2\n", r"aidx\.toml:3: no TOML: "),
         (b'[serve]\nhost = "', r"aidx\.toml:2: no TOML: "),
-        (b"\xff\xfe", r"aidx\.toml is not UTF-8 \(byte 0\)"),
+        (b"\xff\xfe", r"aidx\.toml: byte 0 is not UTF-8"),
         (b"[serve]\nport = 1\nprt = 2\n", r"aidx\.toml:3: unknown key 'prt'"),
         (b"#" * ((1 << 20) + 1), r"larger than 1,048,576 bytes"),
     ],
@@ -85,7 +85,7 @@ def test_what_is_no_file_is_refused(here) -> None:
     with pytest.raises(InputError, match=r"gone\.toml: no such file"):
         load("gone.toml")
     (here / "aidx.toml").mkdir()
-    with pytest.raises(InputError, match=r"aidx\.toml: is no file"):
+    with pytest.raises(InputError, match=r"aidx\.toml: a directory, not a settings file"):
         load()
 
 

@@ -17,6 +17,7 @@ from aidx.adapters.web.client import Answer, Deadline, NetworkError, Web, origin
 from aidx.adapters.web.ranges import RemoteFile, refusal
 from aidx.errors import AidxError, EngineError, InputError
 from aidx.model.pick import RepoFile, is_inside
+from aidx.userfile import read_text
 
 HUB: Final = "https://huggingface.co"
 LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -135,8 +136,8 @@ def _token(environ: Mapping[str, str], home: Path) -> str | None:
     if not token:
         place = environ.get("HF_TOKEN_PATH") or f"{_hf_home(environ, home)}/token"
         try:
-            token = Path(place).read_text("ascii").strip()[:4096]
-        except (OSError, ValueError):
+            token = read_text(place, "a token", 4096).strip()
+        except InputError:
             return None
     if not (token.isascii() and token.isprintable() and " " not in token):
         raise InputError("HF_TOKEN is no token: it holds spaces or line ends", hint="Set HF_TOKEN again.")

@@ -19,7 +19,6 @@ from typing import IO, Any
 
 from msgspec import Struct
 
-from aidx.adapters.inputfile import read_input
 from aidx.adapters.llama.wheel import find_wheel
 from aidx.adapters.process import spawn, stop
 from aidx.adapters.stores.file import FileHeader, read_header
@@ -28,6 +27,7 @@ from aidx.adapters.write import check_target
 from aidx.errors import AidxError, EngineError, InputError
 from aidx.model.quants.imatrix import Imatrix, parse
 from aidx.model.quants.recipe import Recipe, Step, recipe
+from aidx.userfile import read_bytes
 
 ROOT = str(Path(__file__).parents[3])
 BOOT = (
@@ -72,7 +72,8 @@ def prepare(source: str, target: str, file_type: str, *, imatrix: str | None = N
 
 def read_imatrix(path: str) -> Imatrix:
     """The importance matrix at *path*; ``InputError`` where there is none."""
-    return parse(read_input(path, MOST_IMATRIX), path)
+    raw = read_bytes(path, "an importance matrix", MOST_IMATRIX, hint="Name a file of llama-imatrix.")
+    return parse(raw, path)
 
 
 def quantize(job: Job, *, threads: int, tell: Tell) -> None:

@@ -4,6 +4,7 @@ from msgspec.structs import replace
 
 from aidx.adapters.catalogue import read_catalogue, read_clouds
 from aidx.adapters.reference import HubModel
+from aidx.adapters.sources.file import refuse_place
 from aidx.adapters.sources.local import open_stored
 from aidx.adapters.stores.huggingface import HuggingFace
 from aidx.errors import InputError
@@ -45,6 +46,7 @@ def look_up(wanted: Wanted) -> tuple[Entry, str]:
         entry, named = find(read_catalogue(), reference)
     except InputError as error:
         _refuse_cloud(reference)
+        refuse_place(reference)
         if reference.count("/") == 1 and ":" not in reference.partition("/")[0]:
             error.hint = f"For a repository on the hub type hf.co/{reference}; for a file, its path ends in .gguf."
         raise

@@ -7,6 +7,7 @@ from pathlib import Path
 from aidx.errors import InputError
 from aidx.model.spec import ModelSpec, SourceName
 from aidx.ports import Resolved, Wanted
+from aidx.userfile import kind
 
 _CONFIG = "config.json"  # importing the parser of checkpoints only to name it would cost milliseconds
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
@@ -50,6 +51,18 @@ def refuse_quant(wanted: Wanted) -> None:
             f"--quant {wanted.quant} does not apply to a file that is already there: {wanted.reference}",
             hint="Leave --quant out, or give a catalogue name.",
         )
+
+
+def refuse_place(path: str) -> None:
+    """Raise ``InputError`` where something stands at *path* that is neither a file nor a checkpoint.
+
+    Asked when no model is called so: a folder or a pipe of that name is what was meant, then.
+    """
+    found = kind(path)
+    if found == "a directory":
+        _folder(Path(path), Wanted(path))
+    elif found is not None:
+        raise InputError(f"{path}: {found}, not a GGUF model", hint="Name a .gguf file.")
 
 
 def _folder(path: Path, wanted: Wanted) -> Resolved:

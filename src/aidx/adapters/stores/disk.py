@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from aidx.errors import InputError
+from aidx.userfile import opened, read_bytes
+
 _JSON_BYTES = 4 << 20
 _DEPTH = 6
 
@@ -13,10 +16,8 @@ _DEPTH = 6
 def read_json(path: Path) -> dict[str, Any] | None:
     """The JSON object in *path*; ``None`` where it is missing, larger than 4 MiB or damaged."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(_JSON_BYTES + 1)
-        found = json.loads(raw) if len(raw) <= _JSON_BYTES else None
-    except (OSError, ValueError, RecursionError):
+        found = json.loads(read_bytes(str(path), "a JSON file", _JSON_BYTES))
+    except (InputError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 
@@ -24,9 +25,9 @@ def read_json(path: Path) -> dict[str, Any] | None:
 def read_line(path: Path) -> str:
     """The first line of *path*, stripped; empty where there is none."""
     try:
-        with path.open("rb") as file:
-            return file.read(4096).decode().split("\n", 1)[0].strip()
-    except (OSError, ValueError):
+        with opened(str(path), "a text file") as file:
+            return os.read(file.handle, 4096).decode().split("\n", 1)[0].strip()
+    except (InputError, ValueError):
         return ""
 
 

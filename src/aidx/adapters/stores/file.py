@@ -4,7 +4,6 @@ With plain reads, never a memory map: a file that shrinks while it is mapped kil
 """
 
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -14,21 +13,11 @@ from aidx.errors import InputError
 from aidx.model.gguf.reader import NEED_DATA, Reader, keeps_array, keeps_every_array
 from aidx.model.gguf.split import join, part_names, part_of
 from aidx.model.spec import Header
+from aidx.userfile import opened
 
 _FIRST = 64 << 10
 _MOST = 1 << 20
 _HINT = "Name a .gguf file."
-_KINDS = (
-    (stat.S_ISDIR, "a directory"),
-    (stat.S_ISFIFO, "a named pipe"),
-    (stat.S_ISSOCK, "a socket"),
-    (stat.S_ISCHR, "a device"),
-    (stat.S_ISBLK, "a device"),
-)
-# O_NONBLOCK: opening a named pipe that nobody writes to would wait for ever. Not all are on every system.
-_FLAGS = os.O_RDONLY
-for _name in ("O_NONBLOCK", "O_CLOEXEC", "O_NOCTTY", "O_BINARY"):
-    _FLAGS |= getattr(os, _name, 0)
 
 
 class FileHeader(Struct, frozen=True):
@@ -80,31 +69,11 @@ def _naming(path: str) -> Iterator[None]:
 
 
 def _read_one(path: str, *, keep_tokenizer: bool, missing: str = "Check the path.") -> tuple[Header, int]:
-    try:
-        handle = os.open(path, _FLAGS)
-    except FileNotFoundError:
-        what = "a link to a file that is gone" if os.path.islink(path) else "no such file"  # noqa: PTH114
-        raise InputError(f"{path}: {what}", hint=missing) from None
-    except OSError as error:
-        # A socket cannot be opened at all, a file may be unreadable or its links may turn in circles.
-        raise InputError(f"{path}: {error.strerror}", hint="Check the file and its permissions.") from None
-    except ValueError as error:
-        raise InputError(f"{path!r}: {error}", hint="Check the path.") from None
-    try:
-        with _naming(path):
-            return _feed(handle, keep_tokenizer=keep_tokenizer)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}", hint="Check the disk and the file.") from None
-    finally:
-        os.close(handle)
+    with opened(path, "a GGUF model", hint=_HINT, missing=missing) as found, _naming(path):
+        return _feed(*found, keep_tokenizer=keep_tokenizer)
 
 
-def _feed(handle: int, *, keep_tokenizer: bool) -> tuple[Header, int]:
-    status = os.fstat(handle)
-    for test, name in _KINDS:
-        if test(status.st_mode):
-            raise InputError(f"{name}, not a GGUF model", hint=_HINT)
-    size = status.st_size
+def _feed(handle: int, size: int, *, keep_tokenizer: bool) -> tuple[Header, int]:
     if size == 0:
         raise InputError("an empty file", hint="Download or copy the file again.")
     reader = Reader(size, keep=keeps_every_array if keep_tokenizer else keeps_array)
