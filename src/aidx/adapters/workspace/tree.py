@@ -65,7 +65,7 @@ class Tree:
 
     def write(self, path: str, data: bytes, mode: int = 0o666) -> None:
         """A new file at *path* with *data*, on the disk when this returns; *mode* is subject to the umask."""
-        with self._above(path, make=True) as (folder, name):
+        with self._in(path, make=True) as (folder, name):
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=folder)
             fd = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode, dir_fd=folder)
@@ -76,7 +76,7 @@ class Tree:
 
     def set_mode(self, path: str, mode: int) -> None:
         """Give the file at *path* exactly *mode*."""
-        with self._above(path) as (folder, name):
+        with self._in(path) as (folder, name):
             fd = os.open(name, _FILE, dir_fd=folder)
             try:
                 os.fchmod(fd, mode)
@@ -85,7 +85,7 @@ class Tree:
 
     def rename(self, old: str, new: str) -> None:
         """Move the file *old* over *new*; folders on the way to *new* are made."""
-        with self._above(old) as (source, name), self._above(new, make=True) as (target, final):
+        with self._in(old) as (source, name), self._in(new, make=True) as (target, final):
             os.rename(name, final, src_dir_fd=source, dst_dir_fd=target)
 
     def unlink(self, path: str) -> None:
@@ -103,7 +103,7 @@ class Tree:
 
     def append(self, path: str, data: bytes, *, sync: bool = True) -> None:
         """*data* at the end of the file at *path*, made where there is none; with *sync* on the disk on return."""
-        with self._above(path, make=True) as (folder, name):
+        with self._in(path, make=True) as (folder, name):
             flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
             with os.fdopen(os.open(name, flags, 0o666, dir_fd=folder), "ab") as file:
                 file.write(data)
@@ -132,6 +132,14 @@ class Tree:
         """What lies in *folder*; nothing where it is not there."""
         with self._above(f"{folder}/x") as (fd, _):
             return [] if fd is None else sorted(_names(fd))
+
+    @contextmanager
+    def _in(self, path: str, *, make: bool = False) -> Iterator[tuple[int, str]]:
+        """``_above`` where the folder has to be there: without one, *path* would begin where the process stands."""
+        with self._above(path, make=make) as (folder, name):
+            if folder is None:
+                raise FileNotFoundError(errno.ENOENT, "its folder went away", path)
+            yield folder, name
 
     @contextmanager
     def _above(self, path: str, *, make: bool = False) -> Iterator[tuple[int | None, str]]:
@@ -186,7 +194,10 @@ class Tree:
     def _refused(self, path: str, error: OSError) -> RefusedPathError:
         """Why *path* cannot be opened; a link is named with the place that it leads to."""
         if error.errno in {errno.ELOOP, errno.ENOTDIR, errno.EMLINK}:
-            real = Path(os.path.realpath(self.root / path))
+            try:
+                real = Path(os.path.realpath(self.root / path))
+            except OSError:  # the link went away while it was followed
+                real = self.root / path
             if not real.is_relative_to(self.root):
                 return RefusedPathError("outside_root", f"{path} leaves the root through a link, to {real}")
             if real != self.root / path:

@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import pytest
 
+from aidx.adapters.workspace import tree
 from aidx.adapters.workspace.held import HeldWorkspace
 from aidx.errors import CheckError, InputError
 from aidx.ports import RefusedPathError
@@ -87,8 +88,32 @@ def test_the_mode_of_a_file_stays_and_new_folders_are_made(root, work):
     assert list((root / ".aidx" / "edit").iterdir()) == []
 
 
-def test_a_link_that_is_put_in_the_way_between_read_and_write_is_met(root, work, tmp_path):
+def test_a_folder_that_goes_away_is_not_replaced_by_the_one_where_we_stand(root, tmp_path, monkeypatch):
+    stand = tmp_path / "stand"
+    stand.mkdir()
+    (stand / "x.py").write_text("mine")
+    monkeypatch.chdir(stand)
+    one = tree.Tree(str(root))
+    monkeypatch.setattr(tree.os, "mkdir", lambda *_, **__: None)  # somebody deletes it as fast as it is made
+
+    for change in (
+        lambda: one.write("gone/x.py", b"theirs"),
+        lambda: one.append("gone/x.py", b"theirs"),
+        lambda: one.set_mode("gone/x.py", 0o777),
+        lambda: one.rename("gone/x.py", "y.py"),
+        lambda: one.rename("a/x.py", "gone/x.py"),
+    ):
+        with pytest.raises(FileNotFoundError):
+            change()
+    one.close()
+    assert [(path.name, path.read_text()) for path in stand.iterdir()] == [("x.py", "mine")]
+    assert (root / "a" / "x.py").exists()
+
+
+def test_a_link_that_is_put_in_the_way_between_read_and_write_is_met(root, work, tmp_path, monkeypatch):
     """Another thread swaps the folder for a link to the outside as fast as it can."""
+    (tmp_path / "stand").mkdir()
+    monkeypatch.chdir(tmp_path / "stand")
     stop = threading.Event()
     swaps = []
 
@@ -123,6 +148,7 @@ def test_a_link_that_is_put_in_the_way_between_read_and_write_is_met(root, work,
 
     assert swaps
     assert outside == []
+    assert list((tmp_path / "stand").iterdir()) == []
 
 
 def test_a_second_process_is_told_who_is_there(root, work):
