@@ -8,7 +8,8 @@ from importlib.resources import files
 
 import jsonschema_rs
 import pytest
-from tests.fakes.hosts import llama_server
+from tests.endpoint import Endpoint
+from tests.fakes.hosts import llama_server, ollama
 from tests.fakes.program import on_path
 
 from aidx.adapters.ceiling.find import find
@@ -53,6 +54,17 @@ def valid(text):
     schema = json.loads((files("aidx") / "data" / "schemas" / "stress.json").read_text("utf-8"))
     jsonschema_rs.validator_for(schema).validate(found)
     return found
+
+
+def counted(requests, slots):
+    """All that was sent has an end: the pool was filled, six came at once for each slot, one too long, six turns.
+
+    Of those at once five for each slot find a place, and more where one is answered before the last has come.
+    """
+    assert requests["lost"] == 0
+    assert requests["answered"] + requests["refused"] == slots + 6 * slots + 1 + 6
+    assert 1 <= requests["refused"] <= slots + 1
+    assert 1 <= requests["queued"] <= 4 * slots
 
 
 @WALLED
@@ -112,6 +124,91 @@ def test_an_engine_that_runs_already_is_loaded_and_watched_and_not_proved(state)
     assert 30 * MIB < found["measured_peak_bytes"] < found["planned_peak_bytes"]
 
 
+def test_an_endpoint_of_aidx_is_loaded_by_its_own_plan(state):
+    endpoint = Endpoint("-c", "512", "-np", "2", env={"AIDX_STATE_DIR": str(state)})
+    try:
+        plan = endpoint.call("/plan")[2]["plan"]
+        engine = endpoint.engine.pid
+        done = aidx(state, "stress", "--url", endpoint.url, "--turns", "6", "--json")
+        after = endpoint.reserved
+    finally:
+        endpoint.stop()
+
+    assert done.returncode == 4, done.stdout + done.stderr
+    found = valid(done.stdout)
+    assert "no hard ceiling: the engine runs already" in found["reason"]
+    assert found["plan_hash"] == plan["plan_hash"]
+    entries = [{**entry, "device": device["name"]} for device in plan["devices"] for entry in device["entries"]]
+    assert found["planned"] == [entry for entry in entries if entry["what"] not in {"desktop", "reserve"}]
+    assert found["kv_occupancy"] >= 0.99
+    assert found["one_token_over_refused"]
+    counted(found["requests"], slots=2)
+    buffers = {row["what"]: row for row in found["differences"] if row["what"] != "engine_process"}
+    assert set(buffers) == {"weights", "kv_cache", "compute", "output"}
+    for row in buffers.values():
+        assert abs(row["measured_bytes"] - row["planned_bytes"]) <= row["rounding_bytes"]
+    planned, aside = ([each for each in found["processes"] if each["planned"] is said] for said in (True, False))
+    assert [each["pid"] for each in planned] == [engine]
+    assert found["measured_peak_bytes"] == planned[0]["peak_bytes"] < found["planned_peak_bytes"]
+    assert [each["pid"] for each in aside] == [endpoint.process.pid]
+    assert aside[0]["peak_bytes"] > 20 * MIB
+    assert after == {"tokens": 0, "bytes": 0, "requests": 0, "queued": 0}
+
+
+def test_an_endpoint_whose_engine_dies_under_the_load_does_not_hold(state):
+    endpoint = Endpoint("-c", "512", "-np", "2", env={"AIDX_STATE_DIR": str(state)})
+    try:
+        words = [sys.executable, "-m", "aidx", "stress", "--url", endpoint.url, "--turns", "40"]
+        with subprocess.Popen(words, cwd=state, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as load:
+            for line in load.stderr:
+                if "turn 8 of 40" in line:
+                    endpoint.engine.kill()
+                    break
+            said = load.communicate(timeout=120)[0]
+    finally:
+        endpoint.stop()
+
+    assert load.returncode == 5, said
+    assert said.startswith("DOES NOT HOLD: aidx-tiny.gguf: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("-c", "256"), "--ctx-size makes a plan, and the endpoint at"),
+        (("no-such-model",), "the endpoint serves aidx-tiny.gguf, and not no-such-model"),
+        (("--twin",), "--ceiling and --twin are for an engine that is started here"),
+    ],
+)
+def test_what_does_not_suit_an_endpoint_is_said(state, words, said):
+    endpoint = Endpoint("-c", "512", env={"AIDX_STATE_DIR": str(state)})
+    try:
+        done = aidx(state, "stress", "--url", endpoint.url, *words)
+    finally:
+        endpoint.stop()
+
+    assert done.returncode in {2, 4}
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) <= 2
+
+
+def test_ollama_is_loaded_through_its_own_interface(state):
+    """Its interface as its documents have it, scripted before the real engine: Ollama itself is not installed here."""
+    tiny = Launch(shipped.path(), "aidx-tiny", Settings(ctx_size=512), threads=2)
+    with ollama.running(tiny) as there:
+        words = ("--engine", "ollama", "--url", there.urls[0], "--json", "--turns", "6")
+        done = aidx(state, "stress", there.name, "--vram", "0", "-c", "512", *words)
+
+    assert done.returncode == 4, done.stdout + done.stderr
+    found = valid(done.stdout)
+    assert found["verdict"] == "NOT_PROVEN", found["reason"]
+    assert "no hard ceiling" in found["reason"]
+    assert found["build"] == "Ollama 0.31.0"
+    assert found["kv_occupancy"] >= 0.99
+    assert found["one_token_over_refused"]
+    counted(found["requests"], slots=1)
+
+
 @WALLED
 def test_a_llama_server_of_one_s_own_is_proved_as_the_embedded_one_is(state):
     with on_path("llama-server", "llama_server_program.py"):
@@ -124,7 +221,7 @@ def test_a_llama_server_of_one_s_own_is_proved_as_the_embedded_one_is(state):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--url", "http://127.0.0.1:9"), "does not say what runs there"),
+        (("--url", "http://127.0.0.1:9"), "no endpoint of aidx answers at http://127.0.0.1:9"),
         (("--url", "http://127.0.0.1:9", "--engine", "llama-server", "--twin"), "--twin"),
         (("--api-key-env", "X"), "--api-key-env"),
         (("--input", "none.txt"), "none.txt"),

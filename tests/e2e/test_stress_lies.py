@@ -15,6 +15,7 @@ from aidx.plan.wish import Wish
 from aidx.ports import Launch, Patience
 from aidx.stress.load import Load
 from aidx.stress.run import Bench, prove
+from aidx.stress.subject import of
 
 MIB = 1 << 20
 CEILING = find(64 * MIB)
@@ -47,7 +48,7 @@ def proved(plan, lies=None, *, ceiling=None, see=TreeSampler, patient=None, wall
         load=Load(turns=6),
         **({} if patient is None else {"patient": patient}),
     )
-    return prove(bench, plan, ceiling)
+    return prove(bench, of(plan), ceiling)
 
 
 def ended():
@@ -70,7 +71,7 @@ def test_an_honest_engine_holds(plan):
     assert found.evidence.occupancy >= 0.99
     assert found.evidence.held
     assert found.evidence.requests.lost == 0
-    assert found.evidence.requests.queued == 4
+    assert 1 <= found.evidence.requests.queued <= 4  # fewer where one is answered before the last has come
     assert found.evidence.over_refused
     assert not found.evidence.cut
     assert found.evidence.measured_peak <= found.evidence.planned_peak == found.evidence.ceiling

@@ -49,6 +49,15 @@ class Peak(Struct, frozen=True):
     measured: int | None
 
 
+class Seen(Struct, frozen=True):
+    """A process that was looked at: the most RAM that it held. One that is *aside* is in no ledger."""
+
+    pid: int
+    name: str
+    peak: int
+    aside: bool = False
+
+
 class Evidence(Struct, frozen=True):
     """What a run under load showed.
 
@@ -82,6 +91,7 @@ class Evidence(Struct, frozen=True):
     tokens_per_second: float = 0.0
     timeline: tuple[Moment, ...] = ()
     notes: tuple[str, ...] = ()
+    processes: tuple[Seen, ...] = ()
 
     @property
     def host(self) -> Account:

@@ -8,12 +8,21 @@ from msgspec import Struct
 from aidx.budget.proof import CeilingKind
 
 
+class Held(Struct, frozen=True):
+    """What one process holds in RAM, in bytes, and the most that it ever held; *name* is the system's for it."""
+
+    pid: int
+    name: str
+    resident: int
+    peak: int
+
+
 class Sample(Struct, frozen=True):
     """The memory of an engine's processes at one moment, in bytes.
 
     *resident* is what they hold in RAM and *anonymous* the part of it that no file backs; *peak* is the most that
     they ever held, by the kernel's own mark, so that nothing between two samples is missed. *gpus* is what they
-    hold on each GPU (``gpu0``, …) that can be looked into.
+    hold on each GPU (``gpu0``, …) that can be looked into. *each* is one process after the other.
     """
 
     resident: int
@@ -21,6 +30,7 @@ class Sample(Struct, frozen=True):
     peak: int
     processes: int
     gpus: Mapping[str, int]
+    each: tuple[Held, ...] = ()
 
 
 class Sampler(Protocol):
@@ -63,6 +73,15 @@ class Ceiling(Protocol):
 
     def close(self) -> None:
         """End what is still under it, and remove it; closing twice is allowed."""
+        ...
+
+
+@runtime_checkable
+class Queues(Protocol):
+    """A ``Chat`` of an endpoint that lets requests wait by itself."""
+
+    def queued(self) -> int:
+        """The most that were seen to wait at the same time."""
         ...
 
 

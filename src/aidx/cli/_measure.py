@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from aidx.budget.divergence import Divergence
     from aidx.budget.proof import Proof
     from aidx.plan.result import Plan
+    from aidx.stress.subject import Subject
 
 TYPES = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "IQ4_XS", "Q3_K_M", "Q2_K")
 CACHES = (("f16", "f16"), ("q8_0", "q8_0"))
@@ -77,9 +78,9 @@ def run(ask: Ask, bounds: Bounds) -> tuple[dict[str, Any], str]:
         files.loss(winner, figures)  # what is chosen is measured in any case
         target = wiring.settled(files.path(winner), ask.keep, names[winner])
     _keep_loss(source, target, winner, figures)
-    plan, proof = _proved(ask, winner, target)
+    subject, proof = _proved(ask, winner, target)
     figures.speed[winner] = proof.evidence.tokens_per_second
-    return _report(ask, figures, winner, target, plan, proof), proof.verdict
+    return _report(ask, figures, winner, target, subject, proof), proof.verdict
 
 
 def _keep_loss(source: str, target: str, winner: Way, figures: Figures) -> None:
@@ -157,11 +158,12 @@ class _Files:
         """Tokens a second of *way*, started as planned."""
         from aidx.stress.load import Load
         from aidx.stress.run import look
+        from aidx.stress.subject import of
         from aidx.wiring import proof as proving
 
         if way not in figures.speed:
             plan = _plan(self._ask, way, self.path(way))
-            seen = look(proving.bench(plan, Load(TURNS)), plan, None)
+            seen = look(proving.bench(plan, Load(TURNS)), of(plan), None)
             figures.speed[way] = seen.tokens_per_second
             self._ask.tell(f"{way.quantization}: {seen.tokens_per_second:.1f} tokens a second")
         return figures.speed[way]
@@ -174,11 +176,11 @@ def _plan(ask: Ask, way: Way, path: str) -> "Plan":
     return planned(path, need, ask.machine, dict(ask.options))
 
 
-def _proved(ask: Ask, way: Way, path: str) -> "tuple[Plan, Proof]":
-    """The plan of the winner and its proof; what is assumed of the engine's process is measured first."""
+def _proved(ask: Ask, way: Way, path: str) -> "tuple[Subject, Proof]":
+    """What is promised of the winner and its proof; what is assumed of the engine's process is measured first."""
     from functools import partial
 
-    from aidx.cli.stress import _ready
+    from aidx.cli._stress import ready
     from aidx.stress.load import Load
     from aidx.stress.run import prove
     from aidx.wiring import proof as proving
@@ -186,14 +188,14 @@ def _proved(ask: Ask, way: Way, path: str) -> "tuple[Plan, Proof]":
     need = replace(ask.need, cache_type_k=way.cache_type_k, cache_type_v=way.cache_type_v)
     again = partial(_plan, ask, way, path)
     bench = partial(proving.bench, load=Load(), tell=ask.tell)
-    plan, made = _ready(again(), again, need, ask.machine, bench)
-    proof = prove(made, plan)
+    subject, made = ready(again(), again, need, ask.machine, bench)
+    proof = prove(made, subject)
     proving.keep_proof(proof)
-    return plan, proof
+    return subject, proof
 
 
-def _report(ask: Ask, figures: Figures, winner: Way, path: str, plan: "Plan", proof: "Proof") -> dict[str, Any]:
-    settings = plan.roles[0].settings
+def _report(ask: Ask, figures: Figures, winner: Way, path: str, subject: "Subject", proof: "Proof") -> dict[str, Any]:
+    settings = subject.settings
     words = [path, "-c", str(settings.ctx_size), "-ctk", winner.cache_type_k, "-ctv", winner.cache_type_v]
     rows = sorted({*figures.loss, *figures.speed}, key=lambda way: -way.file_bytes)
     return {
@@ -205,7 +207,7 @@ def _report(ask: Ask, figures: Figures, winner: Way, path: str, plan: "Plan", pr
             "path": path,
             "ctx_size": settings.ctx_size,
             "n_gpu_layers": settings.n_gpu_layers,
-            "plan_hash": plan.plan_hash,
+            "plan_hash": subject.plan_hash,
             "verdict": proof.verdict,
             "serve": shlex.join(["aidx", "serve", *words]),
             "export": shlex.join(["aidx", "export", "llama-server", *words]),

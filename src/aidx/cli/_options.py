@@ -247,6 +247,11 @@ def _typed(names: Container[str]) -> list[str]:
     return words
 
 
+def plan_typed() -> tuple[str, ...]:
+    """The options of this command line that make a plan."""
+    return tuple(_typed(_PLANNED - {"config"}))
+
+
 def typed_in(name: str) -> bool:
     """Whether the user typed the option called *name*."""
     context = click.get_current_context()
@@ -266,4 +271,4 @@ def _words(option: click.Option, value: object) -> list[str]:
     return [word for each in values for word in (flag, written(each))]
 
 
-__all__ = ["common", "machine_typed", "on_machine", "planning", "settings", "typed", "typed_in"]
+__all__ = ["common", "machine_typed", "on_machine", "plan_typed", "planning", "settings", "typed", "typed_in"]

@@ -1,26 +1,22 @@
 """``aidx stress``: a plan at its peak, under a ceiling that the system enforces."""
 
 import json
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from aidx.cli._endings import end_as_interrupted
-from aidx.cli._options import common, planning, settings
+from aidx.cli._options import common, planning
+from aidx.cli._stress import Ask, at_endpoint, of_plan
 from aidx.cli._types import Size
 from aidx.errors import InputError
 from aidx.plan.devices import Machine
 from aidx.plan.need import Need
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from aidx.budget.proof import Proof
     from aidx.plan.result import Plan
-    from aidx.stress.run import Bench
 
-SHIPPED: Final = "aidx-tiny"
 EXIT: Final = {"HOLDS": 0, "DOES_NOT_HOLD": 5, "NOT_PROVEN": 4}
 MOST_INPUT: Final = 8 << 20  # bytes: what the endpoint takes, too
 
@@ -38,7 +34,9 @@ MOST_INPUT: Final = 8 << 20  # bytes: what the endpoint takes, too
 )
 @click.option("--turns", type=click.IntRange(6, 10_000), default=48, show_default=True, help="Turns of conversation.")
 @click.option(
-    "--url", metavar="URL", help="An engine that runs already (see --engine): loaded and watched, not proved."
+    "--url",
+    metavar="URL",
+    help="What runs already, aidx serve or an --engine: loaded and watched, not proved.",
 )
 @click.option("--api-key-env", metavar="NAME", help="Variable that holds the key that the engine at --url wants.")
 @click.option("--html", type=click.Path(dir_okay=False, writable=True), help="Write the report as one HTML file.")
@@ -78,89 +76,46 @@ def command(
     end_as_interrupted()
     if html is not None:
         wiring.check_page(html)
-    _check(url, api_key_env, need, twin=twin, ceiling=ceiling)
-    named = _named(model)
-    make = partial(_plan, named, need, machine, model_options)
-    plan = make()
-    if as_json and not plan.holds:
-        from aidx.plan.contract import as_json as refused
-
-        click.echo(json.dumps(refused(plan)))
-        return 3
+    _check(url, api_key_env, twin=twin, ceiling=ceiling)
+    key = None if api_key_env is None else wiring.variable(api_key_env)
     tell = _silent if quiet or as_json else _progress
-    load = Load(turns, _read(text))
-    if url is None:
-        plan, bench = _ready(plan, make, need, machine, partial(proving.bench, load=load, tell=tell))
+    ask = Ask(model, need, machine, model_options, url, key, Load(turns, _read(text)), tell)
+    if ask.endpoint:
+        subject, bench = at_endpoint(ask)
     else:
-        key = None if api_key_env is None else wiring.variable(api_key_env)
-        bench = proving.bench_at(plan, url, key, load=load, tell=tell)
-    proof = prove(bench, plan, ceiling)
+        plan = ask.plan()
+        if as_json and not plan.holds:
+            return _refused(plan)
+        subject, bench = of_plan(ask, plan)
+    proof = prove(bench, subject, ceiling)
     if twin and proof.evidence.kind != "none":
         from aidx.stress.run.twin import unplanned
 
-        proof = replace(proof, twin=unplanned(bench, plan, proof.evidence.ceiling))
+        proof = replace(proof, twin=unplanned(bench, subject, proof.evidence.ceiling))
     if ceiling is None and url is None:  # any other run says nothing of the plan under its own ceiling
         proving.keep_proof(proof)
-    _show(proof, plan, html, as_json=as_json)
+    _show(proof, subject.name, html, as_json=as_json)
     return EXIT[proof.verdict]
 
 
-def _check(url: str | None, api_key_env: str | None, need: Need, *, twin: bool, ceiling: int | None) -> None:
+def _refused(plan: "Plan") -> int:
+    from aidx.plan.contract import as_json
+
+    click.echo(json.dumps(as_json(plan)))
+    return 3
+
+
+def _check(url: str | None, api_key_env: str | None, *, twin: bool, ceiling: int | None) -> None:
     """``InputError`` for options that do not go together."""
     if ceiling == 0:
         raise InputError("a ceiling of 0 bytes holds no engine", hint="Give one such as --ceiling 8GiB, or none.")
     if url is None and api_key_env is not None:
         raise InputError("--api-key-env is for an engine at --url", hint="Give both, or none.")
-    if url is not None and need.engine in {"embedded", "auto"}:
-        raise InputError(
-            f"--url does not say what runs there, and --engine {need.engine} is started here",
-            hint="Add --engine llama-server or another one.",
-        )
     if url is not None and (twin or ceiling is not None):
         raise InputError(
             "--ceiling and --twin are for an engine that is started here",
             hint="Leave them out, or leave --url out and have it started.",
         )
-
-
-def _named(model: str | None) -> str:
-    """What is proved: the model that was given, or the shipped one."""
-    if model is not None:
-        return model
-    roles = settings().config.roles
-    if roles:
-        raise InputError(
-            f"aidx.toml configures {', '.join(roles)}, and one model is proved at a time",
-            hint="Give the MODEL of one of them, with its settings as options.",
-        )
-    return SHIPPED
-
-
-def _plan(model: str, need: Need, machine: Machine, model_options: dict[str, Any]) -> "Plan":
-    from aidx.cli.plan import planned
-
-    return planned(model, need, machine, model_options)
-
-
-def _ready(
-    plan: "Plan", again: "Callable[[], Plan]", need: Need, machine: Machine, bench: "Callable[[Plan], Bench]"
-) -> "tuple[Plan, Bench]":
-    """A plan in which nothing about the engine's process is assumed: where it is, that is measured first."""
-    from msgspec.structs import replace
-
-    from aidx.plan.calibration import assumed
-    from aidx.stress.run import look
-    from aidx.wiring import proof as proving
-
-    made = bench(plan)
-    if not assumed(plan):
-        return plan, made
-    made.tell("measuring what the engine's process takes, once for this model and machine")
-    short = replace(made, load=replace(made.load, turns=min(made.load.turns, 16)))
-    if not proving.calibrate(plan, machine, need, look(short, plan, None)):
-        return plan, made
-    measured = again()
-    return measured, bench(measured)
 
 
 def _read(path: str | None) -> str:
@@ -175,13 +130,12 @@ def _read(path: str | None) -> str:
     return found
 
 
-def _show(proof: "Proof", plan: "Plan", html: str | None, *, as_json: bool) -> None:
+def _show(proof: "Proof", name: str, html: str | None, *, as_json: bool) -> None:
     from aidx import wiring
     from aidx.cli._text import safe
     from aidx.stress.contract import as_json as contract
     from aidx.stress.words import lines
 
-    name = plan.roles[0].model.name
     if html is not None:
         from aidx.page.proof import render
 

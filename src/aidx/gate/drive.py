@@ -17,7 +17,7 @@ from aidx.gate.forecast import Running, Speed, retry_after
 from aidx.gate.pool import Pool
 from aidx.gate.prompt import Prompt
 from aidx.gate.usage import Usage
-from aidx.ports import Chat, Enforced, Patience
+from aidx.ports import Allocated, Chat, Enforced, Patience
 
 __all__ = ["Booking", "Gate", "Grant", "LoadingError", "Prompt"]
 
@@ -113,9 +113,10 @@ class Gate:
         except (TimeoutError, EngineError):
             return False
 
-    def attach(self, chat: Chat) -> None:
-        """Let requests through to *chat*."""
+    def attach(self, chat: Chat, allocated: Allocated | None = None) -> None:
+        """Let requests through to *chat*, whose engine says that it *allocated* so much."""
         self.pool.chat = chat
+        self.pool.allocated = allocated
         self.pool.tools = None
         self.hung.clear()
 
@@ -123,7 +124,7 @@ class Gate:
         """Drop the connections; those who wait are told to come again, those in flight fail by themselves."""
         if self.pool.chat is not None:
             self.pool.chat.close()
-            self.pool.chat = None
+            self.pool.chat = self.pool.allocated = None
         waiting, self.pool.waiting = self.pool.waiting, {}
         for ticket, future in waiting.items():
             self.pool.admission.leave(ticket)

@@ -8,7 +8,7 @@ from msgspec import Struct, field
 from aidx.gate.admit import Admission, Admitted
 from aidx.gate.count import Counter
 from aidx.gate.forecast import Running, Speed
-from aidx.ports import Chat
+from aidx.ports import Allocated, Chat
 
 
 class Pool(Struct, eq=False):
@@ -16,6 +16,7 @@ class Pool(Struct, eq=False):
 
     *expected* is when a model should be there, by the gate's clock, and *why* there is none; *running* tells of each
     request what it holds.
+    *allocated* is the engine's own account of its buffers, while there is one.
     Where models take turns, *wake* waits until this one is loaded, and *quiet* is told when nobody may need it.
     """
 
@@ -25,6 +26,7 @@ class Pool(Struct, eq=False):
     hung: asyncio.Event = field(default_factory=asyncio.Event)
     chat: Chat | None = None
     tools: bool | None = None
+    allocated: Allocated | None = None
     expected: float = 0.0
     why: str = ""
     counting: int = 0

@@ -10,6 +10,7 @@ import aidx
 from aidx.errors import AidxError, InputError
 from aidx.ports import Kind
 from aidx.serve import answer, wire
+from aidx.serve.account import account
 from aidx.serve.caller import Caller, check_head
 from aidx.serve.door import PREFLIGHT, Door, Headers
 from aidx.serve.evict import only
@@ -157,7 +158,14 @@ class App(Struct, eq=False):
             "requests": sum(now.requests for _, now in taken),
             "queued": sum(now.queued for _, now in taken),
         }
-        return answer.whole({"plan": self._loaded(), "reserved": reserved})
+        return answer.whole({"plan": self._loaded(), "reserved": reserved, "allocated": list(self._allocated())})
+
+    def _allocated(self) -> Iterator[Mapping[str, Any]]:
+        """What each engine says of its own buffers; one that runs elsewhere says nothing."""
+        for service in self._owners:
+            told = service.gate.pool.allocated
+            if told is not None and told.devices:
+                yield account(service.role, told)
 
     def _loaded(self) -> Mapping[str, Any]:
         """The plan; where models take turns, with the entries of those that are loaded now."""

@@ -49,6 +49,10 @@ def as_json(proof: Proof) -> Json:
             }
             for row in beside(seen)
         ],
+        "processes": [
+            {"pid": each.pid, "name": each.name, "peak_bytes": each.peak, "planned": not each.aside}
+            for each in seen.processes
+        ],
         "tokens_per_second": round(seen.tokens_per_second, 1),
         "build": seen.build,
         "twin": _twin(proof.twin),

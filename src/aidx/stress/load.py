@@ -27,12 +27,16 @@ class Load(Struct, frozen=True):
 
 
 class Shape(Struct, frozen=True):
-    """The load in tokens: each slot's *share* of the pool, and how many clients come at once."""
+    """The load in tokens: each slot's *share* of the pool, and how many clients come at once.
+
+    *gate* is the longest prompt that is let in, where somebody else's gate stands before the engine.
+    """
 
     share: int
     context: int
     slots: int
     cells: int
+    gate: int | None = None
 
     @property
     def reach(self) -> int:
@@ -42,12 +46,18 @@ class Shape(Struct, frozen=True):
     @property
     def fill(self) -> int:
         """Of a prompt that, with its answer, takes the whole share."""
-        return self.share - OUTPUT
+        most = self.share - OUTPUT
+        return most if self.gate is None else min(most, self.gate)
+
+    @property
+    def answer(self) -> int:
+        """Of that answer: what the gate keeps for answers has to be filled by one."""
+        return self.share - self.fill
 
     @property
     def over(self) -> int:
         """Of a prompt that is one too long for the context, however short its answer."""
-        return self.context - OUTPUT + 1
+        return self.context - OUTPUT + 1 if self.gate is None else self.gate + 1
 
     @property
     def turn(self) -> int:
@@ -65,10 +75,10 @@ class Shape(Struct, frozen=True):
         return (1 + QUEUE_PER_SLOT + 1) * self.slots
 
 
-def shape(limits: Limits) -> Shape:
-    """The load for a model behind these *limits*."""
+def shape(limits: Limits, gate: int | None = None) -> Shape:
+    """The load for a model behind these *limits*, and behind another's *gate*."""
     share = min(limits.n_ctx // limits.slots, limits.n_ctx_seq)
-    return Shape(share, limits.n_ctx_seq, limits.slots, limits.n_ctx)
+    return Shape(share, limits.n_ctx_seq, limits.slots, limits.n_ctx, gate)
 
 
 def prompt(messages: Sequence[tuple[str, str]], output: int = OUTPUT, *, anywhere: bool = False) -> Prompt:

@@ -30,6 +30,7 @@ def lines(proof: Proof, name: str) -> list[str]:
         _wall(seen),
         _requests(seen),
         _grown(seen.growth),
+        *_processes(seen),
         f"plan {proof.plan_hash}{f'; {seen.build}' if seen.build else ''}",
     ]
 
@@ -79,6 +80,14 @@ def _requests(seen: Evidence) -> str:
         f"requests: {found.answered} answered ({found.queued} of them had to wait), {found.refused} refused, "
         f"{found.lost} lost; KV pool {seen.occupancy:.1%} full"
     )
+
+
+def _processes(seen: Evidence) -> list[str]:
+    """Each process with the most that it held; those that the plan does not count say so."""
+    return [
+        f"process: {each.name} ({each.pid}), {amount(each.peak)} at its peak{', in no ledger' if each.aside else ''}"
+        for each in seen.processes
+    ]
 
 
 def _grown(growth: Slope | None) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from aidx.plan.proven import Proven
     from aidx.stress.load import Load
     from aidx.stress.run import Bench
+    from aidx.stress.subject import Subject
 
 
 def bench(plan: Plan, load: "Load", tell: "Callable[[str], object]" = lambda _: None) -> "Bench":
@@ -45,19 +46,60 @@ def bench_at(
     from msgspec.structs import replace
 
     from aidx.adapters.sampling.listener import listening
+    from aidx.adapters.talk.runcount import CountedDeployment
     from aidx.stress.run import Bench
     from aidx.wiring.engines import attachable
 
     engine, launch = attachable(plan)
 
     def start(settings: Settings, _: tuple[str, ...]) -> Deployment:
-        return engine.start(replace(launch, settings=settings, urls=(url,), key=key))
+        found = engine.start(replace(launch, settings=settings, urls=(url,), key=key))
+        return CountedDeployment(found, settings.n_ctx_seq)
 
     def ceiling(_: int) -> str:
         return "the engine runs already, and a limit can only be set where it is started"
 
     found = listening(url)
     return Bench(start=start, see=sampler, ceiling=ceiling, tell=tell, load=load, pids=lambda: found)
+
+
+def is_endpoint(url: str) -> bool:
+    """Whether an endpoint of aidx answers at *url*."""
+    import asyncio
+
+    from aidx.adapters.talk.endpoint import is_ours
+
+    return asyncio.run(is_ours(url))
+
+
+def endpoint_at(
+    url: str, key: str | None, model: str | None, load: "Load", tell: "Callable[[str], object]" = lambda _: None
+) -> "tuple[Subject, Bench]":
+    """What is proved of the endpoint at *url*, and with what: the role or model *model*, by its own plan.
+
+    On this machine its engines are the children of the process that listens. Raises as ``wiring.start`` does.
+    """
+    from aidx.adapters.sampling.listener import listening
+    from aidx.adapters.sampling.tree import TreeSampler, children
+    from aidx.adapters.talk.endpoint import Endpoint
+    from aidx.stress.run import Bench
+    from aidx.stress.subject import served
+
+    there = Endpoint(url, key)
+    subject = served(there.plan, model, there.gates)
+    found = listening(url)
+
+    def start(_: Settings, __: tuple[str, ...]) -> Deployment:
+        return there.deployment(subject.name)
+
+    def ceiling(_: int) -> str:
+        return "the engine runs already, and a limit can only be set where it is started"
+
+    def engines() -> tuple[int, ...]:
+        return tuple(child for pid in found for child in children(pid))
+
+    aside = TreeSampler(lambda: found, alone=True)
+    return subject, Bench(start, sampler, ceiling, tell, load=load, pids=engines, aside=aside)
 
 
 def sampler(roots: "Callable[[], Iterable[int]]") -> "Sampler":

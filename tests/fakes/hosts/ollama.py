@@ -11,14 +11,14 @@ from tests.fakes.upstream import Said, say, upstream
 SAME = {"temperature": "temperature", "seed": "seed", "stop": "stop", "num_predict": "max_tokens"}
 UNMARSHAL = "json: cannot unmarshal string into Go struct field ChatRequest.messages of type []api.Message"
 TOO_LONG = "the prompt is longer than the context length currently available to the model; shorten the prompt"
-NAME = "tiny:latest"
 
 
 class FakeOllama:
-    """Loads ``tiny`` with whatever ``num_ctx`` it is asked for; *vram* is how much of it is on a GPU."""
+    """Loads the model called *name* with whatever ``num_ctx`` it is asked for; *vram* is how much of it is on a GPU."""
 
-    def __init__(self, engine, *, vram=0, most=1 << 20):
+    def __init__(self, engine, *, name="tiny", vram=0, most=1 << 20):
         self.engine = engine
+        self.name = f"{name}:latest"
         self.vram = vram
         self.most = most
         self.loads: list[int] = []
@@ -40,11 +40,11 @@ class FakeOllama:
         return say({"details": {"family": "qwen2"}, "capabilities": ["completion"], "model_info": {}})
 
     def ps(self, _):
-        loaded = {"name": NAME, "model": NAME, "size": 99, "size_vram": self.vram, "details": {}}
+        loaded = {"name": self.name, "model": self.name, "size": 99, "size_vram": self.vram, "details": {}}
         return say({"models": [{**loaded, "context_length": self.loads[-1]}] if self.loads else []})
 
     def has(self, model):
-        return f"{model}:latest" == NAME
+        return f"{model}:latest" == self.name
 
     def load(self, asked):
         num_ctx = min(asked["options"]["num_ctx"], self.most)
@@ -119,7 +119,7 @@ class FakeOllama:
 def ollama(launch, **how):
     """One that runs, and the launch that attaches to it."""
     with behind(launch) as engine:
-        fake = FakeOllama(engine, **how)
+        fake = FakeOllama(engine, **{"name": launch.name, **how})
         with upstream(fake.routes) as found:
             found.fake = fake
             yield found, replace(launch, path="", urls=(found.url,))

@@ -348,7 +348,8 @@ def test_the_plan_comes_with_what_is_reserved_now():
         return json.loads(before.content), json.loads(during.content), cells
 
     before, during, cells = run(scenario)
-    assert before == {"plan": PLAN, "reserved": {"tokens": 0, "bytes": 0, "requests": 0, "queued": 0}}
+    nothing = {"tokens": 0, "bytes": 0, "requests": 0, "queued": 0}
+    assert before == {"plan": PLAN, "reserved": nothing, "allocated": []}
     assert during["reserved"] == {"tokens": cells, "bytes": cells * 10, "requests": 1, "queued": 0}
 
 

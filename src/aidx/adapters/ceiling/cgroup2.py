@@ -23,7 +23,8 @@ def make(size: int) -> "_group.Group | str":
     parents = list(_limiting(_group.upwards(mounted, _group.own_group(""))))
     if not parents:
         return "cgroup v2 has no memory controller for us"
-    files: dict[str, int | str] = {"memory.max": size, "memory.swap.max": 0, "memory.oom.group": 1}
+    # Not memory.oom.group: with it the kernel counts the process that it killed first a second time.
+    files: dict[str, int | str] = {"memory.max": size, "memory.swap.max": 0}
     return _group.make(KIND, iter(parents), files, "memory.events")
 
 

@@ -117,7 +117,7 @@ async def _watch(deployment: Deployment, gate: Gate) -> str:
     ended = asyncio.ensure_future(deployment.ended())
     hung = asyncio.ensure_future(gate.hung.wait())
     try:
-        gate.attach(deployment.chat())
+        gate.attach(deployment.chat(), deployment.allocated())
         await asyncio.wait((ended, hung), return_when=asyncio.FIRST_COMPLETED)
         return ended.result() if ended.done() else "the engine hangs"
     finally:

@@ -9,18 +9,17 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aidx.budget.compare import compare
-from aidx.budget.proof import Evidence, Peak, Proof, Requests, Slope, judge
+from aidx.budget.proof import Evidence, Peak, Proof, Requests, Seen, Slope, judge
 from aidx.budget.settings import Settings
-from aidx.budget.witness import Ceiling, Sampler
+from aidx.budget.witness import Ceiling, Queues, Sampler
 from aidx.errors import EngineError, InputError
-from aidx.gate.admit import limits
 from aidx.gate.drive import patience
-from aidx.plan.result import Plan
-from aidx.ports import Deployment
+from aidx.ports import Chat, Deployment
 from aidx.stress.growth import slope
-from aidx.stress.load import LEAST_SHARE, OUTPUT, TURNS_EACH, Load, Shape, shape
+from aidx.stress.load import LEAST_SHARE, TURNS_EACH, Load, Shape, shape
 from aidx.stress.run.client import Clients, Outcome, Patient
 from aidx.stress.run.watch import Watch
+from aidx.stress.subject import Subject
 
 LOADING_S = 600.0  # an engine that has not loaded by then hangs, as it may where a ceiling only just holds it
 KILLED = "signal 9"  # in the words of ``ports.Deployment.ended``: what a ceiling does
@@ -36,7 +35,8 @@ class Bench(Struct, frozen=True):
 
     *start* starts the planned model with settings, under a command; *see* makes a sampler of the processes that a
     function names; *ceiling* makes a limit of so many bytes or says why there is none. *tell* is handed a line about
-    what is being done. *pids* are processes of an engine that runs already.
+    what is being done. *pids* are processes of an engine that runs already, and *aside* sees those of an
+    endpoint before it.
     """
 
     start: Start
@@ -46,24 +46,25 @@ class Bench(Struct, frozen=True):
     patient: Patient = patience
     load: Load = LOAD
     pids: Callable[[], tuple[int, ...]] = tuple
+    aside: Sampler | None = None
 
 
-def prove(bench: Bench, plan: Plan, ceiling: int | None = None) -> Proof:
-    """Run *plan* at its peak under a hard *ceiling* of bytes (``None``: the RAM that is planned).
+def prove(bench: Bench, subject: Subject, ceiling: int | None = None) -> Proof:
+    """Run *subject* at its peak under a hard *ceiling* of bytes (``None``: the RAM that is planned).
 
     Raises ``EngineError`` for an engine that cannot be started for a reason that is not its memory.
     """
-    host = next(account for account in plan.ledger.accounts if account.kind == "host")
-    seen = look(bench, plan, host.planned if ceiling is None else ceiling)
-    return Proof(*judge(seen), plan.plan_hash, seen)
+    seen = look(bench, subject, subject.host.planned if ceiling is None else ceiling)
+    return Proof(*judge(seen), subject.plan_hash, seen)
 
 
-def look(bench: Bench, plan: Plan, ceiling: int | None) -> Evidence:
-    """What a run of *plan* shows, under a *ceiling* or (``None``) without one."""
+def look(bench: Bench, subject: Subject, ceiling: int | None) -> Evidence:
+    """What a run of *subject* shows, under a *ceiling* or (``None``) without one."""
     made = "none was asked for" if ceiling is None else bench.ceiling(ceiling)
     wall = None if isinstance(made, str) else made
     known = Evidence(
-        plan.ledger,
+        subject.ledger,
+        notes=subject.notes,
         ceiling=0 if ceiling is None else ceiling,
         kind="none" if wall is None else wall.kind,
         no_ceiling=made if isinstance(made, str) else "",
@@ -71,12 +72,18 @@ def look(bench: Bench, plan: Plan, ceiling: int | None) -> Evidence:
     scene = Scene(bench, wall)
     try:
         with scene.watch:
-            seen = _watched(scene, plan, known)
+            seen = _watched(scene, subject, known)
     finally:
         left = 0 if wall is None else len(wall.processes())
         if wall is not None:
             wall.close()
-    return replace(seen, left=0 if seen.ended else left, timeline=tuple(scene.watch.moments))
+    left = 0 if seen.ended else left
+    return replace(seen, left=left, timeline=tuple(scene.watch.moments), processes=_processes(scene.watch))
+
+
+def _processes(watch: Watch) -> tuple[Seen, ...]:
+    engine = [Seen(held.pid, held.name, held.peak) for held in watch.each.values()]
+    return (*engine, *(Seen(held.pid, held.name, held.peak, aside=True) for held in watch.beside.values()))
 
 
 class Scene:
@@ -86,7 +93,7 @@ class Scene:
         self.bench = bench
         self.wall = wall
         self.pid: int | None = None
-        self.watch = Watch(bench.see(self._processes))
+        self.watch = Watch(bench.see(self._processes), bench.aside)
 
     def _processes(self) -> tuple[int, ...]:
         under = () if self.wall is None else self.wall.processes()
@@ -118,46 +125,44 @@ class Scene:
         return 0 if self.wall is None else self.wall.kills()
 
 
-def _watched(scene: Scene, plan: Plan, known: Evidence) -> Evidence:
+def _watched(scene: Scene, subject: Subject, known: Evidence) -> Evidence:
     """Start, load, stop: whatever happens, the engine is gone afterwards."""
     bench, watch = scene.bench, scene.watch
     bench.tell("starting the engine" if scene.wall is None else f"starting the engine under a ceiling ({known.kind})")
     watch.mark("start")
     try:
-        deployment = scene.started(plan.roles[0].settings)
+        deployment = scene.started(subject.settings)
     except EngineError as error:
         watch.mark("ended while loading")
         if scene.wall is None or not (scene.kills or KILLED in str(error)):
             raise
-        return replace(known, ended=str(error), kills=scene.kills, peaks=_peaks(plan, watch))
+        return replace(known, ended=str(error), kills=scene.kills, peaks=_peaks(subject, watch))
     try:
         watch.mark("loaded")
-        seen = asyncio.run(_loaded(bench, plan, deployment, watch, replace(known, held=scene.held)))
+        seen = asyncio.run(_loaded(bench, subject, deployment, watch, replace(known, held=scene.held)))
         watch.mark("end of the load")
-        return replace(seen, kills=scene.kills, peaks=_peaks(plan, watch))
+        return replace(seen, kills=scene.kills, peaks=_peaks(subject, watch))
     finally:
         deployment.stop()
 
 
-def _peaks(plan: Plan, watch: Watch) -> tuple[Peak, ...]:
+def _peaks(subject: Subject, watch: Watch) -> tuple[Peak, ...]:
     """The most that was seen of each device on which something is planned."""
     host = (watch.peak if watch.seen else None,)
     return tuple(
         Peak(account.name, account.planned, host[0] if account.kind == "host" else watch.gpus.get(account.name))
-        for account in plan.ledger.accounts
+        for account in subject.ledger.accounts
         if account.planned
     )
 
 
-async def _loaded(bench: Bench, plan: Plan, deployment: Deployment, watch: Watch, known: Evidence) -> Evidence:
+async def _loaded(bench: Bench, subject: Subject, deployment: Deployment, watch: Watch, known: Evidence) -> Evidence:
     """Everything that is sent, and what came of it."""
     allocated = deployment.allocated()
-    role = plan.roles[0]
-    bounds = limits(role.settings, role.model.context_length, max_tokens=OUTPUT)
-    form = shape(bounds)
+    form = shape(subject.limits, subject.gate)
     known = replace(
         known,
-        rows=compare(plan.ledger, allocated.devices, resolution=allocated.resolution),
+        rows=compare(subject.ledger, allocated.devices, resolution=allocated.resolution),
         allocated=allocated.devices,
         build=allocated.build,
     )
@@ -166,7 +171,8 @@ async def _loaded(bench: Bench, plan: Plan, deployment: Deployment, watch: Watch
     if form.reach < form.cells:
         known = replace(known, notes=(*known.notes, _unreachable(form)))
     death = asyncio.ensure_future(deployment.ended())
-    clients = Clients(deployment.chat(), bounds, form, bench.patient)
+    chat = deployment.chat()
+    clients = Clients(chat, subject.limits, form, bench.patient)
     try:
         found = await _sent(bench, clients, watch, known)
     except (EngineError, InputError) as error:  # counting failed, or no text could be made: the load, not the answer
@@ -177,7 +183,7 @@ async def _loaded(bench: Bench, plan: Plan, deployment: Deployment, watch: Watch
     return replace(
         found,
         ended=ended,
-        requests=counted(clients.outcomes),
+        requests=counted(clients.outcomes, chat),
         lost_because=next((each.why for each in clients.outcomes if each.how == "lost"), ""),
         cut=found.cut or any(each.how == "answered" and each.read < each.counted for each in clients.outcomes),
         tokens_per_second=_speed(clients.outcomes),
@@ -243,10 +249,10 @@ def _unreachable(form: Shape) -> str:
     return f"{reach}, cannot fill {form.cells:,} cells: plan with -c {form.reach}"
 
 
-def counted(outcomes: list[Outcome]) -> Requests:
-    """How many ended how."""
+def counted(outcomes: list[Outcome], chat: Chat) -> Requests:
+    """How many ended how; those that waited did so where *chat* lets them, or at our own gate."""
     how = [each.how for each in outcomes]
-    waited = sum(each.waited for each in outcomes)
+    waited = chat.queued() if isinstance(chat, Queues) else sum(each.waited for each in outcomes)
     return Requests(how.count("answered"), waited, how.count("refused"), how.count("lost"))
 
 

@@ -24,10 +24,14 @@ Patient = Callable[[Prompt, int, int], Patience]
 
 
 class Outcome(Struct, frozen=True):
-    """How one request ended, its reply, when the answer began and ended, and what was *counted* of its prompt."""
+    """How one request ended (*code* says why it was refused), its reply, and what was *counted* of its prompt.
+
+    Its answer *began* and *ended* at these times.
+    """
 
     how: Literal["answered", "refused", "lost"]
     why: str = ""
+    code: str = ""
     reply: Reply = field(default_factory=Reply)
     waited: bool = False
     began: float = 0.0
@@ -71,7 +75,8 @@ class Clients:
         self._chat = chat
         self._patient = patient
         self._limits = limits
-        self._gate = Gate(replace(limits, gate=limits.n_ctx_seq - OUTPUT), time.monotonic, patient=patient)
+        bounds = replace(limits, gate=limits.n_ctx_seq - OUTPUT) if shape.gate is None else _open(limits, shape)
+        self._gate = Gate(bounds, time.monotonic, patient=patient)
         self._gate.attach(chat)
 
     def close(self) -> None:
@@ -95,7 +100,8 @@ class Clients:
     async def fill(self, before: str) -> float:
         """Fill each slot's share at the same time; the share of the pool that is in use then."""
         texts = [await self.text(self.shape.fill, number, before) for number in range(self.shape.slots)]
-        found = await asyncio.gather(*(self.send(prompt([("user", text)])) for text in texts))
+        output = self.shape.answer
+        found = await asyncio.gather(*(self.send(prompt([("user", text)], output)) for text in texts))
         return await self._kept(found) / self.shape.cells
 
     async def _kept(self, found: list[Outcome]) -> int:
@@ -144,16 +150,22 @@ class Clients:
         text = await self.text(self.shape.over, 77)
         over = await self.send(prompt([("user", text)]))
         long = await self.text(self.shape.context + 1, 78)
-        wider = replace(
-            self._limits, n_ctx=2 * self._limits.n_ctx, n_ctx_seq=2 * self.shape.context, gate=self.shape.context + 1
-        )
-        gate = Gate(wider, time.monotonic, patient=self._patient)
-        gate.attach(self._chat)
-        asked = await _send(gate, prompt([("user", long)], 1))
+        asked = await _send(self._past(), prompt([("user", long)], 1))
         if asked.how == "lost":
             self.outcomes.append(asked)
         taken = asked.how == "answered"
-        return TooMuch(over.how == "refused", taken and asked.read < asked.counted, taken)
+        refused = over.how == "refused" and over.code == "context_length_exceeded"
+        return TooMuch(refused, taken and asked.read < asked.counted, taken)
+
+    def _past(self) -> Gate:
+        """A gate that believes in a longer context than there is."""
+        if self.shape.gate is not None:
+            return self._gate
+        context = self.shape.context
+        wider = replace(self._limits, n_ctx=2 * self._limits.n_ctx, n_ctx_seq=2 * context, gate=context + 1)
+        gate = Gate(wider, time.monotonic, patient=self._patient)
+        gate.attach(self._chat)
+        return gate
 
     async def send(self, request: Prompt) -> Outcome:
         """One request to its end; never raises for what becomes of it."""
@@ -162,11 +174,17 @@ class Clients:
         return found
 
 
+def _open(limits: Limits, shape: Shape) -> Limits:
+    """Bounds that let everything through: another's gate is to be seen at work."""
+    most = 1 << 30
+    return replace(limits, n_ctx=most, n_ctx_seq=most, slots=shape.clients, gate=most - 1)
+
+
 async def _send(gate: Gate, request: Prompt) -> Outcome:
     try:
         grant = await gate.admit(request)
     except RefusedError as refused:
-        return Outcome("refused", str(refused))
+        return Outcome("refused", str(refused), refused.code)
     except (InputError, EngineError) as error:
         return Outcome("lost", str(error))
     async with grant:
@@ -178,14 +196,14 @@ async def _answer(grant: Grant) -> Outcome:
     try:
         async for chunk in grant:
             reply.feed(chunk)
-    except InputError as refused:  # by the engine
-        return Outcome("refused", str(refused), reply)
+    except InputError as refused:  # by the engine, or by the gate before it
+        return Outcome("refused", str(refused), refused.code, reply)
     except EngineError as error:
-        return Outcome("lost", str(error), reply)
+        return Outcome("lost", str(error), error.code, reply)
     if not reply.complete:
-        return Outcome("lost", "the answer broke off", reply)
+        return Outcome("lost", "the answer broke off", "", reply)
     waited, counted = grant.booking.waited, grant.booking.prompt_tokens
-    return Outcome("answered", "", reply, waited, grant.first or 0.0, time.monotonic(), counted)
+    return Outcome("answered", "", "", reply, waited, grant.first or 0.0, time.monotonic(), counted)
 
 
 def _overlap(found: list[Outcome]) -> int:

@@ -8,25 +8,24 @@ from aidx.budget.proof import Twin
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError, InputError
 from aidx.gate.admit import Limits, limits
-from aidx.plan.result import Plan
 from aidx.ports import Deployment
 from aidx.stress.load import OUTPUT, TURNS_EACH, shape
 from aidx.stress.run import KILLED, Bench, Scene, end_of
 from aidx.stress.run.client import Clients
+from aidx.stress.subject import Subject
 from aidx.stress.twin import described
 from aidx.stress.twin import unplanned as defaults
 
 LONGER = 4  # times the turns of the plan, before the twin is said to live
 
 
-def unplanned(bench: Bench, plan: Plan, ceiling: int) -> Twin:
+def unplanned(bench: Bench, subject: Subject, ceiling: int) -> Twin:
     """The same model as the engine starts it by itself, under the same *ceiling* and a longer conversation.
 
     It converses until it dies, at most `LONGER` times as long as the plan did. Raises ``EngineError`` where there is no
     ceiling to die by.
     """
-    role = plan.roles[0]
-    settings = defaults(role.settings, role.model.context_length)
+    settings = defaults(subject.settings, subject.context_length)
     wall = bench.ceiling(ceiling)
     if isinstance(wall, str):
         raise EngineError(f"there is no hard ceiling: {wall}", code="no_ceiling")
@@ -34,7 +33,7 @@ def unplanned(bench: Bench, plan: Plan, ceiling: int) -> Twin:
     scene = Scene(bench, wall)
     with scene.watch:
         try:
-            died, what, answered = _lived(scene, settings, role.model.context_length)
+            died, what, answered = _lived(scene, settings, subject.context_length)
         finally:
             wall.close()
     return Twin(died, what, answered, scene.watch.peak, described(settings))
