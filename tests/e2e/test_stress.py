@@ -229,7 +229,7 @@ def test_a_llama_server_of_one_s_own_is_proved_as_the_embedded_one_is(state):
         (("--ceiling", "7"), "7 is 7 bytes"),
         (("--ceiling", "0"), "a ceiling of 0 bytes"),
         (("--html", "none/page.html"), "none/page.html"),
-        (("--input", "blob"), "no UTF-8 text"),
+        (("--input", "blob"), "byte 0 is not UTF-8"),
         (("--input", "empty"), "is empty"),
     ],
 )
