@@ -24,10 +24,11 @@ from aidx.budget.allocate import allocate
 from aidx.budget.settings import Settings
 from aidx.errors import InputError
 from aidx.model import arch
-from aidx.model.build import from_header, present
+from aidx.model.blueprint import present
+from aidx.model.build import from_header
 from aidx.model.gguf.arrays import encode
 from aidx.model.gguf.kinds import I32, U64
-from aidx.model.quants import assign
+from aidx.model.quants.assign import assign
 from aidx.model.spec import Header, ModelSpec, Value
 from aidx.plan.probe import Probe, Probed
 

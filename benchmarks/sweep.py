@@ -27,7 +27,7 @@ from aidx.budget.allocate import allocate
 from aidx.budget.ledger import Entry
 from aidx.budget.settings import Settings
 from aidx.errors import AidxError, InputError
-from aidx.model.build import from_catalogue
+from aidx.model.blueprint import from_catalogue
 from aidx.model.spec import ModelSpec
 from aidx.plan.probe import Buffer, Probe, Probed, Unanswered
 

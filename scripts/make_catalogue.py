@@ -16,11 +16,11 @@ from pathlib import Path
 import standings
 
 from aidx.model import arch
-from aidx.model.build import present
+from aidx.model.blueprint import present
 from aidx.model.gguf.arrays import encode
 from aidx.model.gguf.kinds import I32
 from aidx.model.gguf.render import data_size, render
-from aidx.model.quants import assign
+from aidx.model.quants.assign import assign
 
 TARGET = Path(__file__).parents[1] / "src" / "aidx" / "data" / "catalogue.json"
 

@@ -21,10 +21,11 @@ from aidx.adapters.catalogue import read_catalogue
 from aidx.adapters.llama.prober import EngineProber
 from aidx.budget.settings import Settings
 from aidx.model import arch
-from aidx.model.build import from_header, present
+from aidx.model.blueprint import present
+from aidx.model.build import from_header
 from aidx.model.gguf.arrays import encode, integers
 from aidx.model.gguf.kinds import F32, I32, U64
-from aidx.model.quants import assign
+from aidx.model.quants.assign import assign
 from aidx.model.spec import Array, Header
 from aidx.plan.probe import Probe, Probed
 

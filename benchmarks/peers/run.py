@@ -33,7 +33,7 @@ from aidx.adapters.catalogue import read_catalogue
 from aidx.adapters.llama.prober import EngineProber
 from aidx.budget.allocate import allocate
 from aidx.budget.settings import Settings
-from aidx.model.build import from_catalogue
+from aidx.model.blueprint import from_catalogue
 from aidx.model.catalogue import Entry
 from aidx.model.gguf.kinds import STRING
 from aidx.model.gguf.render import data_size, lay_out, render

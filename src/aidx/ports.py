@@ -4,7 +4,7 @@ Only ``wiring`` builds what stands behind them. Every implementation, fakes too,
 tests (``tests/contract``).
 """
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from msgspec import Struct
@@ -12,7 +12,7 @@ from msgspec import Struct
 from aidx.budget.ledger import Entry
 from aidx.budget.settings import Settings
 from aidx.errors import CheckError
-from aidx.model.spec import ModelSpec
+from aidx.model.found import Resolved, Wanted
 from aidx.patterns import prompt
 from aidx.plan.files import NO_FILES, Files
 from aidx.plan.probe import Answer, Probe
@@ -317,25 +317,6 @@ class Engine(Protocol):
         when one that runs already has less context than planned. Nothing of ours is left running then.
         """
         ...
-
-
-class Wanted(Struct, frozen=True):
-    """A MODEL as it was typed, and what was asked for beside it."""
-
-    reference: str
-    quant: str | None = None
-    imatrix: bool = False
-
-
-class Resolved(Struct, frozen=True):
-    """A model, and how to have it at another quantization where that is possible.
-
-    *notes* are lines that a plan of it must show: what comes with it and is not counted.
-    """
-
-    model: ModelSpec
-    variant: Callable[[str], ModelSpec] | None = None
-    notes: tuple[str, ...] = ()
 
 
 class Source(Protocol):

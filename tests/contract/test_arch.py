@@ -16,10 +16,10 @@ from tests.fakes.published import typed
 
 from aidx.errors import InputError
 from aidx.model import arch
-from aidx.model.build import present
+from aidx.model.blueprint import present
 from aidx.model.gguf.kinds import padded
 from aidx.model.metadata import block_count, trunk_count
-from aidx.model.quants import assign
+from aidx.model.quants.assign import assign
 from aidx.model.spec import Array
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "arch"

@@ -16,7 +16,7 @@ from aidx.adapters.stores import shipped
 from aidx.adapters.stores.huggingface import HuggingFace
 from aidx.adapters.web.client import Web
 from aidx.errors import InputError
-from aidx.ports import Resolved, Wanted
+from aidx.model.found import Resolved, Wanted
 
 NOBODYS = ["", "no-such-model", "a/b", "a/b:Q4_K_M", "\0", "a" * 5000, "qwen9:1b", "..", "aidx-tiny2", ":"]
 OWN = {

@@ -17,7 +17,7 @@ from tests.fakes.random_states import metadata
 from aidx.adapters.catalogue import read_catalogue
 from aidx.adapters.llama.prober import EngineProber
 from aidx.budget.settings import Settings
-from aidx.model.build import from_catalogue
+from aidx.model.blueprint import from_catalogue
 from aidx.model.spec import Metadata, ModelSpec
 from aidx.plan.probe import Probe, Probed
 

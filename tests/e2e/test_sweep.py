@@ -15,10 +15,11 @@ from msgspec.structs import replace
 from aidx.adapters.llama.prober import EngineProber
 from aidx.budget.settings import Settings
 from aidx.model import arch
-from aidx.model.build import from_header, present
+from aidx.model.blueprint import present
+from aidx.model.build import from_header
 from aidx.model.gguf.arrays import encode
 from aidx.model.gguf.kinds import I32
-from aidx.model.quants import assign
+from aidx.model.quants.assign import assign
 from aidx.model.spec import Header, ModelSpec
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engine is asked on Linux x86-64 only")

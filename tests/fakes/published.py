@@ -5,10 +5,11 @@ from pathlib import Path
 
 from aidx.adapters.llama.ghost import ghost
 from aidx.model import arch
-from aidx.model.build import from_header, present
+from aidx.model.blueprint import present
+from aidx.model.build import from_header
 from aidx.model.gguf.arrays import encode
 from aidx.model.gguf.kinds import I32, U64
-from aidx.model.quants import assign
+from aidx.model.quants.assign import assign
 from aidx.model.spec import Header, Metadata, ModelSpec
 
 HASHED = ("ple.layer_multipliers", "ple.head_offsets", "ple.head_vocab_sizes")

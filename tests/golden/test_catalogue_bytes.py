@@ -16,9 +16,9 @@ import pytest
 
 from aidx.adapters.catalogue import read_catalogue
 from aidx.model import arch
-from aidx.model.build import from_catalogue, present
+from aidx.model.blueprint import from_catalogue, present
 from aidx.model.gguf.render import data_size, render
-from aidx.model.quants import assign
+from aidx.model.quants.assign import assign
 
 HERE = Path(__file__).parent
 PUBLISHED = json.loads(HERE.joinpath("published.json").read_text("utf-8"))["files"]

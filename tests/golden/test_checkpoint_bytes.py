@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.checkpoints import shapes
 
 from aidx.model import arch
-from aidx.model.build import from_blanks
+from aidx.model.blueprint import from_blanks
 from aidx.model.safetensors.config import Config
 from aidx.model.safetensors.convert import convert
 from aidx.model.safetensors.header import Weight

@@ -18,7 +18,7 @@ from aidx.budget.placement import place
 from aidx.budget.settings import Settings
 from aidx.budget.sizes import parse_size
 from aidx.errors import InputError
-from aidx.model.build import from_catalogue
+from aidx.model.blueprint import from_catalogue
 from aidx.model.spec import Layer
 
 MODELS = (qwen2(blocks=6), qwen3moe(blocks=6))

@@ -3,11 +3,11 @@
 from functools import partial
 
 from aidx.adapters.catalogue import read_catalogue
-from aidx.model.build import from_catalogue
+from aidx.model.blueprint import from_catalogue
 from aidx.model.catalogue import Entry, standing_of
+from aidx.model.found import Resolved, Wanted
 from aidx.model.quants import find as find_type
 from aidx.plan.choice import QUANTS, Candidate
-from aidx.ports import Resolved, Wanted
 
 
 def everything(wanted: Wanted) -> tuple[Candidate, ...]:

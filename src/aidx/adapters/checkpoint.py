@@ -5,14 +5,14 @@ from pathlib import Path
 from typing import Protocol
 
 from aidx.errors import InputError
-from aidx.model.build import from_blanks
+from aidx.model.blueprint import from_blanks
+from aidx.model.found import Resolved, Wanted
 from aidx.model.quants import find as find_type
 from aidx.model.safetensors import config as configs
 from aidx.model.safetensors import header as headers
 from aidx.model.safetensors.convert import Converted, convert
 from aidx.model.safetensors.files import CONFIG, INDEX, INDEX_BYTES, WHOLE, Index
 from aidx.model.safetensors.header import LENGTH, Weight
-from aidx.ports import Resolved, Wanted
 from aidx.userfile import opened
 
 _GUESS = 64 << 10  # most headers are smaller: one read instead of two

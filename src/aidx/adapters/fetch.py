@@ -13,9 +13,9 @@ from aidx.adapters.stores import shipped
 from aidx.adapters.stores.huggingface import cache_folder
 from aidx.errors import EngineError, InputError
 from aidx.model.catalogue import Entry
+from aidx.model.found import Wanted
 from aidx.model.published import repository
 from aidx.model.stored import Pulled
-from aidx.ports import Wanted
 
 
 def pull(wanted: Wanted, environ: Mapping[str, str], home: Path, tell: Tell) -> Pulled:

@@ -16,7 +16,7 @@ import msgspec
 
 import aidx
 from aidx.adapters import cachedir
-from aidx.adapters.stores.file import FileHeader
+from aidx.adapters.stores.found import FileHeader
 from aidx.model.spec import Array, Header, Value
 from aidx.model.tensor import BY_NUMBER, Tensor
 

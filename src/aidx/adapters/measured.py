@@ -6,12 +6,11 @@ from pathlib import Path
 import msgspec
 
 from aidx.adapters import cachedir
-from aidx.adapters.statedir import state_dir
+from aidx.adapters.statedir import CALIBRATION, state_dir
 from aidx.errors import EngineError
 from aidx.plan.calibration import Calibration
 from aidx.plan.proven import Proven
 
-CALIBRATION = "calibration.json"
 PROOFS = "proofs"
 MOST_BYTES = 4 << 20
 MOST = 200

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 VARIABLE = "AIDX_STATE_DIR"
+CALIBRATION = "calibration.json"
 
 
 def state_dir() -> Path | None:
@@ -20,3 +21,9 @@ def state_dir() -> Path | None:
     if shared := os.environ.get("XDG_STATE_HOME"):
         return Path(shared) / "aidx"
     return Path(home) / ".local" / "state" / "aidx" if home else None
+
+
+def has_calibrations() -> bool:
+    """Whether there is a file of what was measured, as far as can be seen."""
+    folder = state_dir()
+    return folder is not None and os.path.lexists(folder / CALIBRATION)

@@ -1,23 +1,25 @@
 """Feeds the pure generators of ``plan`` with a prober's answers."""
 
 from collections.abc import Generator
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from msgspec.structs import replace
 
 from aidx.plan.need import Need
 from aidx.plan.probe import Answer, Probe, Unanswered
-from aidx.ports import Prober
+
+if TYPE_CHECKING:
+    from aidx.ports import Prober
 
 Found = TypeVar("Found")
 
 
-def asked(need: Need, prober: Prober | None) -> Need:
+def asked(need: Need, prober: "Prober | None") -> Need:
     """*need*, fast where there is nobody to ask."""
     return replace(need, fast=need.fast or prober is None)
 
 
-def drive(run: Generator[Probe, Answer, Found], prober: Prober | None) -> Found:
+def drive(run: Generator[Probe, Answer, Found], prober: "Prober | None") -> Found:
     """What *run* returns; blocks while *prober* asks the engine."""
     try:
         probe = next(run)

@@ -1,6 +1,7 @@
 """Plans one model."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from aidx.advise.driving import asked, drive
 from aidx.model.spec import ModelSpec
@@ -9,14 +10,16 @@ from aidx.plan.devices import Machine
 from aidx.plan.make import plan as steps
 from aidx.plan.need import Need
 from aidx.plan.result import Plan
-from aidx.ports import Prober
+
+if TYPE_CHECKING:
+    from aidx.ports import Prober
 
 
 def plan(
     model: ModelSpec,
     need: Need,
     machine: Machine,
-    prober: Prober | None = None,
+    prober: "Prober | None" = None,
     variant: Callable[[str], ModelSpec] | None = None,
     *,
     beside: Beside = NOTHING,

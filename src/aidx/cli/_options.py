@@ -1,6 +1,5 @@
 """The options that several commands share, and what they become."""
 
-import shlex
 from collections.abc import Callable, Container
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -13,7 +12,7 @@ from aidx.budget.split import parts_text
 from aidx.cli._types import Parts, Size, Switch, WordOrNumber, size_text
 from aidx.errors import InputError
 from aidx.plan import engines
-from aidx.plan.beside import Files
+from aidx.plan.files import Files
 from aidx.plan.need import Need
 from aidx.plan.wish import Wish
 
@@ -230,11 +229,15 @@ def _machine_notes() -> tuple[str, ...]:
 
 def typed(model: str | None) -> str:
     """*model* and the planning options of this command line, as a shell would take them."""
+    import shlex
+
     return shlex.join([*([] if model is None else [model]), *_typed(_PLANNED)])
 
 
 def machine_typed() -> str:
     """The options of this command line that describe a machine, as a shell would take them."""
+    import shlex
+
     return shlex.join(_typed(_WISHES))
 
 

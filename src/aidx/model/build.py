@@ -1,25 +1,13 @@
 """From a header to the model that is planned."""
 
-from collections.abc import Iterable, Sequence
-from collections.abc import Set as AbstractSet
-from typing import TYPE_CHECKING
-
 from aidx.errors import InputError
-from aidx.model import arch, quants
-from aidx.model.blank import Blank
-from aidx.model.companion import refuse_as_model
-from aidx.model.gguf.kinds import ALIGNMENT, padded
-from aidx.model.gguf.render import bare_size, data_size
+from aidx.model import arch
 from aidx.model.metadata import architecture, block_count, find_int, read_int, vocab_size
+from aidx.model.part import refuse_as_model
+from aidx.model.quants.filetypes import parse_name
 from aidx.model.spec import Header, Metadata, ModelSpec, SourceName
-from aidx.model.tensor import Tensor
 
-if TYPE_CHECKING:
-    from aidx.model.catalogue import Entry
-
-_FILE_TYPE = "general.file_type"
-_TOKEN_BYTES = 65
-"""Header bytes a token where no file of the tokenizer is known: above gpt-oss's 64.5, the most seen so far."""
+FILE_TYPE = "general.file_type"
 
 
 def from_header(
@@ -63,77 +51,10 @@ def from_header(
     )
 
 
-def from_catalogue(entry: "Entry", quant: str | None = None, *, imatrix: bool = False) -> ModelSpec:
-    """The model of *entry* at *quant*, or as it is usually fetched; tensor bytes are exact.
-
-    The header is exact for a published file of known size and estimated otherwise. Raises ``InputError`` for
-    an unknown quantization.
-    """
-    of = quants.find(quant or entry.native)
-    family = arch.find(architecture(entry.metadata))
-    if family is None:
-        raise InputError(f"{entry.id} is of an architecture without a family: {architecture(entry.metadata)}")
-    return from_blanks(
-        entry.metadata,
-        present(family.tensors(entry.metadata), entry.absent),
-        of.name,
-        name=entry.id,
-        source="catalogue",
-        imatrix=imatrix,
-        legacy=entry.legacy,
-        before=entry.metadata_bytes,
-        published=next((file.bytes for file in entry.files if file.quant == of.name and not imatrix), None),
-    )
-
-
-def from_blanks(  # noqa: PLR0913 - a file that does not exist yet is described by all of these
-    metadata: Metadata,
-    blanks: Sequence[Blank],
-    quant: str,
-    *,
-    name: str,
-    source: SourceName,
-    imatrix: bool = False,
-    legacy: bool = False,
-    before: int | None = None,
-    published: int | None = None,
-) -> ModelSpec:
-    """The model whose F16 file has *blanks*, at *quant*; tensor bytes are exact.
-
-    *before* are the bytes of its header before the tensor infos, *published* those of the whole file, where
-    they are known.
-    """
-    of = quants.find(quant)
-    typed = {**metadata, _FILE_TYPE: of.number}
-    tensors = quants.assign(blanks, of.name, typed, imatrix=imatrix, legacy=legacy)
-    data = data_size(tensors)
-    size = _header_size(metadata, tensors, before) if published is None else published - data
-    return from_header(
-        Header(typed, tensors, size),
-        name=name,
-        source=source,
-        file_bytes=size + data,
-        header_exact=published is not None,
-    )
-
-
-def present(blanks: Iterable[Blank], absent: AbstractSet[str]) -> tuple[Blank, ...]:
-    """*blanks* without those in *absent*: full names, or what follows ``blk.N.`` for all blocks."""
-    return tuple(blank for blank in blanks if not absent & {blank.name, blank.part})
-
-
-def _header_size(metadata: Metadata, tensors: tuple[Tensor, ...], before: int | None) -> int:
-    """Metadata with the tokenizer as another file of it has them, then the tensor infos."""
-    if before is None:
-        before = _TOKEN_BYTES * vocab_size(metadata)
-    # What rendering it would give, padded, and padded again with the metadata before it.
-    return padded(before + padded(bare_size(tensors), ALIGNMENT), ALIGNMENT)
-
-
 def label(header: Header) -> str:
     """The quantization as people write it: by ``general.file_type``, else the type of most bytes."""
-    number = header.metadata.get(_FILE_TYPE)
-    if isinstance(number, int) and (named := quants.parse_name(number)) is not None:
+    number = header.metadata.get(FILE_TYPE)
+    if isinstance(number, int) and (named := parse_name(number)) is not None:
         return named
     sizes: dict[str, int] = {}
     for tensor in header.tensors:

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.model.gguf.arrays import raw_strings
+from aidx.model.part import role_of
 from aidx.model.spec import Array, Header, Metadata, ModelSpec
 from aidx.model.tensor import Tensor
 
@@ -46,24 +47,6 @@ class Projector(Struct, frozen=True):
     path: str
     kind: str
     header: Header
-
-
-def role_of(header: Header) -> str:
-    """``model``, ``lora`` or ``projector``, by what the header says of itself."""
-    metadata = header.metadata
-    if metadata.get("general.type") == "adapter" or "adapter.type" in metadata:
-        return "lora"
-    if metadata.get("general.architecture") == "clip":
-        return "projector"
-    return "model"
-
-
-def refuse_as_model(header: Header, name: str) -> None:
-    """Refuse a companion that was given as the model; raises ``InputError``."""
-    if role_of(header) == "lora":
-        raise InputError(f"{name} is a LoRA adapter, not a model", hint="Give its base model, and this file as --lora.")
-    if role_of(header) == "projector":
-        raise InputError(f"{name} is a projector, not a model", hint="Give its model, and this file as --mmproj.")
 
 
 def lora(header: Header, *, name: str, path: str) -> Lora:

@@ -6,12 +6,11 @@ from msgspec import Struct, field
 
 from aidx.budget.allocate import Allocator, Entries
 from aidx.budget.ledger import Ledger
-from aidx.budget.reconcile import from_engine, reconcile
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError, InputError
 from aidx.model.arch import known
 from aidx.model.spec import ModelSpec
-from aidx.plan.beside import NOTHING, Beside, draft_settings, with_draft, with_loras, with_projector
+from aidx.plan.beside import NOTHING, Beside
 from aidx.plan.devices import Machine
 from aidx.plan.probe import Answer, Probe, Probed, Unanswered
 
@@ -70,8 +69,7 @@ class Desk(Struct, eq=False):
         entries = self._with_companions(self.allocate(settings), settings)
         if self._draft is None:
             return entries
-        its = self._draft.closed_entries(self._drafted(settings))
-        return with_draft(entries, self._draft.model, its)
+        return self._with_draft(entries, self._draft.closed_entries(self._drafted(settings)))
 
     def ask(self, settings: Settings) -> Generator[Probe, Answer, Ledger]:
         """The ledger with the engine's answer; by closed forms where it is not to be or cannot be asked."""
@@ -100,13 +98,25 @@ class Desk(Struct, eq=False):
             return entries
         drafted = self._drafted(settings)
         its = None if self._draft.whole_on_one(drafted) else (yield from self._draft.asked_entries(drafted))
-        return with_draft(entries, self._draft.model, self._draft.closed_entries(drafted) if its is None else its)
+        return self._with_draft(entries, self._draft.closed_entries(drafted) if its is None else its)
 
     def _drafted(self, settings: Settings) -> Settings:
+        from aidx.plan.companions import draft_settings  # noqa: PLC0415 - see below
+
         assert self._draft is not None
         return draft_settings(self._draft.model, settings, gpus=len(self.machine.gpus))
 
+    def _with_draft(self, entries: Entries, its: Entries) -> Entries:
+        from aidx.plan.companions import with_draft  # noqa: PLC0415 - see below
+
+        assert self._draft is not None
+        return with_draft(entries, self._draft.model, its)
+
     def _with_companions(self, entries: Entries, settings: Settings) -> Entries:
+        if not self.beside.loras and self.beside.projector is None:
+            return entries
+        from aidx.plan.companions import with_loras, with_projector  # noqa: PLC0415 - most plans have none
+
         gpus = len(self.machine.gpus)
         entries = with_loras(entries, self.beside, self.model, settings, gpus=gpus)
         used = gpus if settings.n_gpu_layers else 0  # where no layer lies on a GPU the projector does not either
@@ -154,6 +164,8 @@ class Desk(Struct, eq=False):
         )
 
     def _reconciled(self, settings: Settings, answer: Probed) -> Entries:
+        from aidx.budget.reconcile import from_engine, reconcile  # noqa: PLC0415 - only where the engine answered
+
         if self.model.layers is None:
             return from_engine(self.model, settings, answer.buffers, build=answer.build)
         return reconcile(self.allocate(settings), answer.buffers, build=answer.build)

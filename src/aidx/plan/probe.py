@@ -1,10 +1,14 @@
 """What a plan asks of the engine, and what it is sent back."""
 
+from typing import TYPE_CHECKING
+
 from msgspec import Struct
 
 from aidx.budget.settings import Settings
-from aidx.model.companion import Projector
 from aidx.model.spec import ModelSpec
+
+if TYPE_CHECKING:
+    from aidx.model.companion import Projector
 
 
 class Probe(Struct, frozen=True):
@@ -17,7 +21,7 @@ class Probe(Struct, frozen=True):
     model: ModelSpec
     settings: Settings
     gpus: tuple[int, ...] = ()
-    projector: Projector | None = None
+    projector: "Projector | None" = None
 
 
 class Buffer(Struct, frozen=True):

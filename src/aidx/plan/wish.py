@@ -1,13 +1,16 @@
 """The machine that a command line asks for: wishes over what is here."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from aidx.errors import InputError
-from aidx.plan.cards import Card, device, find
 from aidx.plan.devices import ASSUMED_DRIVER, Device, Machine, host, wished_gpu
+
+if TYPE_CHECKING:
+    from aidx.plan.cards import Card
 
 
 class Wish(Struct, frozen=True):
@@ -24,7 +27,7 @@ class Wish(Struct, frozen=True):
 
 
 def granted(
-    wish: Wish, *, here: Callable[[], Machine], ram: Callable[[], Device], cards: Callable[[], Sequence[Card]]
+    wish: Wish, *, here: Callable[[], Machine], ram: Callable[[], Device], cards: "Callable[[], Sequence[Card]]"
 ) -> Machine:
     """The machine of *wish*; *here* detects this one, *ram* its host alone, *cards* reads the table.
 
@@ -58,9 +61,11 @@ def _check(wish: Wish) -> None:
         raise InputError("--driver is the driver's memory on a GPU, and --vram 0 plans for none", hint="Leave it out.")
 
 
-def _wished(wish: Wish, cards: Callable[[], Sequence[Card]]) -> tuple[Device, ...] | None:
+def _wished(wish: Wish, cards: "Callable[[], Sequence[Card]]") -> tuple[Device, ...] | None:
     """The GPUs that were asked for; ``None`` for those of this machine."""
     if wish.cards:
+        from aidx.plan.cards import device, find  # noqa: PLC0415 - only a name of a card pays for it
+
         table = cards()
         return tuple(device(find(table, name), n, driver=wish.driver) for n, name in enumerate(wish.cards))
     if not wish.vram:

@@ -1,26 +1,64 @@
 """Builds adapters and hands them to the flow; the only module that imports them, when they are needed."""
 
-from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import TYPE_CHECKING
 
-from aidx.plan.devices import Machine
-from aidx.plan.result import Plan
-from aidx.ports import Prober, Workspace
-from aidx.wiring.engines import Bounds, Filled, elsewhere, fill, fill_all, held, limits, own_count, start, variable
-from aidx.wiring.models import beside, candidates, cloud, clouds, hub, pull, resolve, resolve_for, stored
-from aidx.wiring.roles import Configured, configured
-from aidx.wiring.serving import offers, within
-
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aidx.adapters.endpoint import Endpoint
     from aidx.adapters.screen import Screen
     from aidx.config.merge import Settled
     from aidx.plan.cards import Card
+    from aidx.plan.devices import Device, Machine
     from aidx.plan.inventory import Sight
     from aidx.plan.need import Need
+    from aidx.plan.result import Plan
     from aidx.plan.speed import Pace, Timing
     from aidx.plan.wish import Wish
+    from aidx.ports import Prober, Workspace
+    from aidx.wiring.engines import (
+        Bounds,
+        Filled,
+        elsewhere,
+        fill,
+        fill_all,
+        held,
+        limits,
+        own_count,
+        start,
+        variable,
+    )
+    from aidx.wiring.models import beside, candidates, cloud, clouds, hub, pull, resolve, resolve_for, stored
+    from aidx.wiring.roles import Configured, configured
+    from aidx.wiring.serving import offers, within
+
+_HOMES = {
+    "engines": (
+        "Bounds",
+        "Filled",
+        "elsewhere",
+        "fill",
+        "fill_all",
+        "held",
+        "limits",
+        "own_count",
+        "start",
+        "variable",
+    ),
+    "models": ("beside", "candidates", "cloud", "clouds", "hub", "pull", "resolve", "resolve_for", "stored"),
+    "roles": ("Configured", "configured"),
+    "serving": ("offers", "within"),
+}
+
+
+def __getattr__(name: str) -> object:
+    """What a module of this package has under *name*: it is imported when it is first asked for."""
+    home = next((module for module, names in _HOMES.items() if name in names), None)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{home}"), name)
 
 
 def settings(file: str | None = None) -> "Settled":
@@ -44,7 +82,7 @@ def engine_environment() -> tuple[tuple[str, str], ...]:
     return tuple(sorted(pair for pair in os.environ.items() if pair[0].startswith(("OLLAMA_", "LLAMA_ARG_"))))
 
 
-def prober(*, warm: bool = False) -> Prober:
+def prober(*, warm: bool = False) -> "Prober":
     """The engine in a child process, which starts when it is first asked, or at once to be *warm*."""
     from aidx.adapters.llama.prober import EngineProber
 
@@ -55,7 +93,7 @@ def prober(*, warm: bool = False) -> Prober:
 
 
 @contextmanager
-def asking(need: "Need", *, warm: bool = False) -> Iterator[Prober | None]:
+def asking(need: "Need", *, warm: bool = False) -> "Iterator[Prober | None]":
     """Someone to ask for a plan of *need*, closed afterwards; nobody where the engine is not to be asked."""
     if need.fast:
         yield None
@@ -67,13 +105,23 @@ def asking(need: "Need", *, warm: bool = False) -> Iterator[Prober | None]:
         found.close()
 
 
-def machine(wish: "Wish | None" = None) -> Machine:
+def machine(wish: "Wish | None" = None) -> "Machine":
     """The machine to plan for: *wish* over what is here. Raises ``InputError`` for contradictions."""
-    from aidx.adapters import detect
-    from aidx.adapters.hardware import memory
     from aidx.plan.wish import Wish, granted
 
-    return granted(wish or Wish(), here=detect.this_machine, ram=memory.read, cards=cards)
+    return granted(wish or Wish(), here=_this_machine, ram=_ram, cards=cards)
+
+
+def _this_machine() -> "Machine":
+    from aidx.adapters.detect import this_machine
+
+    return this_machine()
+
+
+def _ram() -> "Device":
+    from aidx.adapters.hardware import memory
+
+    return memory.read()
 
 
 def cards() -> "tuple[Card, ...]":
@@ -90,7 +138,7 @@ def sights() -> "tuple[Sight, ...]":
     return (look(),)
 
 
-def keep_speed(plan: Plan, machine: Machine, timing: "Timing | None") -> None:
+def keep_speed(plan: "Plan", machine: "Machine", timing: "Timing | None") -> None:
     """Remember how fast the model of *plan* was on *machine*, for later choices; nothing where nobody measured it."""
     from aidx.adapters import speeds
 
@@ -113,7 +161,7 @@ def endpoint(url: str, key: str | None = None) -> "Endpoint | None":
     return find(url, key)
 
 
-def write_report(path: str, plan: Plan) -> None:
+def write_report(path: str, plan: "Plan") -> None:
     """Write *plan* as one HTML page, whole or not at all; ``InputError`` where *path* cannot be written."""
     from aidx.page.report import render
 
@@ -134,7 +182,7 @@ def check_page(path: str) -> None:
     check_target(path)
 
 
-def workspace(root: str) -> Workspace:
+def workspace(root: str) -> "Workspace":
     """The tree at *root*, held until it is closed; ``InputError`` where it is no folder, ``CheckError`` where busy."""
     from aidx.adapters.workspace.held import HeldWorkspace
 

@@ -1,20 +1,23 @@
 """Where a MODEL is found: paths, what ships with the package, local stores, the hub, the catalogue."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from aidx.plan.beside import Beside, Files
-from aidx.ports import Resolved, Source, Wanted
+from aidx.model.found import Resolved, Wanted
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aidx.adapters.hub.api import Hub
     from aidx.adapters.hub.pull import Tell
     from aidx.model.catalogue import Cloud
     from aidx.model.spec import Header, Metadata, ModelSpec
     from aidx.model.stored import Damaged, Listed, Pulled
+    from aidx.plan.beside import Beside
     from aidx.plan.choice import Candidate
+    from aidx.plan.files import Files
+    from aidx.ports import Source
 
 
 def resolve(reference: str, *, quant: str | None = None, imatrix: bool = False) -> Resolved:
@@ -39,8 +42,12 @@ def _measured(found: Resolved) -> Resolved:
     return found if known is None else replace(found, model=replace(found.model, measured_loss=known))
 
 
-def beside(files: Files, model: "ModelSpec") -> Beside:
+def beside(files: "Files", model: "ModelSpec") -> "Beside":
     """What *files* are, found to suit *model*; ``InputError`` for a wrong kind and for one of another model."""
+    from aidx.plan.beside import NOTHING, Beside
+
+    if not files.any:
+        return NOTHING
     from pathlib import Path
 
     from aidx.adapters.stores.file import read_header
@@ -82,7 +89,7 @@ def resolve_for(engine: str, reference: str, *, quant: str | None = None, imatri
     return found if named else replace(found, model=found.variant(own))
 
 
-def _sources(wanted: Wanted) -> Iterator[Source]:
+def _sources(wanted: Wanted) -> "Iterator[Source]":
     """Where a model is looked for, in this order; the last one answers or raises.
 
     Each is imported when those before it knew nothing: planning a file pays for no other, and the network

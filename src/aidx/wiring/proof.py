@@ -2,25 +2,24 @@
 
 from typing import TYPE_CHECKING
 
-from aidx.budget.settings import Settings
-from aidx.plan.devices import Machine
-from aidx.plan.need import Need
-from aidx.plan.result import Plan
-from aidx.ports import Deployment
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from aidx.budget.proof import Evidence, Proof
+    from aidx.budget.settings import Settings
     from aidx.budget.witness import Sampler
     from aidx.model.spec import ModelSpec
+    from aidx.plan.devices import Machine
+    from aidx.plan.need import Need
     from aidx.plan.proven import Proven
+    from aidx.plan.result import Plan
+    from aidx.ports import Deployment
     from aidx.stress.load import Load
     from aidx.stress.run import Bench
     from aidx.stress.subject import Subject
 
 
-def bench(plan: Plan, load: "Load", tell: "Callable[[str], object]" = lambda _: None) -> "Bench":
+def bench(plan: "Plan", load: "Load", tell: "Callable[[str], object]" = lambda _: None) -> "Bench":
     """What ``stress.run.prove`` needs to prove *plan* with *load*; raises as ``wiring.start`` does."""
     from msgspec.structs import replace
 
@@ -30,14 +29,14 @@ def bench(plan: Plan, load: "Load", tell: "Callable[[str], object]" = lambda _: 
 
     engine, launch = launchable(plan)
 
-    def start(settings: Settings, under: tuple[str, ...]) -> Deployment:
+    def start(settings: "Settings", under: tuple[str, ...]) -> "Deployment":
         return engine.start(replace(launch, settings=settings, under=under))
 
     return Bench(start=start, see=sampler, ceiling=find, tell=tell, load=load)
 
 
 def bench_at(
-    plan: Plan, url: str, key: str | None, load: "Load", tell: "Callable[[str], object]" = lambda _: None
+    plan: "Plan", url: str, key: str | None, load: "Load", tell: "Callable[[str], object]" = lambda _: None
 ) -> "Bench":
     """The same for an engine that runs already, at *url*: it is read back, and no ceiling can be set on it.
 
@@ -52,7 +51,7 @@ def bench_at(
 
     engine, launch = attachable(plan)
 
-    def start(settings: Settings, _: tuple[str, ...]) -> Deployment:
+    def start(settings: "Settings", _: tuple[str, ...]) -> "Deployment":
         found = engine.start(replace(launch, settings=settings, urls=(url,), key=key))
         return CountedDeployment(found, settings.n_ctx_seq)
 
@@ -89,7 +88,7 @@ def endpoint_at(
     subject = served(there.plan, model, there.gates)
     found = listening(url)
 
-    def start(_: Settings, __: tuple[str, ...]) -> Deployment:
+    def start(_: "Settings", __: tuple[str, ...]) -> "Deployment":
         return there.deployment(subject.name)
 
     def ceiling(_: int) -> str:
@@ -110,8 +109,12 @@ def sampler(roots: "Callable[[], Iterable[int]]") -> "Sampler":
     return TreeSampler(roots, nvidia.use())
 
 
-def calibrated(machine: Machine, model: "ModelSpec", need: Need) -> Machine:
+def calibrated(machine: "Machine", model: "ModelSpec", need: "Need") -> "Machine":
     """*machine* with what was measured here of *model* with the settings of *need*, in place of what is assumed."""
+    from aidx.adapters import statedir
+
+    if not statedir.has_calibrations():  # nothing was ever measured: nobody pays for looking it up
+        return machine
     from aidx.adapters import measured
     from aidx.plan.calibration import ENGINE, applied, bound, here
 
@@ -122,7 +125,7 @@ def calibrated(machine: Machine, model: "ModelSpec", need: Need) -> Machine:
     return machine if known is None else applied(machine, known, bound(model, need))
 
 
-def calibrate(plan: Plan, machine: Machine, need: Need, seen: "Evidence") -> bool:
+def calibrate(plan: "Plan", machine: "Machine", need: "Need", seen: "Evidence") -> bool:
     """Keep what *seen* measured, for later plans; false where it measured nothing, or where nothing can be kept."""
     from aidx.adapters import measured, speeds
     from aidx.plan.calibration import found, here
@@ -149,7 +152,7 @@ def keep_proof(proof: "Proof") -> bool:
     return measured.keep_proof(proof.plan_hash, kept(proof, today()))
 
 
-def proven(plan: Plan) -> "Proven | None":
+def proven(plan: "Plan") -> "Proven | None":
     """The last proof of just this plan on this machine."""
     from aidx.adapters import measured
 
@@ -163,7 +166,7 @@ def today() -> str:
     return datetime.now().astimezone().date().isoformat()
 
 
-def _key(machine: Machine, model: "ModelSpec", need: Need) -> str:
+def _key(machine: "Machine", model: "ModelSpec", need: "Need") -> str:
     import os
 
     from aidx.adapters.llama.wheel import version

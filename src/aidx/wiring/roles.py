@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from aidx.errors import InputError
-from aidx.ports import Resolved
+from aidx.model.found import Resolved
 from aidx.wiring.models import resolve_for
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from aidx.adapters.catalogue import read_catalogue
 from aidx.budget.allocate import Allocator, allocate, check_settings
 from aidx.budget.settings import Settings
 from aidx.errors import InputError
-from aidx.model.build import from_catalogue
+from aidx.model.blueprint import from_catalogue
 from aidx.model.spec import Layer
 from tests.fakes.models import qwen2, qwen3moe
 from tests.fakes.published import published

@@ -12,10 +12,11 @@ from aidx.budget.geometry import geometry
 from aidx.budget.settings import Settings
 from aidx.errors import InputError
 from aidx.model import arch
-from aidx.model.build import from_catalogue, from_header
+from aidx.model.blueprint import from_catalogue
+from aidx.model.build import from_header
 from aidx.model.gguf.arrays import encode
 from aidx.model.gguf.kinds import I32
-from aidx.model.quants import assign
+from aidx.model.quants.assign import assign
 from aidx.model.spec import Header, Layer
 from tests.fakes.models import qwen2, qwen3moe, with_metadata
 

@@ -5,7 +5,8 @@ from msgspec.structs import replace
 
 from aidx.errors import InputError
 from aidx.model.blank import Blank
-from aidx.model.build import from_catalogue, from_header, present
+from aidx.model.blueprint import from_catalogue, present
+from aidx.model.build import from_header
 from aidx.model.catalogue import Entry, Published, Standing
 from aidx.model.gguf.render import data_size
 from aidx.model.spec import Array, Header, Layer

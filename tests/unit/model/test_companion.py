@@ -10,6 +10,7 @@ from aidx.model import companion
 from aidx.model.build import from_header
 from aidx.model.gguf.arrays import encode
 from aidx.model.gguf.kinds import STRING
+from aidx.model.part import role_of
 from aidx.model.spec import Header
 from aidx.model.tensor import TYPES, Tensor
 
@@ -37,9 +38,9 @@ def read(header):
 
 
 def test_each_kind_is_told_apart():
-    assert companion.role_of(MODEL.header) == "model"
-    assert companion.role_of(adapter()) == "lora"
-    assert companion.role_of(gemma3().header) == "projector"
+    assert role_of(MODEL.header) == "model"
+    assert role_of(adapter()) == "lora"
+    assert role_of(gemma3().header) == "projector"
 
 
 def test_a_companion_given_as_the_model_says_where_it_belongs():

@@ -7,7 +7,7 @@ from tests.fakes.models import qwen2
 from aidx.adapters.catalogue import read_catalogue, read_clouds
 from aidx.errors import InputError
 from aidx.model import arch
-from aidx.model.build import from_catalogue
+from aidx.model.blueprint import from_catalogue
 from aidx.model.catalogue import find, find_cloud, standing_of, tier_of
 from aidx.model.quants import FILE_TYPES
 

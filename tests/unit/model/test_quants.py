@@ -5,7 +5,8 @@ from tests.fakes.published import published
 
 from aidx.errors import InputError
 from aidx.model.blank import Blank
-from aidx.model.quants import FILE_TYPES, assign, find, parse_name
+from aidx.model.quants import FILE_TYPES, find, parse_name
+from aidx.model.quants.assign import assign
 from aidx.model.quants.rules import more_bits
 from aidx.model.tensor import TYPES
 

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from aidx.adapters.catalogue import read_catalogue
 from aidx.budget.settings import Settings
-from aidx.model.build import from_catalogue
+from aidx.model.blueprint import from_catalogue
 from aidx.model.catalogue import find
 from aidx.plan.devices import Device, Machine, host, wished_gpu
 from aidx.plan.ledger import Desk

@@ -21,7 +21,8 @@ from msgspec import Struct
 
 from aidx.adapters.llama.wheel import find_wheel
 from aidx.adapters.process import spawn, stop
-from aidx.adapters.stores.file import FileHeader, read_header
+from aidx.adapters.stores.file import read_header
+from aidx.adapters.stores.found import FileHeader
 from aidx.adapters.write import HINT as FOLDER
 from aidx.adapters.write import check_target
 from aidx.errors import AidxError, EngineError, InputError

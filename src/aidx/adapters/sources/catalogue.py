@@ -8,13 +8,13 @@ from aidx.adapters.sources.file import refuse_place
 from aidx.adapters.sources.local import open_stored
 from aidx.adapters.stores.huggingface import HuggingFace
 from aidx.errors import InputError
-from aidx.model.build import from_catalogue
+from aidx.model.blueprint import from_catalogue
 from aidx.model.catalogue import Entry, find, find_cloud
+from aidx.model.found import Resolved, Wanted
 from aidx.model.published import repository
 from aidx.model.quants import find as find_type
 from aidx.model.spec import ModelSpec
 from aidx.model.stored import Stored
-from aidx.ports import Resolved, Wanted
 
 
 class Catalogue:

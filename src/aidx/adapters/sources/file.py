@@ -3,11 +3,15 @@
 import re
 from os.path import isdir, isfile  # unlike those of Path, false for a name that no file system takes
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aidx.errors import InputError
+from aidx.model.found import Resolved, Wanted
 from aidx.model.spec import ModelSpec, SourceName
-from aidx.ports import Resolved, Wanted
 from aidx.userfile import kind
+
+if TYPE_CHECKING:
+    from aidx.adapters.stores.found import FileHeader
 
 _CONFIG = "config.json"  # importing the parser of checkpoints only to name it would cost milliseconds
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
@@ -30,10 +34,9 @@ class File:
 def model_at(path: str, *, name: str, source: SourceName) -> ModelSpec:
     """The model in the file at *path*; raises ``InputError`` that names it."""
     from aidx.adapters import headercache
-    from aidx.adapters.stores.file import read_header
     from aidx.model.build import from_header
 
-    found = headercache.read(path, read_header)
+    found = headercache.read(path, _read)
     return from_header(
         found.header,
         name=name,
@@ -42,6 +45,12 @@ def model_at(path: str, *, name: str, source: SourceName) -> ModelSpec:
         path=found.paths[0],
         split_paths=found.paths if len(found.paths) > 1 else (),
     )
+
+
+def _read(path: str) -> "FileHeader":
+    from aidx.adapters.stores.file import read_header
+
+    return read_header(path)
 
 
 def refuse_quant(wanted: Wanted) -> None:

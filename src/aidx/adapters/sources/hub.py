@@ -9,9 +9,9 @@ from aidx.adapters.reference import HubModel, parse
 from aidx.adapters.web.header import SECONDS, read_headers
 from aidx.errors import InputError
 from aidx.model.build import from_header
+from aidx.model.found import Resolved, Wanted
 from aidx.model.pick import RepoFile, models, pick
 from aidx.model.safetensors.files import CONFIG
-from aidx.ports import Resolved, Wanted
 
 
 class HubSource:

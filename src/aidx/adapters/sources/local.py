@@ -9,9 +9,10 @@ from aidx.adapters import stores
 from aidx.adapters.reference import HubModel, parse
 from aidx.adapters.sources.file import model_at
 from aidx.errors import EngineError, InputError
+from aidx.model.found import Resolved, Wanted
 from aidx.model.quants import find as find_type
 from aidx.model.stored import Damaged, Stored
-from aidx.ports import Resolved, Store, Wanted
+from aidx.ports import Store
 
 
 def all_stores(environ: Mapping[str, str], home: Path) -> Iterator[Store]:

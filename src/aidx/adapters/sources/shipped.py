@@ -2,7 +2,7 @@
 
 from aidx.adapters.sources.file import model_at, refuse_quant
 from aidx.adapters.stores import shipped
-from aidx.ports import Resolved, Wanted
+from aidx.model.found import Resolved, Wanted
 
 
 class Shipped:

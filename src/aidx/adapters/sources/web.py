@@ -11,9 +11,9 @@ from aidx.adapters.web.client import Deadline, Web
 from aidx.adapters.web.header import SECONDS, read_header
 from aidx.adapters.web.ranges import RemoteFile
 from aidx.model.build import from_header
+from aidx.model.found import Resolved, Wanted
 from aidx.model.gguf.split import Part, join, part_names, part_of
 from aidx.model.spec import Header
-from aidx.ports import Resolved, Wanted
 
 _KEPT: Final = "%/:=&?~#+!$,;'@()*[]"  # what an address may hold as it is
 

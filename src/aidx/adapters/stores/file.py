@@ -7,8 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from msgspec import Struct
-
+from aidx.adapters.stores.found import FileHeader
 from aidx.errors import InputError
 from aidx.model.gguf.reader import NEED_DATA, Reader, keeps_array, keeps_every_array
 from aidx.model.gguf.split import join, part_names, part_of
@@ -18,18 +17,6 @@ from aidx.userfile import opened
 _FIRST = 64 << 10
 _MOST = 1 << 20
 _HINT = "Name a .gguf file."
-
-
-class FileHeader(Struct, frozen=True):
-    """A header and where it stood: *file_bytes* over all parts, *paths* of the parts in order.
-
-    *parts* are the headers of the parts themselves, where they were read just now.
-    """
-
-    header: Header
-    file_bytes: int
-    paths: tuple[str, ...]
-    parts: tuple[Header, ...] = ()
 
 
 def read_header(path: str, *, keep_tokenizer: bool = False) -> FileHeader:

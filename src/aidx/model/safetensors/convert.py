@@ -9,7 +9,7 @@ from msgspec import Struct
 from aidx.errors import InputError
 from aidx.model import arch
 from aidx.model.blank import Blank
-from aidx.model.build import present
+from aidx.model.blueprint import present
 from aidx.model.metadata import vocab_size
 from aidx.model.safetensors.config import Config
 from aidx.model.safetensors.families import FAMILIES, Family, metadata

@@ -8,7 +8,7 @@ from tests.fakes.checkpoints import LLAMA, header, save, shapes
 from aidx.adapters.sources.file import File
 from aidx.adapters.stores import shipped
 from aidx.errors import InputError
-from aidx.ports import Wanted
+from aidx.model.found import Wanted
 
 
 def resolved(path, **asked):

@@ -13,7 +13,7 @@ from aidx.adapters.stored import read_all
 from aidx.adapters.stores import shipped
 from aidx.adapters.stores.huggingface import HuggingFace
 from aidx.errors import EngineError, InputError
-from aidx.ports import Wanted
+from aidx.model.found import Wanted
 
 PHI = "registry.ollama.ai/library/phi4/latest"
 

@@ -17,7 +17,7 @@ from aidx.adapters.sources.web import WebSource
 from aidx.adapters.stores import shipped
 from aidx.adapters.web.client import Web
 from aidx.errors import EngineError, InputError
-from aidx.ports import Wanted
+from aidx.model.found import Wanted
 
 
 @pytest.fixture
