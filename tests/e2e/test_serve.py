@@ -286,12 +286,12 @@ def test_an_engine_that_dies_is_one_terminal_answer_and_another_engine(own, stre
 def test_sigterm_drains_and_leaves_nothing_behind(own):
     engine = own.engine
     with ThreadPoolExecutor(1) as pool:
-        asked = pool.submit(own.ask, max_tokens=400, ignore_eos=True)
+        asked = pool.submit(own.ask, max_tokens=200, ignore_eos=True)
         until(lambda: own.reserved["requests"] == 1)
         began = time.monotonic()
         own.process.send_signal(signal.SIGTERM)
 
-        assert asked.result(10)[2]["usage"]["completion_tokens"] == 400  # what was being answered is answered
+        assert asked.result(10)[2]["usage"]["completion_tokens"] == 200  # what was being answered is answered
 
     assert own.process.wait(10) == 0
     assert time.monotonic() - began < 5.5

@@ -1,5 +1,6 @@
 """`aidx serve` without MODEL: every role of aidx.toml that runs here, each behind its own gate, on real engines."""
 
+import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
@@ -200,6 +201,30 @@ def test_no_engine_outlives_the_server(tmp_path):
     assert len(children) == 2
     assert running.stop() == 0
     assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+
+
+def test_engines_that_hang_are_gone_with_the_server_and_in_its_time(tmp_path):
+    """Stopped processes hear neither SIGTERM nor the end of their input, and both have a request that never ends."""
+    roles = {"editor": 1024, "drafter": 768}
+    tables = (f'[roles.{role}]\nmodel = "aidx-tiny"\nctx_size = {size}\n' for role, size in roles.items())
+    (tmp_path / "aidx.toml").write_text('[device]\nvram = "0"\n' + "".join(tables), "utf-8")
+    running = Endpoint(model=(), folder=tmp_path)
+    children = engines(running)
+    with ThreadPoolExecutor(2) as pool:
+        fields = {"messages": messages(), "max_tokens": 600, "ignore_eos": True}
+        asked = [pool.submit(running.call, CHAT, {"model": role, **fields}) for role in roles]
+        until(lambda: running.reserved["requests"] == 2)
+        for child in children:
+            child.suspend()
+        began = time.monotonic()
+        assert running.stop() == 0
+        took = time.monotonic() - began
+        answers = [one.result(10) for one in asked]
+
+    assert len(children) == 2
+    assert not any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children)
+    assert [answer[0] for answer in answers] == [503, 503]
+    assert took < 5.5
 
 
 ELSEWHERE = """

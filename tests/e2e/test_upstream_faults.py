@@ -30,6 +30,7 @@ class Upstream:
 
     def __init__(self, fault, at):
         self.fault, self.at, self.tasks = fault, at, set()
+        self.counted = b'{"input_tokens":12}'
 
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -50,7 +51,7 @@ class Upstream:
                 length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
                 body = await reader.readexactly(length)
                 if b"/input_tokens" in head:
-                    _whole(writer, b'{"input_tokens":12}')
+                    _whole(writer, self.counted)
                 elif b"/slots" in head:
                     _whole(writer, b'[{"is_processing":false}]')
                 elif b'"stream":true' in body:
@@ -98,9 +99,10 @@ def _whole(writer, body):
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
 
 
-def ask(fault, at, **fields):
+def ask(fault, at, counted=None, **fields):
     async def run():
         async with Upstream(fault, at) as upstream:
+            upstream.counted = counted or upstream.counted
             chat = ServedChat(Pool("127.0.0.1", upstream.port), longest_token=8)
             limits = Limits(n_ctx=128, n_ctx_seq=128, slots=1, gate=100, max_tokens=16)
             patient = Patience(0.2, 0.2)
@@ -149,3 +151,10 @@ def test_half_of_a_plain_answer_is_none(fault, at):
     client = ask(fault, at)
 
     assert (client.status, client.error["code"]) == (502, CODES.get(fault, "engine_failed"))
+
+
+@pytest.mark.parametrize("counted", [b"{}", b"[]", b"twelve", b'{"input_tokens":[]}'])
+def test_a_count_that_is_none_is_the_engine_s_failure(counted):
+    client = ask("closed", len(STREAM), counted, stream=True)
+
+    assert (client.status, client.error["code"]) == (502, "engine_failed")

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 from aidx.adapters.child import Child
 from aidx.adapters.http import Pool
@@ -19,6 +19,7 @@ ANSWER = {"chat": "/v1/chat/completions", "text": "/v1/completions", "embedding"
 COUNT = "/v1/chat/completions/input_tokens"
 COUNTED = Patience(60.0, 60.0)  # a batch of another request on a slow CPU comes first
 CANARY = "aidx_canary"
+Told = TypeVar("Told", int, str, list[Any])
 WITH_TOOL = {
     "messages": [{"role": "user", "content": "."}],
     "tools": [{"type": "function", "function": {"name": CANARY, "parameters": {"type": "object", "properties": {}}}}],
@@ -51,7 +52,7 @@ class ServedChat:
         if not self._counts:
             return await self._rendered(body)
         try:
-            return int(json.loads(await self._ask(COUNT, body))["input_tokens"])
+            return await self._told(COUNT, body, "input_tokens", int)
         except EngineError as error:
             if error.code != "model_not_there":  # an older build, without that path
                 raise
@@ -71,7 +72,7 @@ class ServedChat:
 
     async def _rendered(self, body: bytes) -> int:
         """Have the template put around the messages, and count that."""
-        return await self._tokens(json.loads(await self._ask("/apply-template", body))["prompt"])
+        return await self._tokens(await self._told("/apply-template", body, "prompt", str))
 
     async def cells(self) -> int:
         """What the slots keep, by the engine's own account."""
@@ -83,7 +84,15 @@ class ServedChat:
 
     async def _tokens(self, text: str) -> int:
         order = {"content": text, "add_special": True, "parse_special": True}
-        return len(json.loads(await self._ask("/tokenize", json.dumps(order).encode()))["tokens"])
+        return len(await self._told("/tokenize", json.dumps(order).encode(), "tokens", list))
+
+    async def _told(self, path: str, body: bytes, name: str, kind: type[Told]) -> Told:
+        """What stands under *name* in its answer; raises ``EngineError`` where that is nothing of this *kind*."""
+        said = await self._ask(path, body)
+        with suppress(ValueError, KeyError, TypeError):
+            if isinstance(found := json.loads(said)[name], kind):
+                return found
+        raise EngineError(f"{WHO} does not answer {path} as llama.cpp's server does")
 
     async def _ask(self, path: str, body: bytes) -> bytes:
         try:

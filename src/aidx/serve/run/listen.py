@@ -11,7 +11,7 @@ from aidx.errors import InputError
 from aidx.serve.app import App
 from aidx.serve.run.http import Connection, Hub
 
-DRAIN_S = 4  # of the five seconds that SIGTERM has; the rest is for the engines
+DRAIN_S = 3.5  # of the five seconds that SIGTERM has; the rest is for engines that hang (``adapters.child.GRACE_S``)
 BACKLOG = 256
 
 
