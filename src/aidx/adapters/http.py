@@ -7,8 +7,7 @@ is the request's to say. No redirects: a request goes where it was told to or no
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import httptools
 
@@ -40,11 +39,12 @@ class _Connection(asyncio.Protocol):
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
         self.transport: asyncio.Transport | None = None
+        self.parser = httptools.HttpResponseParser(self)  # one answer after the other
+        self.alarm: asyncio.TimerHandle | None = None
         self._begin()
         self.done = True
 
     def _begin(self) -> None:
-        self.parser = httptools.HttpResponseParser(self)
         self.status = 0
         self.done = False
         self.headers: dict[str, str] = {}
@@ -57,7 +57,6 @@ class _Connection(asyncio.Protocol):
         self.wake: asyncio.Future[None] | None = None
         self.heard = 0.0  # when something last arrived
         self.limit = 0.0  # seconds of silence that are borne
-        self.alarm: asyncio.TimerHandle | None = None
 
     @property
     def usable(self) -> bool:
@@ -69,16 +68,26 @@ class _Connection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.transport = None
+        if self.alarm is not None:
+            self.alarm.cancel()
+            self.alarm = None
         if not self.done:
             self._fail("the connection was closed before the answer was complete" if exc is None else str(exc))
 
     def data_received(self, data: bytes) -> None:
+        if self.done:  # nobody asked
+            self.abort()
+            return
         self.touched = True
         self.heard = self.loop.time()
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserError as error:
             self._fail(f"the answer is not HTTP: {error}")
+            self.abort()
+
+    def on_message_begin(self) -> None:
+        if self.done:  # a second answer to one request
             self.abort()
 
     def on_headers_complete(self) -> None:
@@ -99,8 +108,6 @@ class _Connection(asyncio.Protocol):
 
     def send(self, data: bytes) -> None:
         """Begin a request."""
-        if self.alarm is not None:
-            self.alarm.cancel()
         self._begin()
         self.heard = self.loop.time()
         if self.transport is None:
@@ -113,12 +120,11 @@ class _Connection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
 
-    async def head(self, seconds: float) -> int:
-        """The status, as soon as the header is there."""
+    async def head(self, seconds: float) -> None:
+        """Wait until the header is there."""
         self.limit = seconds
         while not self.status:
             await self._more()
-        return self.status
 
     async def read(self, seconds: float) -> bytes:
         """What has arrived since the last call, waiting for some; empty at the end of the answer."""
@@ -182,25 +188,45 @@ class _Listening(_Connection):
 
 
 class Streamed:
-    """An answer as it comes: ``status``, then the bytes of the body in whatever pieces arrive.
+    """An answer as it comes, for the time of a block: ``status``, then the body in whatever pieces arrive.
 
-    *headers* by names in lower case, of a pool that listens to them.
+    *headers* by names in lower case, of a pool that listens to them. Leaving early resets the connection.
     """
 
-    def __init__(self, connection: _Connection, status: int, between_s: float) -> None:
-        self._connection = connection
-        self._between_s = between_s
-        self.status = status
-        self.headers = connection.headers
+    status = 0
+
+    def __init__(self, pool: "Pool", data: bytes, patience: Patience) -> None:
+        self._pool = pool
+        self._data = data
+        self._patience = patience
+
+    async def __aenter__(self) -> Self:
+        self._connection = await self._pool.exchange(self._data, self._patience.first_s)
+        self.status = self._connection.status
+        self.headers = self._connection.headers
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._pool.put_back(self._connection)
+
+    async def read(self) -> bytes:
+        """What has arrived since the last call, waiting for some; empty at the end of the body.
+
+        Raises ``EngineError`` where that comes too early.
+        """
+        return await self._connection.read(self._patience.between_s)
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body; raises ``EngineError`` where it ends too early."""
-        while data := await self._connection.read(self._between_s):
+        """The body."""
+        while data := await self.read():
             yield data
 
     async def whole(self) -> bytes:
         """The rest of the body."""
-        return b"".join([data async for data in self.chunks()])
+        parts = []
+        while data := await self.read():
+            parts.append(data)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 class Pool:
@@ -230,21 +256,17 @@ class Pool:
         at = named if tls is not None and port == HTTPS else f"{named}:{port}"
         fixed = {"Host": at, "Content-Type": "application/json", **(headers or {})}
         self._fixed = "".join(f"{name}: {value}\r\n" for name, value in fixed.items())
+        self._heads: dict[tuple[str, str], bytes] = {}
         self._idle: list[_Connection] = []
         self._busy: set[_Connection] = set()
 
-    @asynccontextmanager
-    async def stream(
-        self, method: str, path: str, body: bytes = b"", *, patience: Patience = PATIENCE
-    ) -> AsyncIterator[Streamed]:
-        """Send a request and hand over the answer from its header on; leaving early resets the connection."""
-        head = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._fixed}Content-Length: {len(body)}\r\n\r\n"
-        data = head.encode("ascii") + body
-        connection, status = await self._exchange(data, patience.first_s)
-        try:
-            yield Streamed(connection, status, patience.between_s)
-        finally:
-            self._put_back(connection)
+    def stream(self, method: str, path: str, body: bytes = b"", *, patience: Patience = PATIENCE) -> Streamed:
+        """Send a request when the block is entered, and hand over the answer from its header on."""
+        head = self._heads.get((method, path))
+        if head is None:
+            text = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._fixed}Content-Length: "
+            head = self._heads[method, path] = text.encode("ascii")
+        return Streamed(self, b"%b%d\r\n\r\n%b" % (head, len(body), body), patience)
 
     async def request(self, method: str, path: str, body: bytes = b"", *, patience: Patience = PATIENCE) -> Reply:
         """Send a request and wait for the whole answer."""
@@ -257,30 +279,34 @@ class Pool:
             connection.abort()
         self._idle.clear()
 
-    async def _exchange(self, data: bytes, first_s: float) -> tuple[_Connection, int]:
-        """Send on an idle connection; once more on a new one if that was closed meanwhile, unread."""
+    async def exchange(self, data: bytes, first_s: float) -> _Connection:
+        """Send on an idle connection; once more on a new one if that was closed meanwhile, unread.
+
+        Returns when the head of the answer is there; the connection is the caller's until it is put back.
+        """
         while self._idle:
             connection = self._idle.pop()
             if not connection.usable:
                 continue
             try:
-                return connection, await self._send(connection, data, first_s)
+                await self._send(connection, data, first_s)
             except EngineError:
                 if connection.touched:
                     raise
+            else:
+                return connection
         connection = await self._connect()
-        return connection, await self._send(connection, data, first_s)
+        await self._send(connection, data, first_s)
+        return connection
 
-    async def _send(self, connection: _Connection, data: bytes, first_s: float) -> int:
+    async def _send(self, connection: _Connection, data: bytes, first_s: float) -> None:
         self._busy.add(connection)
         connection.send(data)
-        status = 0
         try:
-            status = await connection.head(first_s)
+            await connection.head(first_s)
         finally:
-            if not status:  # failed or cancelled: nobody will read this answer
-                self._put_back(connection)
-        return status
+            if not connection.status:  # failed or cancelled: nobody will read this answer
+                self.put_back(connection)
 
     async def _connect(self) -> _Connection:
         loop = asyncio.get_running_loop()
@@ -301,7 +327,8 @@ class Pool:
             )
         return UnreachableError(f"nothing answers at {at}")
 
-    def _put_back(self, connection: _Connection) -> None:
+    def put_back(self, connection: _Connection) -> None:
+        """Use *connection* again, if its answer was read to the end; else reset it."""
         self._busy.discard(connection)
         if connection.usable and connection.keep:
             self._idle.append(connection)

@@ -222,6 +222,13 @@ class Admission(Struct, eq=False):
 
 def common_prefix(first: bytes, second: bytes) -> int:
     """Length of what both begin with: a slot that holds it need not read it again."""
-    size = min(len(first), len(second))
-    differing = int.from_bytes(first[:size], "big") ^ int.from_bytes(second[:size], "big")
-    return size - (differing.bit_length() + 7) // 8
+    same, most = 0, min(len(first), len(second))
+    if second.startswith(first[:most]):
+        return most
+    while same < most:  # what is equal is compared once, and in one piece
+        middle = (same + most + 1) // 2
+        if second.startswith(first[same:middle], same):
+            same = middle
+        else:
+            most = middle - 1
+    return same

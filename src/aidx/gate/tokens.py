@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from aidx.gate.words import WORDS
+from aidx.gate.words import WORDS, lines
 from aidx.model.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 REMEMBERED = 2 << 20  # characters of text whose count is kept
 EACH = 100  # bytes, roughly, that it takes to keep one
+SHORT = 128  # characters that are not worth cutting into lines
 
 
 def certain_bytes(texts: Iterable[str]) -> int:
@@ -24,11 +25,12 @@ def certain_bytes(texts: Iterable[str]) -> int:
 class Tokens:
     """Counts as the engine does: special tokens are cut out first, then words, then their bytes are merged.
 
-    What stands between special tokens is counted by itself, and remembered: a conversation sends all that was said
-    before with every question. Belongs to one thread.
+    What stands between special tokens is counted by itself, line by line, and remembered: a conversation sends all
+    that was said before with every question, and a file changes in a few lines. Belongs to one thread.
     """
 
     def __init__(self, vocabulary: Vocabulary, core: "CoreBPE") -> None:
+        self._lines = lines(vocabulary.pre)
         self.bos = vocabulary.bos
         self._core = core
         self._special = vocabulary.special
@@ -69,9 +71,20 @@ class Tokens:
 
     def _plain(self, text: str) -> int:
         count = self._known.get(text)
-        if count is None:
-            count = len(self._core.encode_ordinary(text))
-            self._remember(text, count)
+        if count is not None:
+            return count
+        if self._lines is None or len(text) < SHORT:
+            return self._counted(text)
+        known = self._known.get
+        total = 0
+        for line in self._lines.findall(text):
+            count = known(line)
+            total += self._counted(line) if count is None else count
+        return total
+
+    def _counted(self, text: str) -> int:
+        count = len(self._core.encode_ordinary(text))
+        self._remember(text, count)
         return count
 
     def _remember(self, text: str, count: int) -> None:

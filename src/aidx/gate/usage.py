@@ -17,12 +17,15 @@ class Usage:
 
     def feed(self, data: bytes) -> None:
         """Look at the next piece of the answer."""
-        seen = self._tail + data
+        seen = self._tail + data if self._tail else data
         self._tail = seen[-TAIL:]
-        if b'"usage"' in seen and (found := _USAGE.findall(seen)):
-            said = dict(_FIELD.findall(found[-1]))
-            self.prompt = _number(said.get(b"prompt_tokens"), self.prompt)
-            self.completion = _number(said.get(b"completion_tokens"), self.completion)
+        at = len(seen)
+        while (at := seen.rfind(b'"usage"', 0, at)) >= 0:
+            if found := _USAGE.match(seen, at):
+                said = dict(_FIELD.findall(found[0]))
+                self.prompt = _number(said.get(b"prompt_tokens"), self.prompt)
+                self.completion = _number(said.get(b"completion_tokens"), self.completion)
+                return
 
 
 def _number(text: bytes | None, before: int | None) -> int | None:

@@ -6,6 +6,7 @@ before have left, they are alternatives here, and "the end" in a look-ahead is a
 that is missing is counted by the engine. Tests compare each with the engine.
 """
 
+import re
 from collections.abc import Mapping
 
 _LETTERS = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+"
@@ -37,3 +38,22 @@ WORDS: Mapping[str, str] = {
     **dict.fromkeys(("gpt-4o", "llama4"), _GPT4O),
     "superbpe": _SUPERBPE,
 }
+
+_AFTER = re.compile(r"(?:[^\n]*\n)+?(?=[ \t]*[!-.0-~])|.+", re.DOTALL)
+_BEFORE = re.compile(r"(?:\n+|(?!\n))[^\n]+(?:\n+[^\n]+)*?(?<=[!-~])(?=\n)|.+", re.DOTALL)
+_DIGITS = re.compile(r"[^0-9]*[\x00-/:-\x7f](?=[0-9])|[0-9]+(?=[\x00-/:-\x7f])|.+", re.DOTALL)
+
+
+def lines(pre: str) -> "re.Pattern[str] | None":
+    """Finds pieces of text that never share a word, so that each can be counted by itself; ``None``: there are none.
+
+    Some expressions end a word at the last line feed of a row, before what can be seen (but ``/``, which some take
+    along) and the blanks in front of that. In others blanks are words of their own: there a line feed that follows
+    what can be seen begins one. And for superbpe anything is a word that has no digit in it.
+    """
+    words = WORDS[pre]
+    if words == _SUPERBPE:
+        return _DIGITS
+    if r"\s*[\r\n]+" in words:
+        return _AFTER
+    return _BEFORE if r" ?[^\s\p{L}\p{N}]+|" in words else None

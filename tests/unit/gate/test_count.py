@@ -124,6 +124,17 @@ async def _compare(lines):
     Counter(None, lines.append).compare(8, 9)
 
 
+def test_lines_are_remembered_where_a_text_is_not_the_same_again():
+    counter = own(merges=[b"re", b"tu", b"rn"]).tokens
+    source = "".join(f"    return {number}\n" for number in range(40))
+    first = counter.count(source)
+    known = dict(counter._known)
+
+    assert counter.count(source + "    x") == first + 5
+    assert len(counter._known) == len(known) + 1
+    assert first == len(counter._core.encode_ordinary(source))
+
+
 def test_special_tokens_that_overlap_are_cut_out_longest_first():
     counter = own(None, special=("bcd", "ab", "d")).tokens
 

@@ -117,7 +117,7 @@ class ServedChat:
             async with self._pool.stream("POST", ANSWER[kind], sent, patience=patience) as reply:
                 if reply.status != 200:
                     raise refused(reply.status, await reply.whole(), who=WHO)
-                async for chunk in reply.chunks():
+                while chunk := await reply.read():
                     yield chunk
             held = False
         except EngineError as error:

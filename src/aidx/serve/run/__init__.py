@@ -21,6 +21,8 @@ from aidx.serve.service import Service
 
 __all__ = ["Listen", "Offer", "Pattern", "Process", "serve"]
 
+COLLECT = (20_000, 20, 20)  # a request makes a hundred objects, which go by themselves: looking less often suffices
+
 Pattern = Callable[[Mapping[str, Service]], Offered]
 """Makes something to offer of the roles that are served, by name."""
 
@@ -88,6 +90,7 @@ async def _serve(
             if not ended.done():
                 gc.collect()
                 gc.freeze()  # what is alive now stays: the collector need not look at it again
+                gc.set_threshold(*COLLECT)
                 opened()
                 await ended
         if ended.result() == signal.SIGINT:
