@@ -75,8 +75,8 @@ def test_to_be_told_to_end_is_to_put_everything_back(root, number):
 def test_after_a_kill_nothing_is_built_on_what_was_on_trial(root):
     run, at_work = on_trial(root)
     assert end(run, signal.SIGKILL) == -signal.SIGKILL
-    for one in at_work:
-        one.kill()
+    psutil.wait_procs(at_work, timeout=10)
+    assert not any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in at_work)
     left = (root / "rows.py").read_text()
 
     for command in (("run", "--plan", "plan.md", "--yes"), ("apply", "-")):

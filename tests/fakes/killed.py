@@ -34,7 +34,12 @@ PLAN = """\
 - tests
 """
 CHECK = "import sys; sys.exit(0 if 'return 2' in open('a.py').read() and {} else 'a.py is wrong')"
-KILL = "import os, signal; os.kill(os.getppid(), signal.SIGKILL)"
+KILL = """
+import os, signal
+led = open(f'/proc/{os.getppid()}/stat').read().rpartition(')')[2].split()
+os.kill(int(led[1]), signal.SIGKILL)  # who started the leash that this check runs on
+signal.pause()
+"""
 
 
 class Fatal:

@@ -1,17 +1,24 @@
-"""Runs a command to its end: no shell, a process group of its own, a time limit, a bounded output."""
+"""Runs a command to its end: no shell, a process group of its own, a time limit, a bounded output.
+
+It is led by ``leash``, which ends the whole group when this process is gone, however it went.
+"""
 
 import os
 import selectors
 import signal
+import socket
 import subprocess
+import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import IO
 
+from aidx.adapters import leash
 from aidx.ports import Ran
 
 KEPT = 32 << 10  # bytes of output from each end
+LEASH = leash.__file__
 _LOOK_S = 0.1  # how often it is looked whether the command itself has ended while others hold its output
 
 
@@ -22,25 +29,39 @@ def run(
 
     Without *stdin* it has no input. Raises ``OSError`` where it cannot be started.
     """
-    process = subprocess.Popen(
-        argv,
+    mine, its = socket.socketpair()
+    with mine:
+        with its:
+            process = _led(argv, folder, environment, stdin, its.fileno())
+        assert process.stdout is not None
+        kept = _Kept()
+        try:
+            ended = _follow(process, process.stdout, kept, time.monotonic() + timeout_s)
+        finally:  # whatever happens, nothing of it goes on running
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(process.pid, signal.SIGKILL)
+            status = process.wait()
+            process.stdout.close()
+        told = mine.recv(32)  # the other end is closed: who held it has ended
+    if told.startswith(b"e"):
+        raise OSError(int(told[1:]), os.strerror(int(told[1:])))
+    return Ran((int(told[1:]) if told else status) if ended else None, kept.text())
+
+
+def _led(
+    argv: tuple[str, ...], folder: str, environment: Mapping[str, str], stdin: IO[bytes] | None, fd: int
+) -> subprocess.Popen[bytes]:
+    leader = [sys.executable, "-I", "-S", LEASH, str(fd), str(int("LC_CTYPE" in environment))]
+    return subprocess.Popen(
+        [*leader, *argv],
         cwd=folder,
         env=environment,
         stdin=subprocess.DEVNULL if stdin is None else stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        pass_fds=(fd,),
         start_new_session=True,
     )
-    assert process.stdout is not None
-    kept = _Kept()
-    try:
-        ended = _follow(process, process.stdout, kept, time.monotonic() + timeout_s)
-    finally:  # whatever happens, nothing of it goes on running
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
-        status = process.wait()
-        process.stdout.close()
-    return Ran(status if ended else None, kept.text())
 
 
 class _Kept:

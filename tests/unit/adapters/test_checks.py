@@ -2,8 +2,12 @@
 
 import os
 import select
+import signal
+import subprocess
 import sys
+import time
 
+import psutil
 import pytest
 
 from aidx.adapters.checks import ProcessChecker
@@ -104,6 +108,45 @@ def test_a_signal_is_a_negative_status(tmp_path):
     ran = ProcessChecker(str(tmp_path)).run(python("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)"))
 
     assert ran.status == -11
+
+
+def test_a_check_sees_the_environment_as_it_is_and_the_signals_too(tmp_path, monkeypatch):
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        monkeypatch.delenv(name, raising=False)
+    ran = ProcessChecker(str(tmp_path)).run(("sh", "-c", "echo ${LC_CTYPE-none}; grep SigIgn /proc/self/status"))
+
+    locale, ignored = ran.output.splitlines()
+    assert locale == "none"
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        assert not int(ignored.split()[1], 16) >> (number - 1) & 1
+
+
+def test_what_a_check_writes_to_its_own_files_is_not_taken_for_its_end(tmp_path):
+    code = (
+        "import contextlib, os\nfor fd in range(3, 20):\n"
+        "    with contextlib.suppress(OSError):\n        os.write(fd, b's0')\nos._exit(4)"
+    )
+
+    assert ProcessChecker(str(tmp_path)).run(python(code)).status == 4
+
+
+def test_whoever_runs_a_check_is_killed_and_the_check_ends_with_all_that_it_started(tmp_path):
+    check = "import os, subprocess, time; subprocess.Popen(['sleep', '60']); print(os.getpid()); time.sleep(60)"
+    code = (
+        "import sys\nfrom aidx.adapters.checks import ProcessChecker\n"
+        f"ProcessChecker({str(tmp_path)!r}).run((sys.executable, '-c', {check!r}))\n"
+    )
+    runner = subprocess.Popen([sys.executable, "-c", code])
+    tree = psutil.Process(runner.pid)
+    below = []
+    while not any(one.name() == "sleep" for one in below):
+        time.sleep(0.01)
+        below = tree.children(recursive=True)
+    runner.kill()
+    runner.wait()
+
+    assert len(below) == 3
+    assert all(_gone(one.pid) for one in below)
 
 
 @pytest.mark.skipif(os.getuid() == 0, reason="root may start anything that is executable")
