@@ -160,7 +160,7 @@ def test_what_is_wrong_is_said_with_its_exit_code_and_nothing_is_changed(root, c
         (["--resume", "../../etc"], "there is no run"),
         (["x", "--resume", "20260101-000000-abcd"], "has its task"),
         (["--plan", "nowhere.md"], "nowhere.md: no such file"),
-        (["x", "--root", "nowhere"], "cannot work in nowhere"),
+        (["--plan", "plan.md", "--root", "nowhere"], "cannot work in nowhere"),
         (["--plan", "plan.md", "--commit"], "no git repository"),
         (["--plan", "plan.md", "--until", "plan"], "nothing to do"),
         (["a task for nobody"], "no model fills the role architect"),

@@ -54,9 +54,23 @@ def command(
     if not outcome.applied:
         raise CheckError(
             f"{len({r.block for r in outcome.refused})} of {outcome.blocks} blocks refused: nothing was changed",
-            hint="Ask for the refused blocks again, with the lines copied from the file as it is.",
+            hint=_hint(outcome, allow),
         )
     return 0
+
+
+def _hint(outcome: "Outcome", allow: tuple[str, ...]) -> str:
+    """What to do about blocks that were refused: those for files that may not change are no fault of their lines."""
+    from aidx.pipeline.edit.paths import may_be_allowed
+
+    closed = [refused.path for refused in outcome.refused if refused.reason == "not_allowed"]
+    names = [path for path in dict.fromkeys(closed) if may_be_allowed(path)]
+    if len(closed) < len(outcome.refused):
+        return "Ask for the refused blocks again, with the lines copied from the file as it is."
+    if not names:
+        return "Leave these blocks out: no option lets them change."
+    more = " ".join(f"--allow {name}" for name in (*allow, *names))
+    return f"If they are to change, give {more}{'' if allow else ' (then nothing else may change)'}."
 
 
 def _read(answer: str) -> str:

@@ -9,11 +9,12 @@ import click
 
 from aidx.cli._endings import end_as_interrupted
 from aidx.cli._options import common, settings
-from aidx.errors import InputError
+from aidx.errors import EngineError, InputError
 
 if TYPE_CHECKING:
     from aidx.cli._crew import Crew
     from aidx.config.merge import Settled
+    from aidx.errors import AidxError
     from aidx.pipeline.contract import Finished
     from aidx.pipeline.flow import Order
     from aidx.plan.devices import Machine
@@ -65,6 +66,8 @@ def command(
 
     end_as_interrupted()
     given: dict[str, Any] = {"task": task, "plan": _read_plan(plan_file), "commit": commit, "yes": yes}
+    if resume is None:
+        _check_possible(given, until)
     opened = nullcontext() if dry_run else closing(_records(root, resume, given))
     with opened as records:
         if records is not None:
@@ -89,16 +92,27 @@ def _read_plan(path: str | None) -> str | None:
     from aidx.userfile import read_text
 
     text = read_text(path, "a plan", MOST_PLAN)
-    parse(text)
+    parse(text, path)
     return text
+
+
+def _check_possible(given: Mapping[str, Any], until: str | None) -> None:
+    """Raise ``InputError`` for what could only fail after work was done."""
+    if not given["task"] and given["plan"] is None:
+        raise InputError("there is nothing to do", hint="Say in TASK what to do, or bring a plan with --plan.")
+    if given["plan"] is not None and until in {"research", "plan"}:
+        raise InputError(f"--until {until} has nothing to do: the plan is there", hint="Leave it out.")
+    if given["plan"] is None and until != "research" and "architect" not in settings().config.roles:
+        raise InputError(
+            "no model fills the role architect, which writes the plan",
+            hint="Write [roles.architect] into aidx.toml, or bring your own plan with --plan.",
+        )
 
 
 def _records(root: str, resume: str | None, given: Mapping[str, Any]) -> "Records":
     """The folder of the run; what a new one was told is the first thing in it."""
     from aidx.wiring import runs
 
-    if resume is None and not given["task"] and given["plan"] is None:
-        raise InputError("there is nothing to do", hint="Say in TASK what to do, or bring a plan with --plan.")
     if given["commit"]:
         runs.repository(root).check()
     if resume is None:
@@ -122,10 +136,7 @@ def _order(given: Mapping[str, Any], until: str | None, crew: "Crew", *, dry_run
     from aidx.pipeline.artifact.parse import parse
     from aidx.pipeline.flow import Order
 
-    if not given["task"] and given["plan"] is None:
-        raise InputError("there is nothing to do", hint="Say in TASK what to do, or bring a plan with --plan.")
-    if given["plan"] is not None and until in {"research", "plan"}:
-        raise InputError(f"--until {until} has nothing to do: the plan is there", hint="Leave it out.")
+    _check_possible(given, until)
     return Order(
         task=given["task"] or parse(given["plan"]).title,
         plan=given["plan"],
@@ -219,12 +230,25 @@ def _report(run: "Finished", order: "Order", *, as_json: bool, quiet: bool) -> i
         click.echo(json.dumps(_contract(run)))
         return 0 if run.error is None else run.error.exit_code
     if run.error is not None:
+        if run.id:
+            _tell_how_to_go_on(run.error, run.id)
         raise run.error
     if as_json:
         click.echo(json.dumps(_contract(run)))
     else:
         _show(run, order, quiet=quiet)
     return 0
+
+
+def _tell_how_to_go_on(error: "AidxError", run: str) -> None:
+    """Name the *run* in the hint of an *error* after which it can go on: what was paid for is kept."""
+    go_on = f"aidx run --resume {run}"
+    if go_on in error.hint:
+        return
+    if "with --resume" in error.hint:
+        error.hint = error.hint.replace("with --resume", f"with {go_on}")
+    elif error.exit_code == EngineError.exit_code:
+        error.hint = f"{error.hint} Then go on: {go_on}".strip()
 
 
 def _show(run: "Finished", order: "Order", *, quiet: bool) -> None:

@@ -22,7 +22,7 @@ def linted(plan: ChangePlan, files: Tree, checks: Collection[str]) -> None:
     findings = lint(plan, files, checks)
     if findings:
         text = "; ".join(finding.text for finding in findings)
-        raise LintError(f"the plan does not fit this tree: {text}", hint="Correct plan.md, or the tree.")
+        raise LintError(f"the plan does not fit this tree: {text}", hint="Correct the plan, or the tree.")
 
 
 def contexts(plan: ChangePlan, files: Tree, form: Format) -> Generator[Effect, Any, dict[int, Counted]]:

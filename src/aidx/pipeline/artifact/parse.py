@@ -33,11 +33,11 @@ class PlanError(InputError):
 
     code = "invalid_plan"
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], name: str) -> None:
         first, *rest = problems
         more = f" (and {len(rest)} more)" if rest else ""
         super().__init__(
-            f"plan.md, line {first.line}: {first.text}{more}",
+            f"{name}, line {first.line}: {first.text}{more}",
             hint="Write '# Plan: …', '## Files', '## Steps', and where you like '## Checks' and '## Commit'.",
         )
         self.problems = tuple(problems)
@@ -60,8 +60,8 @@ class _Line(NamedTuple):
     text: str
 
 
-def parse(text: str) -> ChangePlan:
-    """The plan in *text*.
+def parse(text: str, name: str = "plan.md") -> ChangePlan:
+    """The plan in *text*; *name* is what its errors call it.
 
     Raises ``PlanError`` for everything that is not the grammar, a path that no plan may name, a step whose file
     the plan does not let it change, and a file to be changed that no step is about.
@@ -70,11 +70,11 @@ def parse(text: str) -> ChangePlan:
     draft = _Draft()
     head, sections = _cut(lines, draft)
     _read_head(head, draft)
-    for name, heading, body in sections:
-        _READERS[name](heading, body, draft)
+    for section, heading, body in sections:
+        _READERS[section](heading, body, draft)
     _check_whole(draft, sections, len(lines))
     if draft.problems:
-        raise PlanError(sorted(draft.problems))
+        raise PlanError(sorted(draft.problems), name)
     return ChangePlan(draft.title, draft.why, tuple(draft.files), tuple(draft.steps), tuple(draft.checks), draft.commit)
 
 

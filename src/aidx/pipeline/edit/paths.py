@@ -19,6 +19,7 @@ _RUN_BY_OTHERS = re.compile(
     r"|(?:.*/)?aidx\.toml|(?:.*/)?\.aider\.conf\.ya?ml"  # they choose commands
     r"|\.gitattributes|\.gitmodules|\.envrc|\.vscode/.*|\.devcontainer/.*|\.ci/.*"
 )
+_LISTED = 8  # of the files that may be changed, in an error
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")
 
 
@@ -39,11 +40,26 @@ def checked(path: str, allowed: Collection[str] | None = None) -> str:
     if _RUN_BY_OTHERS.fullmatch("/".join(folded)):
         raise EditRefusedError(
             "not_allowed",
-            f"{path} is run by other programs: or names what they run: it must be allowed by its own name",
+            f"{path} is run by other programs, or names what they run: it must be allowed by its own name",
         )
     if allowed is not None and not any(_inside(plain, folder) for folder in allowed):
-        raise EditRefusedError("not_allowed", f"{path} is not among the files that may be changed")
+        raise EditRefusedError("not_allowed", f"{path} is not among the files that may be changed: {_listed(allowed)}")
     return plain
+
+
+def _listed(allowed: Collection[str]) -> str:
+    names = sorted(allowed)
+    more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"{', '.join(names[:_LISTED])}{more}" or "none"
+
+
+def may_be_allowed(path: str) -> bool:
+    """Whether *path* may change where it is allowed by its own name: never, for some."""
+    try:
+        checked(path, (_plain(path),))
+    except EditRefusedError:
+        return False
+    return True
 
 
 def _inside(path: str, folder: str) -> bool:
