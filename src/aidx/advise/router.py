@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
+from aidx.budget.prices import Price
 from aidx.errors import CheckError, EngineError
 from aidx.gate.admit import Limits
 from aidx.gate.run import drive_all
@@ -26,8 +27,8 @@ ANSWER = 400  # tokens of an answer, assumed likewise
 class Prices(Struct, frozen=True):
     """What both models cost, and how many tokens an answer is taken to have where a file does not say."""
 
-    editor: measure.Price
-    architect: measure.Price
+    editor: Price
+    architect: Price
     answer_tokens: int = ANSWER
 
 

@@ -11,6 +11,7 @@ from aidx.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from aidx.budget.prices import Price
     from aidx.config.merge import Settled
     from aidx.config.values import RoleTable
     from aidx.pipeline.cascading import Cascade
@@ -100,6 +101,7 @@ class Crew(Struct, eq=False, dict=True):
         return self._filled[role]
 
     def _seat(self, role: str) -> "Seat":
+        from aidx.budget.prices import FREE
         from aidx.pipeline.run import Seat
 
         found = self._one(role)
@@ -114,7 +116,15 @@ class Crew(Struct, eq=False, dict=True):
             leaves=filled.leaves,
             beside=found.beside,
             process=found.process,
+            price=self._price(role) if filled.leaves else FREE,
         )
+
+    def _price(self, role: str) -> "Price | None":
+        """What the model costs that answers elsewhere; nobody but the user knows."""
+        from aidx.budget.prices import parse_price
+
+        table = self._table(role)
+        return None if table is None or table.price is None else parse_price(table.price)
 
     def _here(self, member: "Member", machine: "Machine") -> "_Filled":
         from contextlib import closing

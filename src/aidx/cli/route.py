@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from aidx.advise.router import Judged, Prices
+    from aidx.budget.prices import Price
     from aidx.patterns.router.labelled import Labelled
-    from aidx.patterns.router.measure import Price
     from aidx.wiring.routing import Deciding
 
 SHARE = click.FloatRange(0, 1)
@@ -26,20 +26,14 @@ class PriceType(click.ParamType["Price"]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "Price":  # noqa: ANN401 - click's own signature
         """The price; a usage error for anything that is no amount of money."""
-        from math import isfinite
-
-        from aidx.patterns.router.measure import Price
+        from aidx.budget.prices import Price, parse_price
 
         if isinstance(value, Price):
             return value
-        parts = str(value).split("/")
         try:
-            amounts = [float(part) for part in parts]
-        except ValueError:
-            amounts = []
-        if not 1 <= len(amounts) <= 2 or not all(isfinite(amount) and amount >= 0 for amount in amounts):
-            self.fail(f"{value!r} is no price a million tokens, such as 3/15", param, ctx)
-        return Price(amounts[0], amounts[-1])
+            return parse_price(str(value))
+        except InputError as wrong:
+            self.fail(str(wrong), param, ctx)
 
 
 @click.group()
@@ -55,9 +49,15 @@ def command() -> None:
 )
 @click.option("--max-missed", type=SHARE, help="Exit 5 if a larger share of the complex prompts is missed.")
 @click.option(
-    "--price-editor", type=PriceType(), help="Price of the Editor, a million tokens read/written [default: 0]."
+    "--price-editor",
+    type=PriceType(),
+    help="Price of the Editor, a million tokens read/written [default: its price in aidx.toml, else 0].",
 )
-@click.option("--price-architect", type=PriceType(), help="Price of the Architect; with it the cost is printed.")
+@click.option(
+    "--price-architect",
+    type=PriceType(),
+    help="Price of the Architect; with it, or its price in aidx.toml, the cost is printed.",
+)
 @click.option("--gatekeeper", is_flag=True, help="Measure the gatekeeper of aidx.toml, asking it about each prompt.")
 @click.option(
     "--answer-tokens", type=click.IntRange(min=1), help="Tokens of an answer where FILE has none [default: 400]."
@@ -199,13 +199,25 @@ def explain(
 
 def _prices(editor: "Price | None", architect: "Price | None", answer_tokens: int | None) -> "Prices | None":
     from aidx.advise.router import ANSWER, Prices
-    from aidx.patterns.router.measure import Price
+    from aidx.budget.prices import FREE
 
+    given = editor
+    editor, architect = editor or _configured("editor"), architect or _configured("architect")
     if architect is not None:
-        return Prices(editor or Price(0.0, 0.0), architect, answer_tokens or ANSWER)
-    if editor is not None or answer_tokens is not None:
-        raise InputError("the cost needs the price of the Architect", hint="Give --price-architect IN/OUT, say 3/15.")
+        return Prices(editor or FREE, architect, answer_tokens or ANSWER)
+    if given is not None or answer_tokens is not None:
+        raise InputError(
+            "the cost needs the price of the Architect",
+            hint="Give --price-architect IN/OUT, say 3/15, or write price into [roles.architect].",
+        )
     return None
+
+
+def _configured(role: str) -> "Price | None":
+    from aidx.budget.prices import parse_price
+
+    table = settings().config.roles.get(role)  # type: ignore[call-overload]
+    return None if table is None or table.price is None else parse_price(table.price)
 
 
 def _notes(judged: "Judged") -> None:

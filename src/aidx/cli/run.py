@@ -31,7 +31,7 @@ MOST_PLAN = 1 << 20  # bytes: a plan is read by people, too
 @click.option("--root", default=".", show_default=True, type=click.Path(), help="Folder to work in.")
 @click.option("--until", type=click.Choice(UNTIL), help="Last phase; go on later with --resume.")
 @click.option("--resume", metavar="ID", help="Go on with a run where it stopped, or was killed.")
-@click.option("--dry-run", is_flag=True, help="Show every context with its size; send and write nothing.")
+@click.option("--dry-run", is_flag=True, help="Show every context with its size and cost; send and write nothing.")
 @click.option("--yes", is_flag=True, help="Agree to the plan without being asked.")
 @click.option("--commit", is_flag=True, help="Commit the plan's files with the plan's message.")
 @common
@@ -258,7 +258,8 @@ def _show(run: "Finished", order: "Order", *, quiet: bool) -> None:
     if order.until == "research":
         click.echo("\n".join(map(safe, outcome.found)))
     for phase, about, counted in outcome.contexts:
-        click.echo(safe(f"{phase}: {about}: {counted.tokens} of {counted.gate} prompt tokens"))
+        size = f"{counted.tokens} of {counted.gate} prompt tokens, {_cost(counted.cost, counted.output)}"
+        click.echo(safe(f"{phase}: {about}: {size}"))
         for item, tokens in counted.items:
             click.echo(safe(f"  {tokens:>6}  {item}"))
     if outcome.diff:
@@ -269,10 +270,36 @@ def _show(run: "Finished", order: "Order", *, quiet: bool) -> None:
         click.echo(f"commit {outcome.commit}")
     if quiet:
         return
+    _show_cost(run, order)
     for role, peak in _contract(run)["peak_prompt_tokens"].items():
         click.echo(f"{role}: at most {peak} prompt tokens; KV cache {run.kv_bytes.get(role, 0):,} B", err=True)
     if order.until is not None and not order.dry_run:
         click.echo(f"stopped after {order.until}; go on: aidx run --resume {run.id}", err=True)
+
+
+def _cost(most: float | None, written: int) -> str:
+    from aidx.budget.prices import money
+
+    if most is None:
+        return "cost unknown"
+    return f"at most {money(most)} with an answer of {written} tokens" if most else "no cost"
+
+
+def _show_cost(run: "Finished", order: "Order") -> None:
+    """What the requests cost together, where one costs something or may."""
+    from aidx.budget.prices import money
+    from aidx.pipeline.contract import cost
+
+    total = cost(run.requests)
+    if total is None:
+        roles = sorted({request["role"] for request in run.requests if request.get("cost") is None})
+        click.echo(f"cost unknown: no price in {', '.join(f'[roles.{role}]' for role in roles)}", err=True)
+    elif order.dry_run:
+        click.echo(
+            f"cost: at most {money(total)} with each of these requests sent once" if total else "cost: 0", err=True
+        )
+    elif total:
+        click.echo(f"cost: {money(total)}", err=True)
 
 
 def _contract(run: "Finished") -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from aidx.budget.prices import parse_price
 from aidx.budget.sizes import parse_size
 from aidx.errors import InputError
 
@@ -29,6 +30,12 @@ class Size(int):
 
 class Variable(str):
     """The name of an environment variable; never the key that it holds."""
+
+    __slots__ = ()
+
+
+class Priced(str):
+    """What a model costs, as ``parse_price`` reads it."""
 
     __slots__ = ()
 
@@ -59,6 +66,7 @@ class RoleTable(Struct, frozen=True):
     gate: Count | None = None
     max_chat_history_tokens: Natural | None = None
     overflow: Literal["compact"] | None = None
+    price: Priced | None = None
     edit_format: Literal["blocks", "lines"] = "blocks"
     parallel: Count | None = None
     cache_type_k: str | None = None
@@ -137,12 +145,15 @@ class Config(Struct, frozen=True):
 
 
 def convert(kind: type, value: object) -> object:
-    """A ``Size`` or a ``Variable`` from what the file says; ``ValueError`` says what is wrong, never the key."""
+    """A value of a type of ours from what the file says; ``ValueError`` says what is wrong, never the key."""
     if kind is Size and isinstance(value, str | int):
         return _size(value)
     if kind is Variable and isinstance(value, str):
         return _variable(value)
-    wanted = "a size such as '12GiB'" if kind is Size else "the name of a variable"
+    if kind is Priced and isinstance(value, str | int | float) and not isinstance(value, bool):
+        return _priced(str(value))
+    names = {Size: "a size such as '12GiB'", Priced: "a price such as '3/15'"}
+    wanted = names.get(kind, "the name of a variable")
     raise ValueError(f"expected {wanted}, got {type(value).__name__}")
 
 
@@ -154,6 +165,14 @@ def _size(value: str | int) -> Size:
     if 0 < size < _SMALLEST:
         raise ValueError(f"{value} is {size} bytes, no size of a memory; give a unit, say '12GiB'")
     return size
+
+
+def _priced(text: str) -> Priced:
+    try:
+        parse_price(text)
+    except InputError as wrong:
+        raise ValueError(str(wrong)) from None
+    return Priced(text)
 
 
 # How keys of well-known services begin; no name of a variable or a model begins so and is that long.

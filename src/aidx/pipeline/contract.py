@@ -6,6 +6,7 @@ from typing import Any, Literal
 from msgspec import Struct
 from msgspec.structs import asdict, replace
 
+from aidx.budget.prices import Price
 from aidx.errors import AidxError, BudgetError, CheckError
 from aidx.pipeline.effects import Phase
 from aidx.pipeline.ending import BlockedError, NotConfirmedError
@@ -16,7 +17,10 @@ Ending = Literal["done", "blocked", "failed"]
 
 
 class Request(Struct, frozen=True):
-    """One request as the ledger holds it; *reserved_tokens* are KV cells, prompt and output together."""
+    """One request as the ledger holds it; *reserved_tokens* are KV cells, prompt and output together.
+
+    *bound* is the most that the answer to one may take that was not sent.
+    """
 
     phase: Phase
     role: str
@@ -27,11 +31,16 @@ class Request(Struct, frozen=True):
     reserved_tokens: int
     reserved_bytes: int
     context: tuple[tuple[str, int], ...]
+    price: Price | None = None
+    bound: int = 0
 
     @property
     def json(self) -> Json:
-        """The object in the ledger."""
-        return {**asdict(self), "context": [{"item": item, "tokens": tokens} for item, tokens in self.context]}
+        """The object in the ledger; its cost is ``null`` where the price is not known."""
+        found = {**asdict(self), "context": [{"item": item, "tokens": tokens} for item, tokens in self.context]}
+        del found["price"], found["bound"]
+        written = self.completion_tokens or self.bound
+        return {**found, "cost": None if self.price is None else self.price.of(self.prompt_tokens, written)}
 
     def took(self, prompt: int, completion: int, context: tuple[tuple[str, int], ...]) -> "Request":
         """The same request with the tokens that it took."""
@@ -90,6 +99,7 @@ def as_json(run: Finished) -> Json:
         "peak_prompt_tokens": peaks(run.requests),
         "peak_kv_bytes": run.kv_bytes,
         "files": [{"path": path, "status": status} for path, status in run.outcome.files],
+        "cost": cost(run.requests),
         "commit": run.outcome.commit,
         "reason": None if run.error is None else str(run.error),
         **({"trail": list(run.trail)} if run.trail else {}),
@@ -102,3 +112,9 @@ def peaks(requests: Iterable[Json]) -> dict[str, int]:
     for request in requests:
         found[request["role"]] = max(found.get(request["role"], 0), request["prompt_tokens"])
     return found
+
+
+def cost(requests: Iterable[Json]) -> float | None:
+    """What *requests* cost together; ``None`` where the price of one is not known."""
+    costs = [request.get("cost") for request in requests]
+    return None if None in costs else round(sum(each for each in costs if each is not None), 9)

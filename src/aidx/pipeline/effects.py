@@ -88,13 +88,17 @@ class Count(Struct, frozen=True):
 
 
 class Counted(Struct, frozen=True):
-    """Tokens of a prompt, and of each of its items; *gate* is the most that may be sent, *output* come back."""
+    """Tokens of a prompt, and of each of its items; *gate* is the most that may be sent, *output* come back.
+
+    *cost* is the most that the request may cost, ``None`` where its price is not known.
+    """
 
     tokens: int
     gate: int
     items: tuple[tuple[str, int], ...]
     fits: bool
     output: int = 0
+    cost: float | None = None
 
 
 class Confirm(Struct, frozen=True):

@@ -33,8 +33,8 @@ from aidx.pipeline.effects import (
 from aidx.pipeline.ending import BlockedError, LintError, TooLongError
 from aidx.pipeline.handing import handed_out
 from aidx.pipeline.planning import ARCHITECT, first_prompt, planned
-from aidx.pipeline.preflight import contexts, linted, thought_over
-from aidx.pipeline.research.phase import research
+from aidx.pipeline.preflight import contexts, linted, shown_to_thinking, thought_over
+from aidx.pipeline.research.phase import foreseen, research
 
 Until = Literal["research", "plan", "preflight", "edit", "check"]
 
@@ -80,17 +80,27 @@ def pipeline(order: Order) -> Generator[Effect, Any, Outcome]:
         plan = parse(order.plan)
     else:
         yield Enter("research")
+        if order.dry_run:
+            return (yield from _foreseen(order))
         files = yield from research(order.task, researcher=order.researcher)
         if order.until == "research":
             return Outcome(found=tuple(files))
         yield Enter("plan")
-        if order.dry_run:
-            return Outcome(found=tuple(files), contexts=(yield from _plan_contexts(order, files)))
         plan = yield from _planned(order, files)
     yield Save(render(plan))
     if order.until == "plan":
         return Outcome(plan)
     return (yield from _carried_out(order, plan))
+
+
+def _foreseen(order: Order) -> Generator[Effect, Any, Outcome]:
+    """What would be found and asked before there is a plan; nobody is asked."""
+    files, asked = yield from foreseen(order.task, researcher=order.researcher)
+    contexts = () if asked is None else (("research", "researcher", asked),)
+    if order.until == "research":
+        return Outcome(found=tuple(files), contexts=contexts)
+    yield Enter("plan")
+    return Outcome(found=tuple(files), contexts=(*contexts, *(yield from _plan_contexts(order, files))))
 
 
 def _plan_contexts(
@@ -120,7 +130,9 @@ def _carried_out(order: Order, plan: ChangePlan) -> Generator[Effect, Any, Outco
         )
     counted = yield from contexts(plan, tree, order.form)
     if order.dry_run:
-        return Outcome(plan, contexts=tuple(("edit", plan.steps[n].target, each) for n, each in counted.items()))
+        edits = tuple(("edit", plan.steps[n].target, each) for n, each in counted.items())
+        judged = (yield from shown_to_thinking(order.task, plan, tree))[1:] if order.thinking else ()
+        return Outcome(plan, contexts=(*(("preflight", "thinking", each) for each in judged), *edits))
     if order.thinking:
         yield from thought_over(order.task, plan, tree)
     if order.until == "preflight":

@@ -65,13 +65,20 @@ def _size(counted: Counted | None) -> str:
     return f"{counted.tokens} tokens of {counted.gate}" + ("" if counted.fits else ", over the gate")
 
 
-def thought_over(task: str, plan: ChangePlan, files: Tree) -> Generator[Effect, Any, None]:
-    """Let the ``thinking`` role judge; raises ``BlockedError`` with its objections."""
+def shown_to_thinking(task: str, plan: ChangePlan, files: Tree) -> Generator[Effect, Any, tuple[Prompt, Counted]]:
+    """What the ``thinking`` role is asked first, and its size: the plan with its files, else without them."""
     prompt = thinking_prompt(task, render(plan), readable({p: files.get(p) for p in _seen(plan)}))
     (counted,) = yield from count("preflight", "thinking", prompt)
     if not counted.fits:
-        prompt = thinking_prompt(task, render(plan), {})
         yield from tell(f"preflight: thinking sees the plan without the files: {counted.tokens} over {counted.gate}")
+        prompt = thinking_prompt(task, render(plan), {})
+        (counted,) = yield from count("preflight", "thinking", prompt)
+    return prompt, counted
+
+
+def thought_over(task: str, plan: ChangePlan, files: Tree) -> Generator[Effect, Any, None]:
+    """Let the ``thinking`` role judge; raises ``BlockedError`` with its objections."""
+    prompt, _ = yield from shown_to_thinking(task, plan, files)
     for number in range(1, VERDICTS + 1):
         found = verdict((yield from ask(Ask("preflight", "thinking", prompt, number, SCHEMA))))
         if found is None:

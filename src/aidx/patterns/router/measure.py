@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from math import exp, log, sqrt
 from typing import NamedTuple
 
-from msgspec import Struct
+from aidx.budget.prices import Price
 
 BINS = 10  # of equal width, for the calibration error
 STEPS = 20  # of the curve: thresholds 0, 0.05, ... 1
@@ -108,17 +108,6 @@ def threshold_for(chances: Sequence[float], complexes: Sequence[bool], most_miss
         if point(chances, complexes, hundredth / 100).missed_complex_rate <= most_missed:
             return hundredth / 100
     return 0.01
-
-
-class Price(Struct, frozen=True):
-    """What a model costs, per million tokens in and out, in whatever money the user thinks in."""
-
-    per_million_in: float
-    per_million_out: float
-
-    def of(self, tokens_in: int, tokens_out: int) -> float:
-        """The cost of one request."""
-        return (tokens_in * self.per_million_in + tokens_out * self.per_million_out) / 1e6
 
 
 class Size(NamedTuple):

@@ -1,11 +1,11 @@
 """The first phase of a run: the files that the task names, and what the index proposes beside them."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
 from aidx.errors import InputError
 from aidx.pipeline.context.architect import named, readable
-from aidx.pipeline.effects import Ask, Effect, Find, ask, count, read, tell
+from aidx.pipeline.effects import Ask, Counted, Effect, Find, ask, count, read, tell
 from aidx.pipeline.research.choose import (
     PROPOSED,
     TAKEN,
@@ -26,17 +26,36 @@ def research(task: str, *, researcher: bool = False) -> Generator[Effect, Any, d
 
     With *researcher* a model chooses among the proposals of the index, otherwise the best ones are taken.
     """
+    files, candidates = yield from _proposed(task)
+    choices = (yield from _asked(task, candidates)) if researcher and candidates else None
+    return (yield from _taken(files, candidates, choices))
+
+
+def foreseen(task: str, *, researcher: bool = False) -> Generator[Effect, Any, tuple[dict[str, str], Counted | None]]:
+    """What ``research`` finds where nobody is asked, and the size of what the *researcher* would be."""
+    files, candidates = yield from _proposed(task)
+    counted = (yield from _fitting(task, candidates))[1] if researcher and candidates else None
+    return (yield from _taken(files, candidates, None)), counted
+
+
+def _proposed(task: str) -> Generator[Effect, Any, tuple[dict[str, str], tuple[Candidate, ...]]]:
     files = yield from _named(task)
     candidates: tuple[Candidate, ...] = yield Find(task, PROPOSED)
-    candidates = tuple(each for each in candidates if each.target.partition("::")[0] not in files)
-    choices = (yield from _asked(task, candidates)) if researcher and candidates else None
+    return files, tuple(each for each in candidates if each.target.partition("::")[0] not in files)
+
+
+def _taken(
+    files: Mapping[str, str], candidates: Sequence[Candidate], choices: Sequence[Choice] | None
+) -> Generator[Effect, Any, dict[str, str]]:
+    """*files* and what was chosen, else the first proposals."""
+    found = dict(files)
     if choices is None:
         choices = tuple(Choice(number, "; ".join(each.why)) for number, each in enumerate(candidates[:TAKEN], 1))
     for number, reason in choices:
         each = candidates[number - 1]
-        files[each.title] = each.text
+        found[each.title] = each.text
         yield from tell(f"research: {each.title}, {'' if each.exact else 'about '}{each.tokens} tokens: {reason}")
-    return files
+    return found
 
 
 def _named(task: str) -> Generator[Effect, Any, dict[str, str]]:
@@ -53,7 +72,7 @@ def _named(task: str) -> Generator[Effect, Any, dict[str, str]]:
 
 def _asked(task: str, candidates: Sequence[Candidate]) -> Generator[Effect, Any, tuple[Choice, ...] | None]:
     """What the researcher chooses; ``None`` where it cannot: that is said, and the ranking decides."""
-    shown = yield from _fitting(task, candidates)
+    shown, _ = yield from _fitting(task, candidates)
     objection = ""
     for number in range(1, ATTEMPTS + 1 if shown else 1):
         prompt = choice_prompt(task, shown, objection)
@@ -67,9 +86,11 @@ def _asked(task: str, candidates: Sequence[Candidate]) -> Generator[Effect, Any,
     return None
 
 
-def _fitting(task: str, candidates: Sequence[Candidate]) -> Generator[Effect, Any, Sequence[Candidate]]:
-    """As many of the first *candidates* as the researcher's gate has room for; those left out are named."""
-    kept = candidates
+def _fitting(
+    task: str, candidates: Sequence[Candidate]
+) -> Generator[Effect, Any, tuple[Sequence[Candidate], Counted | None]]:
+    """As many of the first *candidates* as the researcher's gate has room for, and their size; others are named."""
+    kept, counted = candidates, None
     while kept:
         (counted,) = yield from count("research", ROLE, choice_prompt(task, kept))
         if counted.fits:
@@ -78,4 +99,4 @@ def _fitting(task: str, candidates: Sequence[Candidate]) -> Generator[Effect, An
     if left := candidates[len(kept) :]:
         names = ", ".join(each.target for each in left)
         yield from tell(f"research: not shown to the researcher, over its gate: {names}")
-    return kept
+    return kept, counted if kept else None

@@ -4,12 +4,13 @@ A run asks one thing at a time, so that one file holds the answer that is arrivi
 the question, then the stream as it came.
 """
 
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable
 
-from msgspec import Struct
+from msgspec import Struct, convert
+from msgspec.json import encode
 
+from aidx.budget.prices import Price
 from aidx.errors import EngineError
 from aidx.gate.reply import Reply
 from aidx.pipeline.contract import Json, Request
@@ -59,8 +60,8 @@ class Arriving:
             records = self._records
             if records is None:
                 return Sink(_nothing, _nothing)
-            told = {"asked": asked, "taken": self._taken[asked], "request": request.json}
-            records.write(FILE, b": " + json.dumps(told).encode() + b"\n\n")
+            told = {"asked": asked, "taken": self._taken[asked], "request": request.json, "price": request.price}
+            records.write(FILE, b": " + encode(told) + b"\n\n")
             return Sink(lambda data: records.append(FILE, data, sync=False), lambda: records.append(FILE, b""))
 
         return opened
@@ -82,11 +83,14 @@ class Arriving:
         except (EngineError, ValueError):  # the engine had failed, or the disk did
             return None
         useless = (None, "length") if isinstance(effect, Ask) else (None,)
-        return None if reply.finish_reason in useless else (reply, settled(_request(told["request"]), reply))
+        return None if reply.finish_reason in useless else (reply, settled(_request(told), reply))
 
 
-def _request(found: Json) -> Request:
-    return Request(**{**found, "context": tuple((each["item"], each["tokens"]) for each in found["context"])})
+def _request(told: Json) -> Request:
+    found, price = told["request"], told.get("price")
+    context = tuple((each["item"], each["tokens"]) for each in found["context"])
+    known = {name: value for name, value in found.items() if name in Request.__struct_fields__}
+    return Request(**{**known, "context": context, "price": None if price is None else convert(price, Price)})
 
 
 def settled(request: Request, reply: Reply) -> Request:

@@ -78,6 +78,7 @@ class Workbench:
             reserved_tokens=cells,
             reserved_bytes=cells * seat.cell_bytes,
             context=((f"composed by {self._bench.name}", prompt),),
+            price=seat.price,
         )
 
     def _too_long(self, errand: Errand) -> TooLongError:

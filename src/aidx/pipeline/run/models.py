@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
+from aidx.budget.prices import FREE, Price
 from aidx.errors import AidxError, BudgetError, EngineError, InputError
 from aidx.gate.admit import Limits
 from aidx.gate.drive import Gate, Grant
@@ -28,7 +29,7 @@ class Seat(Struct, frozen=True):
 
     *cell_bytes* is what one token of context takes, *kv_bytes* the whole cache as planned (0: not on this machine);
     *max_kv* bounds it. Requests to one that *leaves* go to another machine. It was planned together with the roles
-    *beside* it; those of one *process* share that.
+    *beside* it; those of one *process* share that. *price* is ``None`` where nobody knows it.
     """
 
     model: str
@@ -40,6 +41,7 @@ class Seat(Struct, frozen=True):
     leaves: bool = False
     beside: frozenset[str] = frozenset()
     process: str | None = None
+    price: Price | None = FREE
 
     @classmethod
     def of(cls, plan: Plan, limits: Limits, start: Callable[[], Deployment], max_kv: int | None = None) -> "Seat":
@@ -102,7 +104,7 @@ class Models:
             cells, seat = grant.booking.admitted.cells, model.seat
             size = cells * seat.cell_bytes
             request = Request(
-                ask.phase, ask.role, seat.model, counted.tokens, 0, counted.gate, cells, size, counted.items
+                ask.phase, ask.role, seat.model, counted.tokens, 0, counted.gate, cells, size, counted.items, seat.price
             )
             reply = await _reply(grant, opening(request))
         return reply, settled(request, reply)
@@ -112,7 +114,8 @@ class Models:
         seat = self._seat(role)
         cells = counted.tokens + seat.limits.output(counted.tokens)
         size = cells * seat.cell_bytes
-        return Request(phase, role, seat.model, counted.tokens, 0, counted.gate, cells, size, counted.items)
+        told = (phase, role, seat.model, counted.tokens, 0, counted.gate, cells, size, counted.items)
+        return Request(*told, seat.price, counted.output)
 
     def release(self, role: str) -> None:
         """Stop what fills *role*, if it runs: its memory is needed."""
@@ -218,7 +221,9 @@ async def _counted(model: _Open, prompt: Prompt, beside: tuple[tuple[str, int], 
     limits, tokens = model.seat.limits, sizes[-1] + sum(tokens for _, tokens in beside)
     output = limits.output(tokens)
     fits = tokens <= limits.gate and tokens + output <= limits.n_ctx_seq
-    return Counted(tokens, limits.gate, (*zip(names, added, strict=True), *beside), fits, output)
+    price = model.seat.price
+    most = None if price is None else price.of(tokens, output)
+    return Counted(tokens, limits.gate, (*zip(names, added, strict=True), *beside), fits, output, most)
 
 
 def _sent(prompt: Prompt, fields: Mapping[str, object], max_tokens: int | None = None) -> Sent:

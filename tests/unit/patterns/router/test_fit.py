@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from aidx.budget.prices import Price
 from aidx.errors import InputError
 from aidx.patterns.router import fit, measure
 from aidx.patterns.router.features import read
@@ -129,7 +130,7 @@ def test_the_curve_is_monotone_and_ends_at_nothing():
 
 
 def test_the_cost_is_that_of_the_chosen():
-    editor, architect = measure.Price(0.0, 1.0), measure.Price(3.0, 15.0)
+    editor, architect = Price(0.0, 1.0), Price(3.0, 15.0)
     found = measure.cost([measure.Size(1000, 100)] * 4, [True, False, False, False], editor, architect)
     assert found.architect == pytest.approx(4 * 0.0045)
     assert found.routed == pytest.approx(0.0045 + 3 * 0.0001)
