@@ -9,10 +9,11 @@ import pytest
 from qdrant_client import QdrantClient
 from tests.fakes.index import MemoryIndex
 from tests.fakes.postgres import database
+from tests.fakes.qdrant_server import qdrant_server, served
 
 from aidx.adapters import index
 from aidx.adapters.index._qdrant_edge import EdgePoints
-from aidx.adapters.index._qdrant_server import ServerPoints
+from aidx.adapters.index._qdrant_server import ServerPoints, client
 from aidx.adapters.index.fts5 import Fts5Index
 from aidx.adapters.index.pgvector import PgvectorIndex
 from aidx.adapters.index.qdrant import QdrantIndex
@@ -41,6 +42,9 @@ MAKE = {
     "QdrantIndex in this process": lambda tmp_path: QdrantIndex(EdgePoints(tmp_path / "qdrant")),
     "QdrantIndex by its client": lambda tmp_path: QdrantIndex(
         ServerPoints(QdrantClient(path=str(tmp_path / "client")), "aidx-test")
+    ),
+    "QdrantIndex by HTTP": lambda tmp_path: QdrantIndex(
+        ServerPoints(client(served(), None), f"aidx-{tmp_path.parent.name}-{tmp_path.name}")
     ),
 }
 
@@ -248,3 +252,21 @@ def test_a_store_that_is_broken_is_one_line(tmp_path):
     with pytest.raises(EngineError, match=r"index\.sqlite cannot be used") as caught:
         Fts5Index(tmp_path / "made" / "index.sqlite")
     assert "delete the file" in caught.value.hint
+
+
+def test_a_qdrant_server_is_asked_what_its_interface_has_and_told_the_key():
+    with qdrant_server("the-key") as (url, server):
+        made = QdrantIndex(ServerPoints(client(url, "the-key"), "aidx"))
+        chunk = Chunk("a.py", "f", "function", 1, 2, "def f")
+        made.put([Filed("a.py", "one", (Piece(chunk, ("f",), (1.0, 0.0)),))], [])
+        assert made.stamps() == {"a.py": "one"}
+        assert (
+            [hit.chunk for hit in made.match(("f",), 5)] == [hit.chunk for hit in made.near((1.0, 0.1), 5)] == [chunk]
+        )
+        made.close()
+        assert "PUT /collections/NAME/index" in server.asked  # by path: a file's chunks are deleted by it
+
+        wrong = QdrantIndex(ServerPoints(client(url, "another"), "aidx"))
+        with pytest.raises(EngineError, match="401"):
+            wrong.stamps()
+        wrong.close()

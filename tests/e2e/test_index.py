@@ -10,6 +10,7 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 from tests.fakes.postgres import database
+from tests.fakes.qdrant_server import served
 
 from aidx.adapters.stores import shipped
 from aidx.adapters.stores.file import read_header
@@ -115,6 +116,7 @@ def test_counts_are_exact_where_the_model_is_here(root):
 
 STORES = {
     "qdrant": ('store = "qdrant"', ".aidx/index/qdrant"),
+    "qdrant by url": ('store = "qdrant"\nurl = "{url}"', "Qdrant at 127.0.0.1"),
     "pgvector": ('store = "pgvector"\nurl = "{url}"', "PostgreSQL at "),
 }
 
@@ -122,7 +124,7 @@ STORES = {
 @pytest.mark.parametrize("store", STORES)
 def test_another_store_says_the_same(root, store):
     settings, place = STORES[store]
-    url = database() if store == "pgvector" else ""
+    url = {"pgvector": database, "qdrant by url": served}.get(store, str)()
     (root.parent / "aidx.toml").write_text(f"[index]\n{settings.format(url=url.replace('postgres:@', 'postgres@'))}\n")
 
     for added, unchanged in ((3, 0), (0, 3)):
