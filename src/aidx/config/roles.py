@@ -9,7 +9,8 @@ from msgspec import Struct, field
 from msgspec.structs import fields, replace
 
 from aidx.config.merge import Settled
-from aidx.config.values import RoleTable
+from aidx.config.values import RoleName, RoleTable
+from aidx.errors import InputError
 from aidx.plan.engines import names as planned_engines
 from aidx.plan.need import Need
 
@@ -48,6 +49,7 @@ def roles(settled: Settled, flags: Need) -> Roles:
     here: list[Wanted] = []
     others: list[tuple[str, RoleTable]] = []
     notes: list[str] = []
+    _check_one_context(settled.config.roles)
     for role, table in settled.config.roles.items():
         if table.pattern is not None:
             notes.append(f"{role} is answered by the cascade of drafter and verifier")
@@ -58,7 +60,26 @@ def roles(settled: Settled, flags: Need) -> Roles:
     return Roles(tuple(here), tuple(others), tuple(notes))
 
 
+def _check_one_context(tables: Mapping[RoleName, RoleTable]) -> None:
+    """Ollama has a model loaded once, and loads it again for each other context: roles that share it must agree."""
+    first: dict[tuple[object, ...], RoleName] = {}
+    for role, table in tables.items():
+        if table.engine != "ollama" or table.model is None:
+            continue
+        other = first.setdefault((table.model, table.urls), role)
+        sizes = [tables[name].ctx_size for name in (other, role)]
+        if sizes[0] != sizes[1]:
+            told = [f"{size} tokens" if size else "no ctx_size" for size in sizes]
+            raise InputError(
+                f"roles.{other} asks Ollama for {table.model} with {told[0]}, roles.{role} with {told[1]}: "
+                "it would load the model again whenever the role changes",
+                hint="Give both the same ctx_size; gate bounds what a role may send.",
+            )
+
+
 def _runs_here(table: RoleTable) -> bool:
+    if table.engine == AIDER and table.urls:
+        return False  # whatever speaks as OpenAI does there
     if table.engine not in {*planned_engines(), AIDER}:
         return False
     return all(urlsplit(url).hostname in LOOPBACK for url in table.urls)

@@ -3,7 +3,7 @@
 from collections.abc import Generator, Mapping, Sequence
 from typing import Any
 
-from aidx.errors import InputError
+from aidx.errors import BudgetError, InputError
 from aidx.pipeline.context.architect import named, readable
 from aidx.pipeline.effects import Ask, Counted, Effect, Find, ask, count, read, tell
 from aidx.pipeline.research.choose import (
@@ -76,7 +76,12 @@ def _asked(task: str, candidates: Sequence[Candidate]) -> Generator[Effect, Any,
     objection = ""
     for number in range(1, ATTEMPTS + 1 if shown else 1):
         prompt = choice_prompt(task, shown, objection)
-        answer = yield from ask(Ask("research", ROLE, prompt, number, choice_schema(len(shown))))
+        try:
+            answer = yield from ask(Ask("research", ROLE, prompt, number, choice_schema(len(shown))))
+        except BudgetError:
+            if not objection:
+                raise
+            break  # what was wrong with the last answer has no room beside the candidates
         try:
             return chosen(answer, len(shown))
         except InputError as wrong:

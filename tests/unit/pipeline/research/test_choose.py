@@ -5,7 +5,7 @@ import json
 import jsonschema_rs
 import pytest
 
-from aidx.errors import InputError
+from aidx.errors import AidxError, BudgetError, InputError
 from aidx.pipeline.context.prompt import Prompt
 from aidx.pipeline.effects import Ask, Count, Counted, Find, Read, Tell
 from aidx.pipeline.replay import Replay, line
@@ -19,7 +19,7 @@ from aidx.pipeline.research.choose import (
     choice_schema,
     chosen,
 )
-from aidx.pipeline.research.phase import research
+from aidx.pipeline.research.phase import foreseen, research
 
 
 def candidate(name="f", text="return 1", tokens=7, **more):
@@ -38,7 +38,7 @@ def feed(phase, world):
     seen, reply = [], None
     while True:
         try:
-            effect = phase.send(reply)
+            effect = phase.throw(reply) if isinstance(reply, AidxError) else phase.send(reply)
         except StopIteration as stop:
             return stop.value, seen
         seen.append(effect)
@@ -180,3 +180,19 @@ def test_a_prompt_is_named_item_by_item():
 
     assert isinstance(prompt, Prompt)
     assert [item.name for item in prompt.items] == ["task", "app/f.py::f (lines 3-9)", "note"]
+
+
+def test_where_another_try_has_no_room_the_ranking_decides():
+    many = [candidate(f"f{number}") for number in range(3)]
+    files, effects = feed(research("do it", researcher=True), world(many, ["no", BudgetError("too long")]))
+
+    assert len(files) == 3
+    assert "the researcher chose nothing" in " ".join(told(effects))
+
+
+def test_what_the_researcher_would_be_asked_is_counted_and_not_asked():
+    (files, counted), effects = feed(foreseen("do it", researcher=True), world([candidate()]))
+
+    assert list(files) == ["app/f.py::f (lines 3-9)"]
+    assert counted.tokens == len(choice_prompt("do it", [candidate()]).user)
+    assert not any(isinstance(effect, Ask) for effect in effects)
