@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jsonschema_rs
 import pytest
+from tests.embedder import bert
 from tests.fakes.postgres import database
 from tests.fakes.qdrant_server import served
 
@@ -185,6 +186,19 @@ def test_a_model_of_ones_own_finds_by_meaning_too(root):
     assert len(found["proposals"]) == 6  # every symbol has a meaning, whatever its words
     (root.parent / "aidx.toml").unlink()
     assert valid(aidx(root, "--json")[1])["files"]["changed"] == 3  # made by another embedder: none
+
+
+def test_a_bert_that_only_the_engine_knows_is_planned_and_embeds(root):
+    """What most embedding models are; a text longer than its 256 tokens is embedded in parts."""
+    bert(root.parent)
+    (root / "long.py").write_text("def long():\n" + "    a = b, c, d\n" * 100)
+    (root.parent / "aidx.toml").write_text('[roles.embedder]\nmodel = "bert.gguf"\n')
+
+    code, out, err = aidx(root, "--query", "zebra", "--json")
+    found = valid(out)
+    assert (code, found["embedder"], found["files"]["added"]) == (0, "bert.gguf", 4), err
+    assert found["proposals"][0]["reasons"] == ["meaning, rank 1"]
+    assert "long.py" in {each["path"] for each in found["proposals"]}
 
 
 def test_nothing_found_is_no_error(root):

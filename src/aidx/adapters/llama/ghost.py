@@ -11,6 +11,7 @@ from aidx.model.gguf.render import data_size, lay_out, render
 from aidx.model.spec import Array, Metadata, ModelSpec, Value
 
 TOKENIZER = "tokenizer.ggml.model"
+SHAPES = ("tokenizer.ggml.token_type_count",)  # rows of a tensor of BERT's: without it the engine refuses the model
 
 
 class Ghost(Struct, frozen=True):
@@ -39,7 +40,8 @@ def ghost_metadata(model: ModelSpec) -> Metadata:
 
 def _left_out(key: str, value: Value) -> bool:
     unread = isinstance(value, Array) and value.data is None
-    return unread or key.startswith(("tokenizer.", "split.")) or key == "general.alignment"
+    told = key.startswith(("tokenizer.", "split.")) and key not in SHAPES
+    return unread or told or key == "general.alignment"
 
 
 def _vocabulary(model: ModelSpec) -> int:

@@ -83,3 +83,11 @@ def test_arrays_that_were_read_stay_and_values_keep_their_kinds():
     assert header.metadata["qwen2.pattern"] == window
     assert header.kinds["qwen2.small"] == U16
     assert "qwen2.skipped" not in header.metadata
+
+
+def test_a_number_that_gives_a_tensor_its_shape_stays():
+    rows = {"tokenizer.ggml.token_type_count": 2, "tokenizer.ggml.bos_token_id": 101}
+    header = read(with_metadata(MODEL, {**MODEL.header.metadata, **rows}))
+
+    assert header.metadata["tokenizer.ggml.token_type_count"] == 2
+    assert "tokenizer.ggml.bos_token_id" not in header.metadata
