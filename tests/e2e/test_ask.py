@@ -173,6 +173,9 @@ def test_a_schema_that_cannot_be_enforced_is_said_before_a_model_is_started(tmp_
     (tmp_path / "not.json").write_text('{"not": {"const": 1}}')
     refused = ask("x", *OWN, "--schema", str(tmp_path / "not.json"), "--strict", code=2)
     assert refused.stderr.startswith("aidx: not cannot be enforced (#/not)\nhint: ")
+    (tmp_path / "none.json").write_text('{"not": {}}')
+    none = ask("x", *OWN, "--schema", str(tmp_path / "none.json"), code=2)
+    assert none.stderr.startswith("aidx: the schema allows nothing at all\n")
     (tmp_path / "cut.json").write_text('{"not": ')
     assert "is no JSON" in ask("x", *OWN, "--schema", str(tmp_path / "cut.json"), code=2).stderr
     assert "there is no module nowhere" in ask("x", *OWN, "--schema", "nowhere:Type", code=2).stderr

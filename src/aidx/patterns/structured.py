@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from aidx.errors import BudgetError
 from aidx.patterns.prompt import Prompt, Turn
 from aidx.patterns.schema.inline import inline
-from aidx.patterns.schema.prepare import LOOSE, Bounds, prepare, tight
+from aidx.patterns.schema.prepare import LOOSE, Bounds, prepare, shared, tight
 from aidx.patterns.schema.shape import NotSatisfiedError, Shape
 from aidx.patterns.schema.valid import at_bounds, decode, objections
 from aidx.patterns.vocabulary import Answer, Ask, Pattern, Said, Step, Steps, ask, step
@@ -57,7 +57,7 @@ def _narrowed(shape: Shape, bounds: Bounds) -> Shape:
     """*shape* with a grammar that ends sooner; one that leaves keywords out is as it was."""
     if bounds is LOOSE or shape.weakened:
         return shape
-    return replace(shape, grammar=prepare(inline(shape.schema), bounds))
+    return replace(shape, grammar=shared(prepare(inline(shape.schema), bounds), bounds))
 
 
 def _repair(asked: Ask, said: Said, reasons: tuple[str, ...], shape: Shape) -> Ask:

@@ -127,6 +127,107 @@ def test_hostile_schemas_are_refused_at_once(name):
     assert len(str(refused.value)) < 400
 
 
+def wide(count, one):
+    return {"type": "object", "properties": {f"p{number}": one for number in range(count)}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "keyword"),
+    [
+        (wide(600, {"type": "string"}), "$ref"),
+        (wide(60, {"type": "integer", "minimum": 3, "maximum": 12345}), "maximum"),
+        (wide(110, {"type": ["string", "null", "array", "object"]}), "type"),
+        (wide(130, {"type": "object"}), "additionalProperties"),
+        (wide(90, {"type": "string", "pattern": "^[a-z]+$"}), "pattern"),
+        ({"type": "string", "pattern": "^(([a-z]{20}){20}){200}$"}, "pattern"),
+        ({"enum": list(range(5000))}, "enum"),
+        ({"const": {f"k{number}": number for number in range(1000)}}, "const"),
+        ({"oneOf": [{"const": number} for number in range(300)]}, "oneOf"),
+        ({"type": "object", "required": [f"k{number}" for number in range(300)]}, "required"),
+    ],
+)
+def test_what_would_hold_up_others_is_refused_with_the_keyword_and_the_limit(schema, keyword):
+    with pytest.raises(UnenforceableError) as refused:
+        shape("x", schema)
+    assert refused.value.keyword == keyword
+    assert "512" in str(refused.value) or "64 expressions" in str(refused.value)
+
+
+def test_anything_and_any_number_are_written_once_and_what_they_let_through_is_valid():
+    schema = {
+        "type": "object",
+        "properties": {"any": {}, "list": {"type": "array"}, "free": {"type": "object"}, "number": {"type": "number"}},
+        "required": ["any", "list", "free", "number"],
+    }
+    found = shape("x", schema, strict=True)
+
+    assert found.grammar["properties"]["number"] == {"$ref": "#/$defs/number"}
+    assert found.grammar["properties"]["any"] == {"$ref": "#/$defs/anything3"}
+    assert list(found.grammar["$defs"]) == ["number", "anything0", "anything1", "anything2", "anything3"]
+    for seed in range(12):
+        text, _ = babble(grammar_of(found.grammar), seed)
+        assert objections(schema, text) == ()
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"not": {}},
+        {"not": True, "type": "object"},
+        {"type": "string", "not": {"type": ["string", "null"]}},
+        {"type": "integer", "not": {"type": "number"}},
+        {"enum": [1, 2], "not": {"type": "integer"}},
+        {"const": 1, "not": {"const": 1}},
+        {"type": "object", "properties": {"a": {"not": {}}}, "required": ["a"]},
+    ],
+)
+def test_what_nothing_satisfies_is_refused_before_anything_is_asked(schema):
+    with pytest.raises(UnenforceableError):
+        shape("x", schema)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": "number", "not": {"type": "integer"}},
+        {"type": ["string", "null"], "not": {"type": "string"}},
+        {"enum": [1, "a"], "not": {"type": "integer"}},
+        {"type": "object", "properties": {"a": {"not": {}}}},
+        {"type": "string", "not": False},
+    ],
+)
+def test_what_something_satisfies_is_not(schema):
+    shape("x", schema)
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        (
+            {"properties": {"a": {"type": "string", "pattern": "^(?=x)y"}}},
+            'pattern "^(?=x)y" (#/properties/a/pattern) cannot be enforced: look-around takes more than linear time',
+        ),
+        (
+            {"type": "string", "pattern": r"(a)\1"},
+            r'pattern "(a)\\1" (#/pattern) cannot be enforced: references back take more than linear time',
+        ),
+        (
+            {"patternProperties": {"(?<!a)b": {}}},
+            'patternProperties "(?<!a)b" (#/patternProperties/(?<!a)b) cannot be enforced: look-around',
+        ),
+        (
+            {"type": "string", "pattern": "a("},
+            'pattern "a(" (#/pattern) cannot be enforced: it is no regular expression, or too large a one',
+        ),
+        ({"items": {"type": "strin"}}, "(#/items/type)"),
+    ],
+)
+def test_the_refusal_of_an_expression_says_which_where_and_why(schema, said):
+    with pytest.raises(UnenforceableError) as refused:
+        shape("x", schema)
+    assert said in str(refused.value)
+
+
 @pytest.mark.parametrize("pattern", [r"^(a+)+$", r"^(a|a)*b$", r"^(.*a){12}$", r"(x+x+)+y"])
 def test_expressions_that_take_others_for_ever_are_harmless(pattern):
     schema = {"type": "string", "pattern": pattern}

@@ -81,7 +81,7 @@ def test_a_property_that_is_required_and_not_described_can_be_given():
 def test_narrow_bounds_make_the_longest_answer_fit():
     schema = {"type": "array", "items": {"type": "object", "properties": {"a": {"type": "string"}}}}
     for room in (40, 100, 400, 2000):
-        assert longest(prepare(schema, tight(schema, room))) <= max(room, 60)
+        assert longest(prepare(schema, tight(schema, room)), {}) <= max(room, 60)
 
 
 def test_keywords_are_found_and_left_out_but_not_names_of_properties():

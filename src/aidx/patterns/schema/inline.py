@@ -7,12 +7,13 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from aidx.patterns.schema.keywords import CONSTRAINTS, Schema, each
+from aidx.patterns.schema.keywords import CONSTRAINTS, Schema, each, nothing_but
 from aidx.patterns.schema.shape import UnenforceableError
+from aidx.patterns.schema.work import Work
 
 # After inlining; a few nested references can stand for millions. What is all of several is what takes time: an
 # intersection of expressions is a product of automata.
-MOST = {"parts": 2048, "expressions": 64, "intersections": 12}
+MOST = {"expressions": 64, "intersections": 12}
 EXPRESSIONS = frozenset({"format", "pattern", "patternProperties"})
 
 
@@ -28,11 +29,12 @@ class _Inliner:
     def __init__(self, document: Schema) -> None:
         self._document = document
         self._taken = dict.fromkeys(MOST, 0)
+        self._work = Work()
 
     def schema(self, schema: Schema, active: tuple[str, ...]) -> Schema:
+        self._work.take(schema)
         if not isinstance(schema, Mapping):
             return schema
-        self._take("parts", 1, "$ref")
         if "$id" in schema and schema is not self._document:
             raise UnenforceableError("a schema inside the schema has an $id of its own", keyword="$id")
         kept = {word: value for word, value in schema.items() if word in CONSTRAINTS}
@@ -41,6 +43,8 @@ class _Inliner:
         if isinstance(parts := kept.get("allOf"), list):
             self._take("intersections", len(parts), "allOf")
         kept = each(kept, lambda inner: self.schema(inner, active))
+        if "not" in kept and nothing_but(kept):
+            return False
         if "$ref" not in schema:
             return kept
         found = self._referred(schema["$ref"], active)

@@ -1,6 +1,6 @@
 """The keywords of JSON Schema, by what stands under them, and walks over what they hold."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any
 
 Schema = Mapping[str, Any] | bool
@@ -43,26 +43,53 @@ def _below(word: str, value: Any, change: Callable[[Schema], Schema]) -> Any:  #
     return value
 
 
-def where(schema: Schema, wanted: str, at: str = "#") -> Iterator[str]:
+def below(schema: Mapping[str, Any]) -> Iterator[Schema]:
+    """Every schema directly below *schema*."""
+    for word, value in schema.items():
+        if word in MAPS and isinstance(value, Mapping):
+            yield from value.values()
+        elif word in LISTS and isinstance(value, list):
+            yield from value
+        elif word in ONE and isinstance(value, Mapping | bool):
+            yield value
+
+
+def where(schema: Schema, wanted: str) -> Iterator[str]:
     """The places in *schema* where the keyword *wanted* stands, as JSON pointers."""
+    return (place for place, _ in standing(schema, wanted))
+
+
+def standing(schema: Schema, wanted: str, at: str = "#") -> Iterator[tuple[str, Any]]:
+    """The same places with what stands there."""
     if not isinstance(schema, Mapping):
         return
     for word, value in schema.items():
         if word == wanted:
-            yield f"{at}/{word}"
+            yield f"{at}/{word}", value
         if (word in MAPS or word in DEFINITIONS) and isinstance(value, Mapping):
             for name, inner in value.items():
-                yield from where(inner, wanted, f"{at}/{word}/{name}")
+                yield from standing(inner, wanted, f"{at}/{word}/{name}")
         elif word in LISTS and isinstance(value, list):
             for number, inner in enumerate(value):
-                yield from where(inner, wanted, f"{at}/{word}/{number}")
+                yield from standing(inner, wanted, f"{at}/{word}/{number}")
         elif word in ONE:
-            yield from where(value, wanted, f"{at}/{word}")
+            yield from standing(value, wanted, f"{at}/{word}")
 
 
-def without(schema: Schema, word: str) -> Schema:
-    """*schema* less the keyword *word*, everywhere."""
+def without(schema: Schema, words: Collection[str]) -> Schema:
+    """*schema* less the keywords *words*, everywhere."""
     if not isinstance(schema, Mapping):
         return schema
-    kept = {name: value for name, value in schema.items() if name != word}
-    return each(kept, lambda inner: without(inner, word))
+    kept = {name: value for name, value in schema.items() if name not in words}
+    return each(kept, lambda inner: without(inner, words))
+
+
+def nothing_but(schema: Mapping[str, Any]) -> bool:
+    """Whether the ``not`` of *schema* plainly denies all that the rest of it allows."""
+    denied = schema["not"]
+    if denied in (True, {}):
+        return True
+    if not isinstance(denied, Mapping) or denied.keys() != {"type"} or "type" not in schema:
+        return False
+    own, others = (kinds if isinstance(kinds, list) else [kinds] for kinds in (schema["type"], denied["type"]))
+    return all(kind in others or (kind == "integer" and "number" in others) for kind in own)

@@ -6,10 +6,12 @@ few levels, not of any number.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from aidx.patterns.schema.keywords import Schema, each
 
+NUMBER, ANYTHING = "number", "anything"
 SCALARS = ("null", "boolean")
 OF_OBJECTS = frozenset(
     {"additionalProperties", "maxProperties", "minProperties", "patternProperties", "properties", "required"}
@@ -45,6 +47,30 @@ def prepare(schema: Schema, bounds: Bounds = LOOSE) -> dict[str, Any]:
     """*schema*, which has no references any more, closed and bounded."""
     found = _closed(merged(schema), bounds)
     return found if isinstance(found, dict) else _anything(bounds, bounds.levels)
+
+
+def shared(schema: Mapping[str, Any], bounds: Bounds = LOOSE) -> dict[str, Any]:
+    """*schema*, which was prepared with *bounds*, with any number and any value written out once, under ``$defs``.
+
+    A grammar of a thousand of them is as large as one of one.
+    """
+    number = _number(bounds)
+    whole = {f"{ANYTHING}{levels}": _anything(bounds, levels) for levels in range(bounds.levels + 1)}
+    known = {id(value): name for name, value in whole.items()}
+    used: set[str] = set()
+
+    def short(inner: Schema) -> Schema:
+        name = known.get(id(inner)) or (NUMBER if inner == number else None)
+        if name is not None:
+            used.add(name)
+            return {"$ref": f"#/$defs/{name}"}
+        return each(inner, short) if isinstance(inner, Mapping) else inner
+
+    found = each(schema, short)
+    if not used:
+        return found
+    written = {name: each(value, short) for name, value in whole.items() if name <= max(used)}
+    return {**found, "$defs": {NUMBER: number, **written} if NUMBER in used else written}
 
 
 def merged(schema: Schema) -> Schema:
@@ -192,10 +218,17 @@ def _count(found: Mapping[str, Any], word: str) -> int:
     return int(value) if isinstance(value, int | float) else 0
 
 
-def _anything(bounds: Bounds, levels: int) -> dict[str, Any]:
-    """Any value of so many *levels*."""
-    number = {"type": "number"}
+def _number(bounds: Bounds) -> dict[str, Any]:
+    """Any number."""
+    number: dict[str, Any] = {"type": "number"}
     _bound_number(number, {"number"}, bounds)
+    return number
+
+
+@lru_cache(maxsize=64)
+def _anything(bounds: Bounds, levels: int) -> dict[str, Any]:
+    """Any value of so many *levels*; always the same object, which nobody changes."""
+    number = _number(bounds)
     scalars = [{"type": list(SCALARS)}, number, {"type": "string", "maxLength": bounds.string}]
     if levels <= 0:
         return {"anyOf": scalars}
@@ -209,37 +242,45 @@ def tight(schema: Schema, room: int) -> Bounds:
     """Bounds with which the longest answer to *schema* has about *room* characters, where that can be done."""
     for items, string in ((16, 256), (8, 128), (4, 64), (2, 48), (2, 24), (1, 16), (1, 8)):
         bounds = Bounds(string, items, items, min(string, 16), 1, digits=True)
-        if longest(prepare(schema, bounds)) <= room:
+        if longest(prepare(schema, bounds), {}) <= room:
             return bounds
     return Bounds(4, 1, 1, 4, 0, digits=True)
 
 
-def longest(schema: Schema) -> int:
-    """Characters of the longest answer to a prepared *schema*, roughly."""
+def longest(schema: Schema, known: dict[int, int]) -> int:
+    """Characters of the longest answer to a prepared *schema*, roughly; *known* are those of schemas met before."""
     if not isinstance(schema, Mapping):
         return 8
+    if id(schema) not in known:
+        known[id(schema)] = _longest(schema, known)
+    return known[id(schema)]
+
+
+def _longest(schema: Mapping[str, Any], known: dict[int, int]) -> int:
     if "const" in schema or "enum" in schema:
         return max(len(str(value)) + 2 for value in schema.get("enum", [schema.get("const")]))
-    branches = [longest(part) for word in COMPOSED for part in schema.get(word, ())]
+    branches = [longest(part, known) for word in COMPOSED for part in schema.get(word, ())]
     own = 16
     if "maxLength" in schema:
         own = max(own, _count(schema, "maxLength") + 2)
     elif "pattern" in schema or "format" in schema:
         own = max(own, 48)
-    own = max(own, _longest_array(schema), _longest_object(schema))
+    own = max(own, _longest_array(schema, known), _longest_object(schema, known))
     return max([own, *branches])
 
 
-def _longest_array(schema: Mapping[str, Any]) -> int:
+def _longest_array(schema: Mapping[str, Any], known: dict[int, int]) -> int:
     first = schema.get("prefixItems", [])
     more = max(0, _count(schema, "maxItems") - len(first))
-    return 2 + sum(longest(each_) + 1 for each_ in first) + more * (longest(schema.get("items", False)) + 1)
+    return (
+        2 + sum(longest(each_, known) + 1 for each_ in first) + more * (longest(schema.get("items", False), known) + 1)
+    )
 
 
-def _longest_object(schema: Mapping[str, Any]) -> int:
+def _longest_object(schema: Mapping[str, Any], known: dict[int, int]) -> int:
     named = schema.get("properties", {})
     free = [*schema.get("patternProperties", {}).values(), schema.get("additionalProperties", False)]
     more = max(0, _count(schema, "maxProperties") - len(named)) * max(
-        0 if part is False else longest(part) + 20 for part in free
+        0 if part is False else longest(part, known) + 20 for part in free
     )
-    return 2 + sum(len(name) + 4 + longest(inner) for name, inner in named.items()) + more
+    return 2 + sum(len(name) + 4 + longest(inner, known) for name, inner in named.items()) + more

@@ -1,6 +1,7 @@
 """What is wrong with an answer, in words that a model can act on."""
 
 import json
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from math import isfinite
@@ -69,11 +70,23 @@ def validator(schema: str) -> "Validator":
     try:
         return jsonschema_rs.validator_for(document, validate_formats=True, pattern_options=regex, offline=True)
     except jsonschema_rs.ValidationError as wrong:
-        path = wrong.instance_path
-        word = str(path[-1]) if path else "schema"
-        raise UnenforceableError(f"this is no JSON Schema: {_clipped(wrong.message)}", keyword=word) from None
+        raise _no_schema(wrong.message, [str(part) for part in wrong.instance_path]) from None
     except (ValueError, jsonschema_rs.ReferencingError) as error:
         raise UnenforceableError(f"this is no JSON Schema: {_clipped(str(error))}", keyword="schema") from None
+
+
+def _no_schema(message: str, path: list[str]) -> UnenforceableError:
+    """What is wrong with a schema at *path*."""
+    place = f" ({_clipped('#/' + '/'.join(path))})" if path else ""
+    if not message.endswith(_NO_REGEX):
+        word = path[-1] if path else "schema"
+        return UnenforceableError(f"this is no JSON Schema: {_clipped(message)}{place}", keyword=word)
+    word = "patternProperties" if "patternProperties" in path[-2:] else "pattern"
+    pattern = message.removesuffix(_NO_REGEX)
+    why = next(
+        (why for mark, why in _UNKNOWN if mark.search(pattern)), "it is no regular expression, or too large a one"
+    )
+    return UnenforceableError(f"{word} {_clipped(pattern)}{place} cannot be enforced: {why}", keyword=word)
 
 
 def expression(pattern: str) -> Callable[[str], bool]:
@@ -122,4 +135,9 @@ def _finite(text: str) -> float:
     return number
 
 
+_NO_REGEX = ' is not a "regex"'
+_UNKNOWN = (
+    (re.compile(r"\(\?<?[=!]"), "look-around takes more than linear time"),
+    (re.compile(r"\\[1-9]|\(\?P="), "references back take more than linear time"),
+)
 _DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite)
