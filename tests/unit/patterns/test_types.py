@@ -1,5 +1,6 @@
 """Types of several libraries, as schemas and back."""
 
+import json
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal, NamedTuple, TypedDict
@@ -11,6 +12,7 @@ from pydantic import BaseModel, TypeAdapter, field_validator
 from aidx.errors import InputError
 from aidx.gate.schema import shape
 from aidx.patterns.schema.types import schema_of, value_of
+from aidx.patterns.schema.valid import objections
 
 
 @dataclass
@@ -83,9 +85,9 @@ def test_what_a_type_wants_beyond_its_schema_is_said():
         value_of(Order, '{"size":"M"}')
 
 
-def outlines(**fields):
-    """A term as Outlines makes them; its package is known by its name alone."""
-    return type("Term", (), {**fields, "__module__": "outlines.types.dsl"})()
+def outlines(name="Term", **fields):
+    """A term as Outlines makes them, see benchmarks/outlines_types.py; its package is known by its name alone."""
+    return type(name, (), {**fields, "__module__": "outlines.types.dsl"})()
 
 
 def test_types_of_outlines_are_taken_where_they_are_schemas():
@@ -93,5 +95,29 @@ def test_types_of_outlines_are_taken_where_they_are_schemas():
     assert schema_of(outlines(pattern="a|b")) == {"type": "string", "pattern": "^(?:a|b)$"}
     assert schema_of(outlines(items=["a", "b"])) == {"enum": ["a", "b"]}
     assert value_of(outlines(items=["a"]), '"a"') == "a"
-    with pytest.raises(InputError, match="of Outlines' is no schema"):
-        schema_of(outlines(name="x"))
+    with pytest.raises(InputError, match="a CFG of Outlines' is no schema"):
+        schema_of(outlines("CFG", definition="x"))
+
+
+DIGIT = outlines("Regex", pattern="[0-9]")
+
+
+@pytest.mark.parametrize(
+    ("term", "good", "bad"),
+    [
+        (outlines("String", value="a.b"), "a.b", "a-b"),
+        (outlines("Sequence", terms=[DIGIT, outlines("String", value=" apples")]), "3 apples", "apples"),
+        (outlines("Alternatives", terms=[outlines("String", value="a"), DIGIT]), "7", "b"),
+        (outlines("Optional", term=DIGIT), "", "12"),
+        (outlines("KleeneStar", term=DIGIT), "", "a"),
+        (outlines("KleenePlus", term=DIGIT), "123", ""),
+        (outlines("QuantifyExact", term=DIGIT, count=2), "12", "1"),
+        (outlines("QuantifyMinimum", term=DIGIT, min_count=2), "123", "1"),
+        (outlines("QuantifyMaximum", term=DIGIT, max_count=2), "12", "123"),
+        (outlines("QuantifyBetween", term=outlines(items=["ab", "c"]), min_count=1, max_count=2), "abc", "ccc"),
+    ],
+)
+def test_terms_of_text_are_a_string_that_they_describe(term, good, bad):
+    schema = shape("x", schema_of(term), strict=True).schema
+    assert objections(schema, json.dumps(good)) == ()
+    assert objections(schema, json.dumps(bad)) != ()

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
 from functools import lru_cache
-from itertools import pairwise
+from itertools import islice, pairwise
 from math import isqrt
 from typing import NamedTuple
 from zlib import crc32
@@ -42,7 +42,7 @@ _KINDS = frozenset(
 )
 _ITEM = re.compile(r"^[ \t]*(?:[-*•]|\d{1,2}[.)])[ \t]", re.MULTILINE)
 _CODE_MARKS = "{}();="
-_LISTED = 1 << 14  # characters in which list items are counted
+_WHOLE, _BEFORE, _AFTER = 4096, 3072, 1024  # of a longer prompt items, marks and scripts are counted in these
 # Stems that stand for what is no word.
 _ASKS, _NUMBER, _NAME, _FILE_NAME, _START = "?", "0", "_", "_.", "^"
 
@@ -155,18 +155,26 @@ def files_named(prompt: str) -> tuple[str, ...]:
 
 def _shape(prompt: str, prose: str, pieces: Sequence[str], codes: Sequence[int]) -> Shape:
     files = {piece for piece, code in zip(pieces, codes, strict=True) if code == _FILES} if _FILES in codes else ()
+    size, text, told = len(prompt), _ends(prompt), _ends(prose)
+    marks = sum([text.count(mark) for mark in _CODE_MARKS])
+    foreign = 0 if text.isascii() else len(text) - len(text.encode("ascii", "ignore"))
     return Shape(
-        characters=len(prompt),
+        characters=size,
         prose=len(prose),
         lines=prompt.count("\n") + 1,
-        items=len(_ITEM.findall(prose[:_LISTED])) if "\n" in prose else 0,
+        items=len(_ITEM.findall(told)) if "\n" in told else 0,
         questions=codes.count(_QUESTIONS),
         files=len(files),
         names=codes.count(_IDENTIFIERS) + len(files),
         fences=prompt.count(FENCE) // 2,
-        marks=sum([prompt.count(mark) for mark in _CODE_MARKS]),
-        foreign=0 if prompt.isascii() else len(prompt) - len(prompt.encode("ascii", "ignore")),
+        marks=marks if text is prompt else marks * size // _WHOLE,
+        foreign=foreign if text is prompt else foreign * size // _WHOLE,
     )
+
+
+def _ends(text: str) -> str:
+    """*text*, or its beginning and its end where it is long."""
+    return text if len(text) <= _WHOLE else text[:_BEFORE] + text[-_AFTER:]
 
 
 def _places(codes: Sequence[int]) -> list[int]:
@@ -185,7 +193,8 @@ def _prose(prompt: str) -> str:
 def _pieces(prose: str) -> list[str]:
     """The first and the last words."""
     if len(prose) > _HEAD + _TAIL:
-        return _PIECE.findall(prose[:_HEAD])[:FIRST] + _PIECE.findall(prose[-_TAIL:])[-LAST:]
+        first = [found[0] for found in islice(_PIECE.finditer(prose[:_HEAD]), FIRST)]
+        return first + _PIECE.findall(prose[-_TAIL:])[-LAST:]
     pieces = _PIECE.findall(prose)
     return pieces if len(pieces) <= WORDS else pieces[:FIRST] + pieces[-LAST:]
 

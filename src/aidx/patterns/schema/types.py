@@ -4,6 +4,7 @@ Nothing of theirs is imported: whoever hands over a type has its library.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -48,15 +49,41 @@ def value_of(kind: Any, text: str) -> Any:  # noqa: ANN401 - any type
 def _of_outlines(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a term of Outlines'
     if isinstance(schema := getattr(kind, "schema", None), str):  # JsonSchema
         return dict(json.loads(schema))
-    if isinstance(pattern := getattr(kind, "pattern", None), str):  # Regex
-        return {"type": "string", "pattern": f"^(?:{pattern})$"}
     if (items := getattr(kind, "items", None)) is not None and not callable(items):  # Choice
         return {"enum": list(items)}
-    raise InputError(f"a {type(kind).__name__} of Outlines' is no schema", hint=TAKEN)
+    return {"type": "string", "pattern": f"^{_expression(kind)}$"}
+
+
+def _expression(kind: Any) -> str:  # noqa: ANN401
+    """A term of Outlines' that describes text, as a regular expression in brackets."""
+    if isinstance(kind, str):
+        return f"(?:{re.escape(kind)})"
+    if isinstance(pattern := getattr(kind, "pattern", None), str):  # Regex
+        return f"(?:{pattern})"
+    if isinstance(value := getattr(kind, "value", None), str):  # String
+        return f"(?:{re.escape(value)})"
+    if isinstance(terms := getattr(kind, "terms", None), list):  # Sequence, Alternatives
+        between = "|" if type(kind).__name__ == "Alternatives" else ""
+        return f"(?:{between.join(map(_expression, terms))})"
+    if isinstance(items := getattr(kind, "items", None), list):  # Choice
+        return f"(?:{'|'.join(re.escape(str(item)) for item in items)})"
+    times = _TIMES.get(type(kind).__name__)
+    if times is None:
+        raise InputError(f"a {type(kind).__name__} of Outlines' is no schema", hint=TAKEN)
+    return f"(?:{_expression(kind.term)}{times.format(kind)})"
 
 
 def _name(kind: Any) -> str:  # noqa: ANN401 - any type
     return str(getattr(kind, "__name__", None) or type(kind).__name__)
 
 
-TAKEN = "Give a Pydantic model, a dataclass, a msgspec type, a JsonSchema, Regex or Choice of Outlines', or a schema."
+_TIMES = {  # how often a term stands there, by its name
+    "Optional": "?",
+    "KleeneStar": "*",
+    "KleenePlus": "+",
+    "QuantifyExact": "{{{0.count}}}",
+    "QuantifyMinimum": "{{{0.min_count},}}",
+    "QuantifyMaximum": "{{0,{0.max_count}}}",
+    "QuantifyBetween": "{{{0.min_count},{0.max_count}}}",
+}
+TAKEN = "Give a Pydantic model, a dataclass, a msgspec type, a term of Outlines' other than a grammar, or a schema."

@@ -100,3 +100,13 @@ def test_no_prompt_takes_long(hostile):
     """Each is read in one pass; going back over them would take minutes, and the suite's limit would say so."""
     assert read(hostile).shape.characters == len(hostile)
     assert len(files_named(hostile)) <= 1
+
+
+@pytest.mark.parametrize("text", ["f(x) = y; ", "für Größe ", "- a point\n"])
+def test_shares_of_a_long_prompt_are_those_of_its_ends(text):
+    short, long = read(text * 100).shape, read(text * 5000).shape
+
+    assert long.characters == len(text) * 5000
+    assert long.marks * short.characters == pytest.approx(short.marks * long.characters, rel=0.01)
+    assert long.foreign * short.characters == pytest.approx(short.foreign * long.characters, rel=0.01)
+    assert long.items <= 4096 // len(text) + 1
