@@ -196,7 +196,7 @@ def main() -> None:
     options = parser.parse_args()
     chosen = tasks(options.split, options.tasks)
     found = wiring.resolve("aidx-tiny")
-    planned = plan(found.model, Need(ctx_size=4096), wiring.machine(Wish(vram=(0,))))
+    planned = plan(found.model, Need(ctx_size=1024), wiring.machine(Wish(vram=(0,))))
     deployment = wiring.start(planned)
     try:
         result = asyncio.run(measured(deployment.chat(), wiring.limits(planned), chosen, options.repairs, options.rows))

@@ -1,5 +1,6 @@
 """The weights as a GGUF file; the same weights always give the same bytes."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import gguf
@@ -14,9 +15,30 @@ TEMPLATE = (
     "{% endfor %}"
     "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
 )
-DESCRIPTION = (
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class About:
+    """What a file says of its model."""
+
+    name: str
+    description: str
+    size: str
+    licence: str
+    languages: tuple[str, ...]
+    tags: tuple[str, ...]
+    template: str = TEMPLATE
+
+
+TINY = About(
+    "aidx-tiny",
     "A small model that makes line edits of function headers and first statements; trained "
-    "from scratch on the source of CPython's standard library (PSF-2.0), released under MIT."
+    "from scratch on the source of CPython's standard library (PSF-2.0), released under MIT.",
+    "6.2M",
+    "MIT; trained on CPython's standard library (PSF-2.0)",
+    ("en",),
+    ("code", "python", "line-edits"),
 )
 NAMES = {
     "attention_norm": "attn_norm",
@@ -29,7 +51,6 @@ NAMES = {
     "up": "ffn_up",
     "down": "ffn_down",
 }
-Array = NDArray[np.float32]
 
 
 def tensors(model: Model) -> dict[str, Array]:
@@ -58,12 +79,13 @@ def _interleaved(weight: Array, heads: int) -> Array:
     return np.ascontiguousarray(halves.transpose(0, 2, 1, 3)).reshape(weight.shape)
 
 
-def write(path: Path, model: Model, codec: Codec) -> None:
+def write(path: Path, model: Model, codec: Codec, about: About = TINY) -> None:
     """Write matrices as F16 and norms as F32, with tokenizer and chat template."""
     writer = gguf.GGUFWriter(path, "llama")
-    _describe(writer)
+    _describe(writer, about)
     _shape(writer, model)
-    _tokenizer(writer, codec)
+    _tokenizer(writer, codec, model.shape.vocabulary)
+    writer.add_chat_template(about.template)
     for name, weight in tensors(model).items():
         writer.add_tensor(name, weight.astype(np.float16) if weight.ndim == 2 else weight)
     writer.write_header_to_file()
@@ -72,14 +94,14 @@ def write(path: Path, model: Model, codec: Codec) -> None:
     writer.close()
 
 
-def _describe(writer: gguf.GGUFWriter) -> None:
-    writer.add_name("aidx-tiny")
-    writer.add_description(DESCRIPTION)
-    writer.add_size_label("6.2M")
+def _describe(writer: gguf.GGUFWriter, about: About) -> None:
+    writer.add_name(about.name)
+    writer.add_description(about.description)
+    writer.add_size_label(about.size)
     writer.add_license("mit")
-    writer.add_license_name("MIT; trained on CPython's standard library (PSF-2.0)")
-    writer.add_languages(["en"])
-    writer.add_tags(["code", "python", "line-edits"])
+    writer.add_license_name(about.licence)
+    writer.add_languages(list(about.languages))
+    writer.add_tags(list(about.tags))
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_F16)
     writer.add_quantization_version(2)
 
@@ -100,8 +122,8 @@ def _shape(writer: gguf.GGUFWriter, model: Model) -> None:
     writer.add_vocab_size(shape.vocabulary)
 
 
-def _tokenizer(writer: gguf.GGUFWriter, codec: Codec) -> None:
-    names, kinds = codec.token_list()
+def _tokenizer(writer: gguf.GGUFWriter, codec: Codec, size: int) -> None:
+    names, kinds = codec.token_list(size)
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("superbpe")
     writer.add_token_list(names)
@@ -112,4 +134,3 @@ def _tokenizer(writer: gguf.GGUFWriter, codec: Codec) -> None:
     writer.add_eot_token_id(codec.turn_end)
     writer.add_pad_token_id(codec.end_of_text)
     writer.add_add_bos_token(False)
-    writer.add_chat_template(TEMPLATE)

@@ -27,14 +27,14 @@ def byte_letters() -> dict[int, str]:
     return dict(sorted(letters.items()))
 
 
-def train_merges(texts: Iterable[str]) -> list[str]:
-    """Learn the merges, white space first, none with digits."""
+def train_merges(texts: Iterable[str], pieces: str = PIECES, size: int = SIZE) -> list[str]:
+    """Learn the merges, white space first, none with digits and none across the border of two *pieces*."""
     learner = Tokenizer(models.BPE())
-    learner.pre_tokenizer = _split_by(PIECES)
+    learner.pre_tokenizer = _split_by(pieces)
     learner.train_from_iterator(
         texts,
         trainers.BpeTrainer(
-            vocab_size=SIZE - len(SPECIAL),
+            vocab_size=size - len(SPECIAL),
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             special_tokens=[],
             show_progress=False,
@@ -60,15 +60,15 @@ def _split_by(pattern: str) -> pre_tokenizers.PreTokenizer:
 class Codec:
     """Text to tokens and back; the special tokens follow the learnt ones."""
 
-    def __init__(self, merges: Sequence[str]) -> None:
-        """Build the vocabulary: the bytes, then one token a merge."""
+    def __init__(self, merges: Sequence[str], dropout: float | None = None) -> None:
+        """Build the vocabulary: the bytes, then one token a merge; with *dropout* that share of merges is not made."""
         words = {letter: byte for byte, letter in byte_letters().items()}
         for merge in merges:
             words.setdefault(merge.replace(" ", ""), len(words))
         pairs = [(left, right) for left, right in (merge.split(" ") for merge in merges)]
         self.merges = tuple(merges)
         self.words = tuple(words)
-        self._coder = Tokenizer(models.BPE(vocab=words, merges=pairs))
+        self._coder = Tokenizer(models.BPE(vocab=words, merges=pairs, dropout=dropout))
         self._coder.pre_tokenizer = _split_by(DIGIT_RUNS)
 
     @property
@@ -100,11 +100,11 @@ class Codec:
         """Lay out the assistant's message."""
         return [*self.encode(text), self.turn_end]
 
-    def token_list(self) -> tuple[list[str], list[int]]:
-        """All tokens with their GGUF types (1 normal, 3 control, 5 unused), padded to SIZE."""
+    def token_list(self, size: int = SIZE) -> tuple[list[str], list[int]]:
+        """All tokens with their GGUF types (1 normal, 3 control, 5 unused), padded to *size*."""
         names = [*self.words, *SPECIAL]
         kinds = [1] * len(self.words) + [3] * len(SPECIAL)
-        spare = range(len(names), SIZE)
+        spare = range(len(names), size)
         return names + [f"[PAD{number}]" for number in spare], kinds + [5] * len(spare)
 
 
