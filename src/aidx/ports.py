@@ -20,7 +20,7 @@ from aidx.plan.probe import Answer, Probe
 if TYPE_CHECKING:  # only those who look into stores, or measure, pay for it
     from collections.abc import Sequence
 
-    from aidx.budget.divergence import Scored
+    from aidx.budget.divergence import Scored, Top
     from aidx.model.stored import Damaged, Stored
 
 
@@ -362,8 +362,8 @@ class Logits(Protocol):
         """The negative log-likelihood of each token."""
         ...
 
-    def top(self, tokens: "Sequence[int]", first: int, count: int) -> list[tuple[float, list[int], list[float]]]:
-        """Of side 0: negative log-likelihood, the *count* likeliest tokens and their log-probabilities."""
+    def top(self, tokens: "Sequence[int]", first: int, count: int, draws: "Sequence[Sequence[float]]") -> "list[Top]":
+        """Of side 0: the *count* likeliest tokens, and of the others one for each of the *draws* of a row (0 to 1)."""
         ...
 
     def look(

@@ -157,20 +157,42 @@ def test_a_file_is_as_good_as_itself():
     assert (found["top1_agreement"], found["ppl"]) == (1.0, found["ppl_reference"])
 
 
-def test_a_fingerprint_says_the_same_and_never_more(made, measured, tmp_path):
+def test_a_fingerprint_says_the_same_to_two_per_cent(made, measured, tmp_path):
     path = tmp_path / "tiny.fp"
     saved = loss("aidx-tiny", "--save-fingerprint", path, *SETTINGS, schema="fingerprint")
     found = loss(made / "Q4_0.gguf", "--reference", path, "--threads", "1", "-q")
     full = measured["Q4_0"]
 
-    assert saved["bytes"] == path.stat().st_size < 400 * saved["tokens"] + 4 * WINDOW * COUNT + 1000
-    assert (found["reference"], found["lower_bound"], found["tokens"]) == ("fingerprint", True, full["tokens"])
-    assert 0.7 * full["kld_mean"] < found["kld_mean"] < full["kld_mean"]
+    assert saved["bytes"] == path.stat().st_size < 440 * saved["tokens"] + 4 * WINDOW * COUNT + 1000
+    assert (found["reference"], found["lower_bound"], found["tokens"]) == ("fingerprint", False, full["tokens"])
+    assert found["kld_mean"] == pytest.approx(full["kld_mean"], rel=0.02)
+    assert 0.7 * full["kld_mean"] < found["kld_bound"] < full["kld_mean"]
+    assert full["kld_bound"] is None
+    small = loss(made / "Q8_0.gguf", "--reference", path, "--threads", "1", "-q")
+    assert small["kld_mean"] == pytest.approx(measured["Q8_0"]["kld_mean"], rel=0.05)
     assert found["top1_agreement"] == full["top1_agreement"]
     assert found["ppl"] == pytest.approx(full["ppl"], rel=1e-6)
     assert found["ppl_reference"] == pytest.approx(full["ppl_reference"], rel=1e-5)
     path.write_bytes(path.read_bytes()[:-5])
     assert "cut off" in aidx("loss", made / "Q4_0.gguf", "--reference", path, code=2).stderr
+
+
+def test_two_files_are_told_apart_by_pairs_or_said_to_be_the_same(made, measured, tmp_path):
+    q4 = made / "Q4_0.gguf"
+    page = tmp_path / "loss.html"
+    found = loss(made / "Q8_0.gguf", "--reference", "aidx-tiny", "--against", q4, "--html", page, *SETTINGS)
+    other = found["against"]
+
+    assert other["kld_mean"] == measured["Q4_0"]["kld_mean"]
+    assert other["more"] == pytest.approx(other["kld_mean"] - found["kld_mean"])
+    assert 0 < other["more_ci95"][0] < other["more"] < other["more_ci95"][1]
+    assert (other["told_apart"], other["identical"], other["same_weights"]) == (True, False, False)
+    assert 'data-quality="lossless"' in page.read_text("utf-8")
+    dense = tmp_path / "mxfp4.gguf"
+    quantize(prepare(shipped.path(), str(dense), "MXFP4_MOE"), threads=1, tell=lambda *_: None)
+    same = loss(made / "Q8_0.gguf", "--reference", "aidx-tiny", "--against", dense, *SETTINGS)["against"]
+    assert (same["told_apart"], same["identical"], same["same_weights"]) == (False, True, True)
+    assert same["more_ci95"] == [0.0, 0.0]
 
 
 def test_a_quantized_cache_costs_more_at_four_bits_than_at_eight():
@@ -212,6 +234,9 @@ def test_text_of_one_s_own_is_read(tmp_path):
         (("-ctk", "q9_9"), 2, "unknown cache type"),
         (("--text", "/nowhere.txt", "--reference", "aidx-tiny"), 2, "/nowhere.txt"),
         (("--text", __file__), 2, "nothing to compare with"),
+        (("--against", "aidx-tiny"), 2, "nothing to compare with"),
+        (("--tasks", "2", "--html", "x.html"), 2, "--html is of a measured text"),
+        (("--reference", "aidx-tiny", "--html", "/nowhere/x.html"), 2, "no such folder"),
         (("--save-fingerprint", "/nowhere/x.fp"), 2, "no such folder"),
         (("--reference", "aidx-tiny", "-c", "16384"), 2, "windows of 16384 are the least"),
     ],

@@ -73,6 +73,17 @@ def test_the_report_asks_nobody_for_anything(browse, report, tmp_path):
     assert browse.requests(path, tmp_path) == []
 
 
+def test_the_page_of_a_loss_asks_nobody_and_draws_it(browse, tmp_path):
+    path = tmp_path / "loss.html"
+    command = [sys.executable, "-m", "aidx", "loss", "qwen2.5-coder-14b", "--html", str(path), "-q"]
+    subprocess.run(command, capture_output=True, timeout=60, check=True)
+    dom = browse(path, "--dump-dom")
+
+    assert 'data-quality="' in dom
+    assert 'class="interval"' in dom
+    assert browse.requests(path, tmp_path) == []
+
+
 def test_the_page_of_the_demo_asks_nobody_either(browse, tmp_path):
     page = tmp_path / "demo.html"
     subprocess.run(

@@ -35,12 +35,27 @@ class Scored(NamedTuple):
     """One token, in nats: its negative log-likelihood by the measured model and by the reference.
 
     *kld* is the divergence of their two distributions before it, *same* whether their first choice is the same.
+    *bound* is what the divergence is at least, where it was not taken over the whole vocabulary.
     """
 
     nll: float
     nll_reference: float
     kld: float
     same: bool
+    bound: float | None = None
+
+
+class Top(NamedTuple):
+    """What a model thinks before one token whose negative log-likelihood is *nll*, in natural logarithms.
+
+    The likeliest tokens, best first, and some of the others, each drawn as likely as the model takes it for.
+    """
+
+    nll: float
+    ids: list[int]
+    shares: list[float]
+    drawn: list[int]
+    drawn_shares: list[float]
 
 
 class Interval(NamedTuple):
@@ -51,7 +66,10 @@ class Interval(NamedTuple):
 
 
 class Divergence(Struct, frozen=True):
-    """The summary of a measurement over *tokens* scored tokens; *at_least* where divergences are lower bounds."""
+    """The summary of a measurement over *tokens* scored tokens.
+
+    *at_least* where divergences are lower bounds; *kld_bound* is the bound where they are estimates.
+    """
 
     tokens: int
     kld_mean: float
@@ -63,6 +81,7 @@ class Divergence(Struct, frozen=True):
     ppl_reference: float
     ppl_ratio_ci95: Interval
     at_least: bool = False
+    kld_bound: float | None = None
 
     @property
     def quality(self) -> str:
@@ -103,7 +122,13 @@ def summarise(scored: Sequence[Scored], pick: Pick, *, at_least: bool = False) -
         ppl_reference=exp(whole.nll_reference / whole.tokens),
         ppl_ratio_ci95=interval([exp((each.nll - each.nll_reference) / each.tokens) for each in drawn]),
         at_least=at_least,
+        kld_bound=_bound(scored),
     )
+
+
+def _bound(scored: Sequence[Scored]) -> float | None:
+    bounds = [each.bound for each in scored if each.bound is not None]
+    return sum(bounds) / len(bounds) if bounds else None
 
 
 def more_loss(one: Sequence[Scored], other: Sequence[Scored], pick: Pick) -> Interval:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from aidx.budget.divergence import Scored, first_scored, windows
-from aidx.budget.fingerprint import TOP, About, Fingerprint, Row, compared, row
+from aidx.budget.fingerprint import DRAWN, TOP, About, Fingerprint, Row, compared, row
 from aidx.budget.paired import Pair
 from aidx.errors import InputError
 from aidx.ports import Logits
@@ -53,25 +53,29 @@ def against_model(logits: Logits, reading: Reading, tell: Tell) -> list[Scored]:
 
 
 def against_fingerprint(logits: Logits, reference: Fingerprint, tell: Tell) -> list[Scored]:
-    """The measured model against a fingerprint of another; divergences are lower bounds."""
+    """The measured model against a fingerprint of another; divergences are estimates, with lower bounds beside them."""
     about = reference.about
     scored: list[Scored] = []
     rows = iter(reference.rows)
     for number, window in enumerate(reference.windows, start=1):
         first = first_scored(about.window)
         here: Sequence[Row] = [next(rows) for _ in range(about.window - 1 - first)]
-        seen = logits.look(window, first, [each.ids for each in here])
+        seen = logits.look(window, first, [(*each.ids, *each.drawn) for each in here])
         scored += [compared(each, nll, best, shares) for each, (nll, best, shares) in zip(here, seen, strict=True)]
         tell(number, len(reference.windows))
     return scored
 
 
-def fingerprint(logits: Logits, reading: Reading, about: Callable[[int], About], tell: Tell) -> Fingerprint:
-    """The fingerprint of side 0; *about* is handed how many windows there are."""
+def fingerprint(
+    logits: Logits, reading: Reading, about: Callable[[int], About], tell: Tell, chance: Callable[[], float]
+) -> Fingerprint:
+    """The fingerprint of side 0; *about* is handed how many windows there are, *chance* numbers from 0 to 1."""
     found = cut(logits, reading)
+    first = first_scored(reading.window)
     rows: list[Row] = []
     for number, window in enumerate(found, start=1):
-        rows += [row(*each) for each in logits.top(window, first_scored(reading.window), TOP)]
+        draws = [[chance() for _ in range(DRAWN)] for _ in range(len(window) - 1 - first)]
+        rows += [row(each) for each in logits.top(window, first, TOP, draws)]
         tell(number, len(found))
     return Fingerprint(about(len(found)), found, tuple(rows))
 

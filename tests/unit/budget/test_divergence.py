@@ -4,8 +4,9 @@ import random
 from math import log
 
 import pytest
+from msgspec import structs
 
-from aidx.budget.divergence import Scored, grade, more_loss, quantile, summarise, windows
+from aidx.budget.divergence import Scored, Top, grade, more_loss, quantile, summarise, windows
 from aidx.budget.fingerprint import TOP, About, Fingerprint, compared, parse, render, row
 from aidx.errors import InputError
 
@@ -61,7 +62,8 @@ def test_what_loses_more_everywhere_is_told_apart():
 
 def sample():
     about = About("m", "0" * 64, "1" * 64, 100, 8, 2)
-    rows = tuple(row(1.5, list(range(TOP)), [log(0.9 / TOP)] * TOP) for _ in range(2 * 3))
+    others = ([70, 71, 72], [log(0.1 / 30)] * 3)
+    rows = tuple(row(Top(1.5, list(range(TOP)), [log(0.9 / TOP)] * TOP, *others)) for _ in range(2 * 3))
     return Fingerprint(about, (tuple(range(8)), tuple(range(8, 16))), rows)
 
 
@@ -72,6 +74,15 @@ def test_a_fingerprint_is_read_as_it_was_written():
     assert read.rows[0].ids == sample().rows[0].ids
     assert read.rows[0].shares == pytest.approx(sample().rows[0].shares, rel=1e-3)
     assert read.rows[0].tail == pytest.approx(0.1, abs=1e-6)
+    assert read.rows[0].drawn == (70, 71, 72, 0, 0, 0, 0, 0)
+    assert read.rows[0].drawn_shares == pytest.approx((*[log(0.1 / 30)] * 3, *[-60_000.0] * 5), rel=1e-3)
+
+
+def test_a_token_that_the_vocabulary_does_not_have_is_refused():
+    far = sample().rows[0]._replace(drawn=(100, *[0] * 7))
+
+    with pytest.raises(InputError, match="not in its vocabulary"):
+        parse(render(structs.replace(sample(), rows=(far, *sample().rows[1:]))))
 
 
 @pytest.mark.parametrize(
@@ -94,14 +105,42 @@ def test_any_byte_may_be_wrong_and_nothing_else_is_raised():
             continue
 
 
+def pair(dice):
+    """Two distributions over 300 tokens, the reference's 64 likeliest tokens, and their full divergence."""
+    masses = [[dice.random() ** 4 + 1e-6 for _ in range(300)] for _ in range(2)]
+    theirs, mine = ([value / sum(mass) for value in mass] for mass in masses)
+    full = sum(p * log(p / q) for p, q in zip(theirs, mine, strict=True))
+    return theirs, mine, sorted(range(300), key=theirs.__getitem__, reverse=True)[:TOP], full
+
+
+def seen(theirs, mine, ids, drawn):
+    reference = row(Top(0.0, ids, [log(theirs[each]) for each in ids], drawn, [log(theirs[each]) for each in drawn]))
+    return compared(reference, 0.0, 0, [log(mine[each]) for each in (*ids, *drawn, *[0] * (8 - len(drawn)))])
+
+
 def test_merging_the_others_never_raises_a_divergence():
     dice = random.Random(3)
     for _ in range(50):
-        masses = [[dice.random() ** 4 + 1e-6 for _ in range(300)] for _ in range(2)]
-        theirs, mine = ([value / sum(mass) for value in mass] for mass in masses)
-        full = sum(p * log(p / q) for p, q in zip(theirs, mine, strict=True))
-        ids = sorted(range(300), key=theirs.__getitem__, reverse=True)[:TOP]
-        reference = row(0.0, ids, [log(theirs[each]) for each in ids])
-        bound = compared(reference, 0.0, 0, [log(mine[each]) for each in ids]).kld
+        theirs, mine, ids, full = pair(dice)
+        found = seen(theirs, mine, ids, [])
 
-        assert 0 <= bound <= full + 1e-12
+        assert 0 <= found.bound == found.kld <= full + 1e-12
+
+
+def test_what_is_drawn_of_the_others_makes_up_for_what_the_bound_lacks():
+    dice = random.Random(5)
+    theirs, mine, ids, full = pair(dice)
+    others = [token for token in range(300) if token not in ids]
+    odds = [theirs[token] for token in others]
+    found = [seen(theirs, mine, ids, dice.choices(others, odds, k=8)) for _ in range(4000)]
+
+    assert found[0].bound < 0.8 * full
+    assert sum(each.kld for each in found) / len(found) == pytest.approx(full, rel=0.02)
+    assert min(each.kld - each.bound for each in found) >= 0
+
+
+def test_the_bound_is_summed_up_beside_the_estimate():
+    scored = [Scored(1, 1, 0.3, same=True, bound=0.1), Scored(1, 1, 0.1, same=True, bound=0.1)]
+
+    assert summarise(scored, draws()).kld_bound == pytest.approx(0.1)
+    assert summarise([Scored(1, 1, 0.3, same=True)] * 2, draws()).kld_bound is None

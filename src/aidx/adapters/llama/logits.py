@@ -13,7 +13,7 @@ from msgspec import Struct
 
 from aidx.adapters.llama.wheel import find_wheel
 from aidx.adapters.process import spawn, stop
-from aidx.budget.divergence import Scored
+from aidx.budget.divergence import Scored, Top
 from aidx.errors import EngineError, InputError
 from aidx.model.tensor import TYPES
 
@@ -94,10 +94,11 @@ class EngineLogits:
         rows: list[float] = self._ask({"score": list(tokens), "first": first, "side": side})["rows"]
         return rows
 
-    def top(self, tokens: Sequence[int], first: int, count: int) -> list[tuple[float, list[int], list[float]]]:
+    def top(self, tokens: Sequence[int], first: int, count: int, draws: Sequence[Sequence[float]]) -> list[Top]:
         """See ``ports.Logits``."""
-        reply = self._ask({"top": list(tokens), "first": first, "side": 0, "count": count})
-        return [(nll, ids, shares) for nll, ids, shares in reply["rows"]]
+        numbers = [list(each) for each in draws]
+        reply = self._ask({"top": list(tokens), "first": first, "side": 0, "count": count, "draws": numbers})
+        return [Top(*row) for row in reply["rows"]]
 
     def look(
         self, tokens: Sequence[int], first: int, ids: Sequence[Sequence[int]]

@@ -6,7 +6,9 @@ measured and, where there is one, the reference. Then requests, JSON lines both 
 ``{"tokenize": text}`` → ``{"tokens": [id], "bos": id or null, "vocabulary": size, "same": whether the sides agree}``
 ``{"compare": tokens, "first": n}`` → ``{"rows": [[nll, nll of the reference, divergence, same first choice]]}``
 ``{"score": tokens, "first": n, "side": s}`` → ``{"rows": [nll]}``
-``{"top": tokens, "first": n, "side": s, "count": k}`` → ``{"rows": [[nll, ids, log-probabilities]]}``, best first
+``{"top": tokens, "first": n, "side": s, "count": k, "draws": [numbers from 0 to 1 of each row]}`` →
+``{"rows": [[nll, ids, log-probabilities, drawn ids, their log-probabilities]]}``: the likeliest, best first, and of the
+others one for each number, drawn as likely as the model takes them for
 ``{"look": tokens, "first": n, "side": s, "ids": [ids of each row]}`` → ``{"rows": [[nll, first choice, log-probs]]}``
 
 A row is for the token that follows position *n*, and so on to the last. Natural logarithms. The arithmetic over whole
@@ -18,6 +20,8 @@ import ctypes as c
 import json
 import math
 import sys
+from bisect import bisect_right
+from itertools import accumulate
 from typing import Any
 
 from aidx.adapters.llama import capi, selfcheck
@@ -183,7 +187,7 @@ class Graded:
         """Look at what was computed."""
         rows, columns = self.table.rows, self.table.columns
         self.values = self.table.floats(self.logits, rows * columns)
-        shares = self.table.floats(self.shares, rows * columns)
+        shares = self.odds = self.table.floats(self.shares, rows * columns)
         self.best = list(self.table.ints(self._best, rows))
         places = [row * columns + best for row, best in enumerate(self.best)]
         # The largest share is never tiny, so that its logarithm is as exact as f32 can be.
@@ -192,6 +196,19 @@ class Graded:
     def log_share(self, row: int, token: int) -> float:
         """The log-probability of *token* in *row*."""
         return float(self.values[row * self.table.columns + token] - self.total[row])
+
+
+def drawn(graded: Graded, row: int, top: list[int], numbers: list[float]) -> list[int]:
+    """Tokens of *row* beside the *top* ones, one for each of *numbers*; none where nothing else is possible."""
+    columns = graded.table.columns
+    odds = graded.odds[row * columns : (row + 1) * columns]
+    for token in top:
+        odds[token] = 0.0
+    below = list(accumulate(odds))
+    if below[-1] <= 0.0:
+        return []
+    places = (bisect_right(below, number * below[-1]) for number in numbers)
+    return [min(place, columns - 1) for place in places]
 
 
 class Engine:
@@ -248,7 +265,9 @@ class Engine:
                 if top is not None:
                     found = table.ints(top, table.rows * count)[row * count : (row + 1) * count]
                     pairs = sorted(((here.log_share(row, token), token) for token in found), reverse=True)
-                    rows.append([nll, [token for _, token in pairs], [share for share, _ in pairs]])
+                    others = drawn(here, row, list(found), request["draws"][place])
+                    likeliest = [[token for _, token in pairs], [share for share, _ in pairs]]
+                    rows.append([nll, *likeliest, others, [here.log_share(row, token) for token in others]])
                 elif "ids" in request:
                     ids = request["ids"][place]
                     rows.append([nll, here.best[row], [here.log_share(row, token) for token in ids]])
