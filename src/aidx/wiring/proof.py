@@ -103,10 +103,11 @@ def endpoint_at(
 
 def sampler(roots: "Callable[[], Iterable[int]]") -> "Sampler":
     """Who sees the memory of the processes that *roots* names: RAM always, GPUs where their driver tells."""
-    from aidx.adapters.sampling import nvidia
+    from aidx.adapters.sampling import drm, nvidia
     from aidx.adapters.sampling.tree import TreeSampler
 
-    return TreeSampler(roots, nvidia.use())
+    green = nvidia.use()
+    return TreeSampler(roots, drm.use() if isinstance(green, nvidia.NoUse) else green)
 
 
 def calibrated(machine: "Machine", model: "ModelSpec", need: "Need") -> "Machine":
