@@ -93,3 +93,13 @@ def test_a_key_comes_from_the_variable_that_is_named_and_from_nowhere_else(monke
     table = RoleTable(model="claude-sonnet-4", engine="anthropic", api_key_env="NO_SUCH_KEY")
     with pytest.raises(InputError, match="NO_SUCH_KEY"):
         wiring.elsewhere("architect", table).start()
+
+
+@pytest.mark.parametrize(("url", "said"), [("https://service.example/v1", 1), ("http://127.0.0.1:9", 0), (None, 1)])
+def test_a_proxy_that_is_not_used_is_said(monkeypatch, url, said):
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    lines = []
+    wiring.elsewhere("architect", RoleTable(model="large", engine="openai", url=url, ctx_size=4096), tell=lines.append)
+
+    assert len(lines) == said
+    assert all("HTTPS_PROXY is set and not used" in line and "proxy.example" not in line for line in lines)

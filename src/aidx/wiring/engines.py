@@ -134,6 +134,8 @@ def elsewhere(role: str, table: "RoleTable", *, bounds: "Bounds | None" = None, 
         raise InputError(f"roles.{role} names no model", hint=f'Add model = "…" to [roles.{role}].')
     slots = table.parallel or ELSEWHERE_SLOTS
     context = _context(role, table)
+    if tell is not None and (unused := _proxy(table)):
+        tell(f"aidx: {role}: {unused} is set and not used: aidx connects to services directly")
     asked = (bounds or Bounds()).over(table)
     if asked.max_tokens is None:
         asked = replace(asked, max_tokens=min(ELSEWHERE_TOKENS, max(context // 4, 1)))
@@ -148,6 +150,16 @@ def elsewhere(role: str, table: "RoleTable", *, bounds: "Bounds | None" = None, 
         embeds=role == EMBEDDER,
         leaves=True,
     )
+
+
+def _proxy(table: "RoleTable") -> str:
+    """The variable that names a proxy for where *table* leads; empty where there is none."""
+    import os
+
+    if not all(url.startswith("https:") for url in table.urls):
+        return ""
+    names = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+    return next((name for name in names if os.environ.get(name)), "")
 
 
 def start(plan: Plan, tell: Tell | None = None, *, table: "RoleTable | None" = None) -> Deployment:
