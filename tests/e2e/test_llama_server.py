@@ -1,12 +1,19 @@
 """llama-server: flags are the plan, and one that runs already is held against it."""
 
+import asyncio
+from urllib.parse import urlsplit
+
 import pytest
 from tests.fakes.hosts.llama_server import running, started
 from tests.fakes.program import on_path
+from tests.fakes.upstream import say, upstream
 
 from aidx import wiring
 from aidx.adapters.engines import llama_server
+from aidx.adapters.http import Pool
 from aidx.adapters.stores import shipped
+from aidx.adapters.talk.served import ServedChat
+from aidx.adapters.talk.unknown import probe_unknown
 from aidx.advise import deploy
 from aidx.budget.settings import Settings
 from aidx.config.values import RoleTable
@@ -94,3 +101,37 @@ def test_what_cannot_be_read_back_is_shown_as_assumed(attached, monkeypatch):
     assert "a context of 512 tokens" in said[0]
     assert "assumed to be as planned, for it does not say: cache_type_k" in said[0]
     assert attached.key not in said[0]
+
+
+@pytest.mark.parametrize(
+    ("schemas", "shapes", "enforced"),
+    [
+        ("123457", '"zyxwv"', "llguidance"),
+        ("150000", '"zyxwv"', "json_schema"),
+        ("x", "x", "none"),
+        (None, None, "none"),
+    ],
+)
+def test_a_build_is_asked_what_it_enforces_without_a_grammar_that_could_end_it(schemas, shapes, enforced):
+    """Builds without llguidance end at a grammar of its, or refuse it; ``None``: it refuses what it does not know."""
+
+    def text(request):
+        assert "grammar" not in request.json
+        return no_such if schemas is None else say({"choices": [{"text": schemas}]})
+
+    def chat(request):
+        assert enforced == "llguidance" or "grammar" not in request.json
+        if "response_format" in request.json and shapes is None:
+            return no_such
+        said = "1" if "grammar" in request.json else shapes
+        return say({"choices": [{"message": {"content": said}}]})
+
+    no_such = say({"error": {"message": "unknown field", "code": 400}}, 400)
+    routes = {
+        ("POST", "/v1/completions"): text,
+        ("POST", "/v1/chat/completions"): chat,
+        ("GET", "/slots"): lambda _: say([{"is_processing": False}]),
+    }
+    with upstream(routes) as found:
+        asked = ServedChat(Pool("127.0.0.1", urlsplit(found.url).port))
+        assert asyncio.run(probe_unknown(asked, embedding=False)) == enforced

@@ -8,6 +8,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 HERE = Path(__file__).parent
+REAL = {"llama-server": os.environ.get("AIDX_TEST_LLAMA_SERVER")}
+"""Real programs that stand in for a script, where their path is given: ``scripts/build_llama_server.py`` makes one."""
 
 
 @contextmanager
@@ -17,7 +19,9 @@ def on_path(name: str, script: str, **environment: str) -> Iterator[Path]:
     with TemporaryDirectory(prefix="aidx-bin-") as folder:
         program = Path(folder, name)
         words = " ".join(f"{key}={value}" for key, value in environment.items())
-        program.write_text(f'#!/bin/sh\nexec /usr/bin/env {words} "{sys.executable}" "{HERE / script}" "$@"\n')
+        real = None if environment else REAL.get(name)  # what an environment asks of a script no real program does
+        run = f'"{real}"' if real else f'/usr/bin/env {words} "{sys.executable}" "{HERE / script}"'
+        program.write_text(f'#!/bin/sh\nexec {run} "$@"\n')
         program.chmod(0o755)
         os.environ["PATH"] = f"{folder}{os.pathsep}{before}"
         try:

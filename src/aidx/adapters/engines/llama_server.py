@@ -17,7 +17,8 @@ from aidx.adapters.talk.address import Address, address, bearer, pool
 from aidx.adapters.talk.attached import AttachedDeployment
 from aidx.adapters.talk.props import read_back
 from aidx.adapters.talk.readback import told
-from aidx.adapters.talk.served import ServedChat, probe
+from aidx.adapters.talk.served import ServedChat
+from aidx.adapters.talk.unknown import probe_unknown
 from aidx.errors import EngineError
 from aidx.ports import Allocated, Deployment, Enforced, Launch
 
@@ -72,7 +73,7 @@ class StartedDeployment:
             await read_back(connections, launch, who="llama-server")
         finally:
             connections.close()
-        self.enforced = await probe(self.chat(), embedding=launch.embedding)
+        self.enforced = await probe_unknown(self.chat(), embedding=launch.embedding)
 
     def allocated(self) -> Allocated:
         """Buffers from its log, memory of the process from the system."""
@@ -149,7 +150,7 @@ async def _attach(launch: Launch) -> AttachedDeployment:
     try:
         allocated = await read_back(connections, launch, who=who)
         chat = ServedChat(connections)
-        enforced = await probe(chat, embedding=launch.embedding)
+        enforced = await probe_unknown(chat, embedding=launch.embedding)
     finally:
         connections.close()
 
