@@ -139,8 +139,9 @@ def _check_placement(launch: Launch, account: Account) -> None:
 
 
 def _build(program: str) -> str:
-    found = re.search(r"version: (\d+)(?: \(([^)]+)\))?", program_output([program, "--version"]))
-    return "llama-server" if found is None else f"llama-server b{found[1]}"
+    """Its number: newer builds say ``version: 0.6.0 (build 11434, …``, older ones ``version: 11434 (…``."""
+    found = re.search(r"\(build (\d+)|version: (\d+) ", program_output([program, "--version"]))
+    return "llama-server" if found is None else f"llama-server b{found[1] or found[2]}"
 
 
 async def _attach(launch: Launch) -> AttachedDeployment:
