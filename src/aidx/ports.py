@@ -44,6 +44,7 @@ class Launch(Struct, frozen=True):
     does. With *embedding* it turns texts into vectors and answers nothing else. With *urls* the engine runs already,
     there: it is attached to, with *key* where it wants one, and *path* is empty unless the model is a file here as
     well. *under* is a command that the engine's own is appended to: it sets a ceiling and then becomes the engine.
+    *trained* is the length that the model was trained for: llama.cpp's server lets no sequence grow beyond it.
     """
 
     path: str
@@ -55,6 +56,7 @@ class Launch(Struct, frozen=True):
     urls: tuple[str, ...] = ()
     key: str | None = None
     under: tuple[str, ...] = ()
+    trained: int | None = None
 
     def __repr__(self) -> str:
         shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "key")

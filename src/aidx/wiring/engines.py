@@ -306,7 +306,14 @@ def _runs_already(name: str) -> bool:
 
 def _launch(role: RolePlan) -> Launch:
     path, embeds = role.model.path or "", role.role == EMBEDDER
-    return Launch(path, role.model.name, role.settings, beside=role.beside.files, embedding=embeds)
+    return Launch(
+        path,
+        role.model.name,
+        role.settings,
+        beside=role.beside.files,
+        embedding=embeds,
+        trained=role.model.context_length,
+    )
 
 
 def _attach(engine: str, launch: Launch, table: "RoleTable | None", tell: Tell | None) -> Deployment:

@@ -41,7 +41,10 @@ def held(launch: Launch, props: Any, slots: list[dict[str, Any]], who: str) -> A
         raise EngineError(f"{who} does not say what it runs with", hint="Check the url.") from None
     each = min([each, *(int(slot["n_ctx"]) for slot in slots if isinstance(slot.get("n_ctx"), int))])
     settings = launch.settings
-    enough(min(settings.ctx_size, settings.n_ctx_seq), each, who=who, what="a context in each slot")
+    planned = min(settings.ctx_size, settings.n_ctx_seq)
+    if launch.trained is not None:
+        planned = min(planned, launch.trained)
+    enough(planned, each, who=who, what="a context in each slot")
     if count < settings.parallel:
         raise BudgetError(
             f"{who} has {count} slots, and {settings.parallel} are planned",
