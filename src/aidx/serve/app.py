@@ -17,6 +17,7 @@ from aidx.serve.evict import only
 from aidx.serve.exchange import Exchange, Offered, line
 from aidx.serve.metrics import TYPE, Metrics, Reading
 from aidx.serve.service import Catalogue, Service
+from aidx.serve.strict import SMALL
 
 __all__ = ["App", "Service"]
 
@@ -26,6 +27,7 @@ ASKED: Mapping[str, tuple[Kind, Callable[[bytes], wire.Parsed]]] = {
     "/v1/embeddings": ("embedding", wire.parse_embedding),
 }
 ONE_MODEL = "/v1/models/"
+SCHEMA = (b"response_format", b"\\u")  # a name can be written with escapes, too; reading a schema takes up to 0.1 s
 READS = frozenset({"GET", "HEAD"})
 State = Literal["loading", "ready", "silent", "draining", "asleep"]
 Route = Callable[[], answer.Answer | Awaitable[answer.Answer]]
@@ -45,6 +47,7 @@ class App(Struct, eq=False):
     patterns: Sequence[Offered] = ()
     draining: bool = False
     metrics: Metrics = field(default_factory=Metrics)
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
     _restarts: dict[str, int] = field(default_factory=dict)
     _routes: dict[str, Route] = field(default_factory=dict)
     _catalogue: Catalogue = field(default_factory=lambda: Catalogue(()))
@@ -102,7 +105,7 @@ class App(Struct, eq=False):
             check_head(caller.headers)
             body = await caller.body()
             exchange.read = True
-            await self._ask(asked[1](body), exchange)
+            await self._ask(await self._parsed(asked[1], body), exchange)
         else:
             made = self._front(caller.headers) if path == "/" and method in READS else self._route(method, path)()
             await exchange.reply.whole(await made if isinstance(made, Awaitable) else made)
@@ -128,6 +131,13 @@ class App(Struct, eq=False):
         if not self.door.knows(headers):
             return front.closed(host)
         return front.shown(host, self._loaded(), self.services, self.patterns, keyed=self.door.key is not None)
+
+    async def _parsed(self, parse: Callable[[bytes], wire.Parsed], body: bytes) -> wire.Parsed:
+        """Read *body*: in a thread where that may take a while, one after the other, so that the rest goes on."""
+        if len(body) <= SMALL and not any(sign in body for sign in SCHEMA):
+            return parse(body)
+        async with self._reading:
+            return await asyncio.to_thread(parse, body)
 
     async def _ask(self, parsed: wire.Parsed, exchange: Exchange) -> None:
         """Bring the request to what it names."""

@@ -2,13 +2,14 @@
 
 import asyncio
 import json
+import threading
 from dataclasses import dataclass, field
 
 import pytest
 
 from aidx.gate.admit import Limits
 from aidx.gate.drive import Gate
-from aidx.serve import wire
+from aidx.serve import app, wire
 from aidx.serve.app import App, Service
 from aidx.serve.door import Door
 from tests.fakes.engine import FakeChat
@@ -469,6 +470,27 @@ def test_bad_bodies_never_reach_the_model(headers, body, status):
     assert client.error["message"]
     assert client.error["param"] is None
     assert (client.headers.get("connection") == "close") == (status in {413, 415})  # not read to its end
+
+
+@pytest.mark.parametrize("fields", [{"user": "x" * 70_000}, {"response_format": {"type": "text"}}, {"us\\u0065r": 1}])
+def test_what_takes_long_to_read_keeps_nobody_waiting(fields, monkeypatch):
+    read, begun = threading.Event(), threading.Event()
+
+    def slow(body):
+        begun.set()
+        assert read.wait(10)
+        return wire.parse(body)
+
+    async def scenario(world):
+        monkeypatch.setitem(app.ASKED, CHAT, ("chat", slow))
+        body = request(max_tokens=1, **fields).replace(b"\\\\", b"\\")
+        asking = asyncio.create_task(world.call("POST", CHAT, body))
+        await until(begun.is_set)
+        health = await world.call("GET", "/health")
+        read.set()
+        return health.status, (await asking).status
+
+    assert run(scenario) == (200, 200)
 
 
 def test_what_the_engine_refuses_is_400():
