@@ -105,3 +105,8 @@ def too_large() -> InputError:
 def not_whole() -> InputError:
     """The refusal of a body whose sender left."""
     return InputError("the body did not come whole", code="body_incomplete")
+
+
+def too_many() -> InputError:
+    """The refusal of a body for which there is no room beside the others."""
+    return InputError("the bodies of all requests are too large together", code="too_many_connections")

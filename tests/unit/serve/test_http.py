@@ -327,6 +327,25 @@ def test_there_is_room_for_so_many(monkeypatch):
     assert asyncio.run(inside()).startswith(b"HTTP/1.1 503 ")
 
 
+def test_all_bodies_together_have_a_bound(monkeypatch):
+    monkeypatch.setattr(http, "BODIES", 100)
+
+    async def inside():
+        async with serving(Answers()) as (hub, port):
+            _, slow = await asyncio.open_connection("127.0.0.1", port)
+            slow.write(post(b"x" * 90)[:-1])
+            await until(lambda: hub.held == 89)
+            refused = await exchange(port, post(b"x" * 20))
+            slow.close()
+            await until(lambda: hub.held == 0)
+            return refused, await exchange(port, post(b"y" * 90, CLOSE)), hub.held
+
+    refused, taken, held = asyncio.run(asyncio.wait_for(inside(), 5))
+    assert refused.startswith(b"HTTP/1.1 413 ")  # as this test answers what is wrong with a body
+    assert bodies(taken) == [b"y" * 90]
+    assert held == 0
+
+
 def test_the_end_waits_for_answers_and_takes_nothing_new():
     async def inside():
         answers = Answers()

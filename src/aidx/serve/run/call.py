@@ -6,7 +6,7 @@ from typing import Protocol
 
 from aidx.errors import AidxError
 from aidx.serve.answer import Headers
-from aidx.serve.caller import not_whole, too_large
+from aidx.serve.caller import not_whole, too_large, too_many
 from aidx.serve.strict import MAX_BODY
 
 CLOSE = (b"connection", b"close")
@@ -38,6 +38,10 @@ class Way(Protocol):
 
     def answered(self) -> None:
         """The answer is complete."""
+        ...
+
+    def holds(self, size: int) -> bool:
+        """So many bytes more of bodies are kept, or fewer; whether that is not too much."""
         ...
 
 
@@ -73,6 +77,8 @@ class Call:
             self.fail(too_large())
         elif not self.done and self._error is None:
             self._parts.append(data)
+            if not self._way.holds(len(data)):
+                self.fail(too_many())
 
     def end(self) -> None:
         """All of its body is there."""
@@ -82,12 +88,21 @@ class Call:
     def fail(self, error: AidxError) -> None:
         """Its body will not come whole."""
         self._error = self._error or error
-        self._parts.clear()
+        self.drop()
         self._wake()
+
+    def drop(self) -> bytes:
+        """Keep nothing of its body any longer; what there was of it."""
+        parts, self._parts = self._parts, []
+        if not parts:
+            return b""
+        self._way.holds(-sum(map(len, parts)))
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def leave(self) -> None:
         """The client has gone."""
         self.gone = True
+        self.drop()
         if self._waiter is not None:
             self.fail(not_whole())
         elif self.task is not None and not self.done:
@@ -107,8 +122,7 @@ class Call:
                 self._waiter = None
         if self._error is not None:
             raise self._error
-        parts, self._parts = self._parts, []
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return self.drop()
 
     def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """A complete answer, in one piece."""
@@ -157,6 +171,7 @@ class Call:
 
     def _finish(self) -> None:
         self.done = True
+        self.drop()
         self._way.answered()
 
     def _wake(self) -> None:

@@ -26,6 +26,7 @@ HEAD_S = 5.0  # for a request's head to be complete
 HEAD_BYTES = 32 << 10
 BODY_S = 30.0  # for its body
 IDLE_S = 60.0  # a client may think for a while before it uses its connection again
+BODIES = 64 << 20  # bytes of all bodies that are not read yet
 STALLED_S = 60.0  # a client that takes nothing for so long does not hold its cells any longer
 CONNECTIONS = 512  # at a time; half of the files that a process may usually open
 LAST_WORD_S = 0.2  # for what was cancelled
@@ -42,6 +43,7 @@ class Hub:
         self.connections: set[Connection] = set()
         self.draining = False
         self.date = b""
+        self.held = 0  # bytes of bodies
         self._answer = answer
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
@@ -237,6 +239,11 @@ class Connection(asyncio.Protocol):
                 self._transport.resume_reading()
         elif not self._bytes:  # else the next one comes already, and has its time
             self._wait("idle", IDLE_S)
+
+    def holds(self, size: int) -> bool:
+        """So many bytes more of bodies are kept, or fewer; whether that is not too much."""
+        self._hub.held += size
+        return self._hub.held <= BODIES
 
     def look(self, now: float) -> None:
         """Do what is due."""
