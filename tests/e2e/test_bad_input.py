@@ -144,6 +144,44 @@ def test_flags_about_gpus_that_contradict_each_other(tiny: str, flags: tuple[str
     assert "hint: " in refused("plan", tiny, *flags, code=2, says=says)
 
 
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--vram", "99999999999999999999GiB"), "more than any machine has"),
+        (("--host-ram", "2000000TiB"), "more than any machine has"),
+        (("--driver", "1025TiB", "--vram", "8G"), "more than any machine has"),
+        (("--vram", "-8G"), "is not a size"),
+        (("--vram", "NaN"), "is not a size"),
+        (("--vram", "1e3G"), "is not a size"),
+        (("--vram", "\uff18G"), "is not a size"),
+        (("-c", "\uff14\uff10\uff19\uff16"), "neither a whole number nor max"),
+        (("-c", "4_096"), "neither a whole number nor max"),
+        (("-c", "9" * 5000), "neither a whole number nor max"),
+        (("-c", "9" * 20), "is too large"),
+        (("-np", "\uff12"), "is no whole number"),
+        (("-ub", "1e3"), "is no whole number"),
+        (("-ngl", "-1"), "is too small"),
+        (("--cache-ram", "9" * 20), "not in the range"),
+        (("--cache-ram", "-1"), "not in the range"),
+        (("--vram", "8G", "--vram", "8G", "-ts", "1e308,1e308"), "no amount"),
+        (("-c", "4096", "-c", "8192"), "--ctx-size 4096 and --ctx-size 8192 contradict each other"),
+        (("-ctk", "q8_0", "--cache-type-k", "f16"), "contradict each other"),
+        (("--kv-unified", "--no-kv-unified"), "--kv-unified and --no-kv-unified contradict each other"),
+        (("--config", "a.toml", "--config", "b.toml"), "contradict each other"),
+    ],
+)
+def test_numbers_that_are_none_and_values_that_contradict_each_other(flags: tuple[str, ...], says: str) -> None:
+    message = refused("plan", "aidx-tiny", "--fast", *flags, code=2, says=says)
+    assert len(message) < 500
+
+
+def test_what_is_said_twice_in_the_same_words_holds() -> None:
+    twice = ("-c", "512", "--ctx-size", "512", "--fast", "--fast", "--json", "--json", "--vram", "8G", "--vram", "4G")
+    plan = json.loads(aidx("plan", "aidx-tiny", *twice).stdout)
+    assert plan["roles"][0]["settings"]["ctx_size"] == 512
+    assert len(plan["devices"]) == 3
+
+
 def test_a_model_that_does_not_fit_is_exit_3_with_ways_out() -> None:
     done = aidx("plan", "qwen2.5-coder:14b", "--vram", "4GiB", "--host-ram", "2GiB", "-c", "8192", "--json")
     plan = json.loads(done.stdout)

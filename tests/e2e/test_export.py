@@ -112,3 +112,14 @@ def test_what_is_wrong_is_one_line_and_a_hint(tmp_path, arguments, code, says):
     assert (found, out) == (code, "")
     assert says in err
     assert [line.split(":")[0] for line in err.splitlines()] == ["aidx", "hint"]
+
+
+@pytest.mark.parametrize("letter", ["\x1b", "\n", "\u2028"], ids=ascii)
+def test_a_name_that_no_settings_can_hold_is_refused(letter, tmp_path):
+    path = tmp_path / f"a{letter}b.gguf"
+    path.write_bytes((files("aidx") / "data" / "aidx-tiny.gguf").read_bytes())
+    for target in ("llama-server", "ollama"):
+        code, out, err = aidx(target, str(path), *SMALL[1:])
+        assert (code, out) == (2, "")
+        assert len(err.splitlines()) == 2
+        assert f"its name has the character {letter!a}" in err

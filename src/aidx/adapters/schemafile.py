@@ -14,7 +14,7 @@ LARGEST = 1 << 20
 # What a stranger's module does when it is imported.
 _OF_A_MODULE = (
     *(ArithmeticError, AttributeError, ImportError, LookupError, NameError, OSError),
-    *(RuntimeError, SyntaxError, TypeError, ValueError),
+    *(RuntimeError, SyntaxError, SystemExit, TypeError, ValueError),
 )
 
 

@@ -10,12 +10,10 @@ from aidx.plan.choice import Candidate, Chosen, Terms
 from aidx.plan.devices import Machine
 from aidx.plan.filled import Filled, Judged
 from aidx.plan.need import Need
-from aidx.plan.roles import ROLES, Role, suits
+from aidx.plan.roles import CTX, QUANTS, ROLES, SMALL_CTX, Role, suits
 from aidx.plan.speed import Pace
 
-CTX, SMALL_CTX = 8192, 4096  # a plan with its files; a question with a list to choose from
 FIRST = 3
-_QUANTS = ("Q8_0", "Q4_K_M")  # the two that the article weighs for a role
 
 
 def fill(
@@ -27,7 +25,7 @@ def fill(
 
 
 def _usual(candidate: Candidate) -> tuple[str, ...]:
-    return tuple(quant for quant in _QUANTS if quant in candidate.quants) or candidate.quants
+    return tuple(quant for quant in QUANTS if quant in candidate.quants) or candidate.quants
 
 
 def _filled(

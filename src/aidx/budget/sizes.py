@@ -9,6 +9,7 @@ GIB = 1 << 30
 MIB = 1 << 20
 _UNITS = {"": 1, "K": 1 << 10, "M": MIB, "G": GIB, "T": 1 << 40}
 _SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(?:([KMGT])(?:i?B)?|B)?", re.IGNORECASE | re.ASCII)
+MOST = 1 << 50  # bytes: no machine has as much
 _LONGEST = 32  # characters; also keeps the number of digits far from what int() refuses
 
 
@@ -16,7 +17,7 @@ def parse_size(text: str) -> int:
     """Bytes in *text*: ``12GiB``, ``12GB``, ``12G``, ``512M``, ``11.5G`` or plain bytes; fractions round down.
 
     Raises:
-        InputError: For anything else, negative sizes and NaN among it.
+        InputError: For anything else, negative sizes, NaN and more than any machine has among it.
     """
     match = _SIZE.fullmatch(text.strip()) if len(text) <= _LONGEST else None
     if match is None:
@@ -24,7 +25,10 @@ def parse_size(text: str) -> int:
             f"'{text[:_LONGEST]}' is not a size", hint="Write a size like 12GiB, 12G, 512M or a number of bytes."
         )
     number, unit = match.groups()
-    return int(Decimal(number) * _UNITS[(unit or "").upper()])
+    size = int(Decimal(number) * _UNITS[(unit or "").upper()])
+    if size > MOST:
+        raise InputError(f"'{text}' is more than any machine has", hint="Give at most 1024TiB.")
+    return size
 
 
 def gib(size: int) -> str:

@@ -5,7 +5,6 @@ each device, are summed up in order and scaled to 1; a layer goes to the first d
 layer's place among those on GPUs. All of it in single precision, which decides where a layer sits on an edge.
 """
 
-import math
 import struct
 from bisect import bisect_right
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ from collections.abc import Sequence
 from aidx.errors import InputError
 
 MIB = 1 << 20
+_MOST = 1e30  # of a part: the sum of some must be a number in single precision, too
 
 
 def parts_by_size(sizes: Sequence[int]) -> tuple[float, ...]:
@@ -36,7 +36,7 @@ def check_parts(parts: Sequence[float], gpus: int) -> None:
             if gpus > 1
             else "Leave --tensor-split out, or give --vram once for each GPU.",
         )
-    if not all(math.isfinite(part) and part >= 0 for part in parts):
+    if not all(0 <= part <= _MOST for part in parts):
         raise InputError(f"--tensor-split {shown} has a part that is no amount", hint="Give numbers of at least 0.")
     if not any(parts):
         raise InputError(
@@ -46,7 +46,7 @@ def check_parts(parts: Sequence[float], gpus: int) -> None:
 
 def parts_text(parts: Sequence[float]) -> str:
     """*parts* as they are typed."""
-    return ",".join(f"{part:g}" if part < 1e6 else f"{part:.0f}" for part in parts)
+    return ",".join(f"{part:.0f}" if 1e6 <= part < 1e15 else f"{part:g}" for part in parts)
 
 
 def owners(parts: Sequence[float], layers: int) -> tuple[int, ...]:

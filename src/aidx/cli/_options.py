@@ -8,8 +8,9 @@ import click
 from msgspec.structs import fields, replace
 
 from aidx import wiring
+from aidx.budget.sizes import MOST
 from aidx.budget.split import parts_text
-from aidx.cli._types import Parts, Size, Switch, WordOrNumber, size_text
+from aidx.cli._types import Parts, Size, Switch, Whole, WordOrNumber, size_text
 from aidx.errors import InputError
 from aidx.plan import engines
 from aidx.plan.files import Files
@@ -43,11 +44,11 @@ _SETTINGS = (
         type=WordOrNumber("max"),
         help="Context size over all slots [default: the longest that holds].",
     ),
-    click.option("-np", "--parallel", type=int, default=1, show_default=True, help="Slots."),
+    click.option("-np", "--parallel", type=Whole(), default=1, show_default=True, help="Slots."),
     click.option("-ctk", "--cache-type-k", default="f16", show_default=True, help="KV cache type of K."),
     click.option("-ctv", "--cache-type-v", default="f16", show_default=True, help="KV cache type of V."),
-    click.option("-ub", "--ubatch-size", type=int, default=512, show_default=True, help="Physical batch size."),
-    click.option("-b", "--batch-size", type=int, default=2048, show_default=True, help="Logical batch size."),
+    click.option("-ub", "--ubatch-size", type=Whole(), default=512, show_default=True, help="Physical batch size."),
+    click.option("-b", "--batch-size", type=Whole(), default=2048, show_default=True, help="Logical batch size."),
     click.option(
         "-ngl",
         "--n-gpu-layers",
@@ -79,16 +80,22 @@ _SETTINGS = (
         help="Several GPUs: parts of the layers, such as 3,1 [default: by free memory, or what holds].",
     ),
     click.option(
-        "-mg", "--main-gpu", type=int, default=0, show_default=True, help="The GPU to use with --split-mode none."
+        "-mg", "--main-gpu", type=Whole(), default=0, show_default=True, help="The GPU to use with --split-mode none."
     ),
     click.option("--flash-attn", type=Switch(), default="on", show_default=True, help="Flash attention."),
     click.option("--kv-unified/--no-kv-unified", default=True, show_default=True, help="One KV pool for all slots."),
     click.option(
         "--swa-full/--no-swa-full", default=False, show_default=True, help="Sliding windows keep the full context."
     ),
-    click.option("--cache-ram", type=int, default=0, show_default=True, help="Prompt cache in host RAM, MiB."),
     click.option(
-        "--ctx-checkpoints", type=int, default=0, show_default=True, help="Context checkpoints a slot in host RAM."
+        "--cache-ram",
+        type=click.IntRange(0, MOST >> 20),
+        default=0,
+        show_default=True,
+        help="Prompt cache in host RAM, MiB.",
+    ),
+    click.option(
+        "--ctx-checkpoints", type=Whole(), default=0, show_default=True, help="Context checkpoints a slot in host RAM."
     ),
     click.option(
         "--engine",
@@ -99,9 +106,9 @@ _SETTINGS = (
     ),
     click.option("--fast", is_flag=True, help="Closed forms only: the engine is not asked."),
     click.option(
-        "--start-tokens", type=int, default=0, show_default=True, help="Growth: tokens before the first turn."
+        "--start-tokens", type=Whole(), default=0, show_default=True, help="Growth: tokens before the first turn."
     ),
-    click.option("--turn-tokens", type=int, default=600, show_default=True, help="Growth: tokens a turn adds."),
+    click.option("--turn-tokens", type=Whole(), default=600, show_default=True, help="Growth: tokens a turn adds."),
 )
 _MACHINE = (
     click.option(

@@ -8,13 +8,14 @@ from aidx.model.catalogue import shown_size
 from aidx.plan.choice import Choice
 from aidx.plan.devices import Machine
 from aidx.plan.filled import Filled, Judged
-from aidx.plan.roles import TIERS
+from aidx.plan.roles import CTX, QUANTS, SMALL_CTX, TIERS
 
 
 def role_lines(filled: Sequence[Filled], machine: Machine, width: int) -> list[str]:
     """The tiers with their roles, and the first models for each."""
     devices = ", ".join(f"{device.name} {gib(device.total)}" for device in machine.devices)
     lines = [f"on {devices}; the Micro tier on the CPU alone"]
+    lines.append(f"tried at {' and '.join(QUANTS)} alone, KV f16, {CTX:,} tokens, for Micro {SMALL_CTX:,}")
     for band in TIERS:
         lines += ["", f"{band.tier.capitalize()}: {band.parameters}; {band.runs_on}"]
         for one in (one for one in filled if one.role.tier == band.tier):
@@ -25,7 +26,7 @@ def role_lines(filled: Sequence[Filled], machine: Machine, width: int) -> list[s
     return [
         *lines,
         "",
-        "aidx choose --role ROLE lists more; aidx roles MODEL says why a model is right or not",
+        "aidx choose --role ROLE tries all types and caches; aidx roles MODEL says why a model is right or not",
     ]
 
 

@@ -12,11 +12,13 @@ import click
 
 import aidx
 from aidx import cli
+from aidx.cli._once import once
 from aidx.cli._text import printable
 from aidx.errors import AidxError, InputError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 INTERRUPTED = 130
+CLOSED = 141  # what shells say of a program that ended because nobody reads what it writes (128 + SIGPIPE)
 INTERNAL = "This is a bug in aidx: run again with -v and report the traceback."
 
 
@@ -40,7 +42,7 @@ class Commands(click.Group):
         if cmd_name not in self.list_commands(ctx):
             return None
         found: click.Command = import_module(f"{cli.__name__}.{cmd_name}").command
-        return found
+        return once(found)
 
 
 @click.group(cls=Commands, context_settings=CONTEXT)
@@ -50,7 +52,7 @@ def root() -> None:
 
     Sizes are typed as 12GiB, 12GB or 12G (2^30, because memory is sold so) and 512M (2^20).
     Exit codes: 0 done and it holds, 1 internal error, 2 wrong input, 3 the budget does not hold,
-    4 an engine or a file is missing, 5 a check said no, 130 interrupted.
+    4 an engine or a file is missing, 5 a check said no, 130 interrupted, 141 nobody reads the output.
     """
 
 
@@ -78,18 +80,26 @@ def run(arguments: list[str]) -> int:
         code = _fail(error, as_json=as_json)
     except (KeyboardInterrupt, click.Abort):
         code = INTERRUPTED
-    except BrokenPipeError:  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 0
-    except OSError as broken:  # adapters translate theirs: what is left is our own output
-        code = _fail(AidxError(f"cannot write the output: {broken.strerror or broken}"), as_json=as_json)
-        with suppress(OSError):  # what could not be written is not tried again at the end
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (OSError, SystemExit) as broken:  # adapters translate theirs: what is left is our own output
+        code = _unwritten(broken, as_json=as_json)
     except Exception as bug:  # the last line of defence: a bug becomes one line, never a traceback
         if _verbose(arguments):
             raise
         code = _fail(AidxError(f"{type(bug).__name__}: {bug}", hint=INTERNAL), as_json=as_json)
     return code if isinstance(code, int) else 0
+
+
+def _unwritten(broken: OSError | SystemExit, *, as_json: bool) -> int:
+    """The exit code where the output cannot be written; click leaves where it is a pipe that nobody reads."""
+    if isinstance(broken, SystemExit | BrokenPipeError):
+        code = CLOSED
+    else:
+        code = _fail(AidxError(f"cannot write the output: {broken.strerror or broken}"), as_json=as_json)
+    with suppress(OSError):  # what could not be written is not tried again at the end
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):
+            os.dup2(nowhere, stream)
+    return code
 
 
 def _verbose(arguments: list[str]) -> bool:

@@ -8,6 +8,8 @@ import click
 from aidx.budget.sizes import parse_size
 from aidx.errors import InputError
 
+_LONGEST = 32  # characters of a number
+
 
 class Size(click.ParamType[int]):
     """A memory size such as ``12GiB``."""
@@ -34,16 +36,44 @@ class WordOrNumber(click.ParamType[int | str]):
         """The number, or the word."""
         if isinstance(value, int) or value in self.words:
             return value  # type: ignore[no-any-return]
-        try:
-            return int(value)
-        except ValueError:
-            self.fail(f"{value!r} is neither a whole number nor {' nor '.join(self.words)}", param, ctx)
+        found = _whole(value)
+        if found is None:
+            self.fail(f"{value[:_LONGEST]!r} is neither a whole number nor {' nor '.join(self.words)}", param, ctx)
+        return found
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """The words as they are typed: click would write them large."""
+        del param, ctx
+        return self.name
+
+
+class Whole(click.ParamType[int]):
+    """A whole number in ASCII digits: ``int`` takes other scripts and underscores as well."""
+
+    name = "N"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401 - click's own signature
+        """The number."""
+        found = value if isinstance(value, int) else _whole(value)
+        if found is None:
+            self.fail(f"{value[:_LONGEST]!r} is no whole number", param, ctx)
+        return found
+
+
+def _whole(text: str) -> int | None:
+    digits = text[1:] if text[:1] in {"-", "+"} else text
+    return int(text) if digits.isascii() and digits.isdigit() and len(text) <= _LONGEST else None
 
 
 class Switch(click.ParamType[bool]):
     """``on`` or ``off``."""
 
     name = "on|off"
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """As it is typed: click would write it large."""
+        del param, ctx
+        return self.name
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> bool:  # noqa: ANN401 - click's own signature
         """True for on."""

@@ -6,6 +6,7 @@ import sys
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from unicodedata import category
 
 import click
 from msgspec.structs import replace
@@ -13,6 +14,7 @@ from msgspec.structs import replace
 from aidx import export
 from aidx.budget.split import parts_text
 from aidx.cli._options import FILE, MIB, common, machine_typed, planning, settings
+from aidx.errors import InputError
 from aidx.plan.devices import Machine
 from aidx.plan.need import Need
 
@@ -89,6 +91,13 @@ def _placed(plan: "Plan") -> "Plan":
 
 
 def _absolute(path: str) -> str:
+    """*path* from the root; ``InputError`` for a name that other programs' settings cannot hold."""
+    found = next((letter for letter in path if category(letter) in {"Cc", "Cs", "Zl", "Zp"}), None)
+    if found is not None:
+        raise InputError(
+            f"{path}: its name has the character {found!a}, which the settings of other programs cannot hold",
+            hint="Rename the file.",
+        )
     return str(Path(path).absolute())
 
 

@@ -60,12 +60,22 @@ def _each(changes: Iterator[Change], before: Ledger) -> Generator[Probe, Answer,
 def _judged(change: Change, before: Ledger) -> Found:
     desk, settings = change.desk, change.settings
     after = yield from desk.best(settings)
-    tight = min(before.accounts, key=lambda account: account.headroom).name
-    saved = before.account(tight).planned - after.account(tight).planned
+    saved = saves(before, after)
     reach = yield from longest(desk, settings, training_length(desk), desk.best)
     cost = change.cost if after.holds else f"{change.cost}; not enough alone"
     flags = _pinned(change, holds=after.holds)
     return Judged(Alternative(flags, saved, min(reach, desk.model.context_length), cost), after.holds)
+
+
+def saves(before: Ledger, after: Ledger) -> int:
+    """Bytes that *after* takes less than *before* where it is tight: on all GPUs, or on the host.
+
+    Where bytes are only moved from one GPU to another, those that leave the one that decides.
+    """
+    tight = min(before.accounts, key=lambda account: account.headroom)
+    same = [account for account in before.accounts if account.kind == tight.kind]
+    there = sum(account.planned - after.account(account.name).planned for account in same)
+    return there if there > 0 else tight.planned - after.account(tight.name).planned
 
 
 def _pinned(change: Change, *, holds: bool) -> str:

@@ -7,7 +7,7 @@ from msgspec import Struct
 from aidx.model.catalogue import Standing
 from aidx.plan.choice import Choice
 from aidx.plan.rank import Nearest
-from aidx.plan.roles import TIERS, Role, Suits
+from aidx.plan.roles import CTX, QUANTS, SMALL_CTX, TIERS, Role, Suits
 
 Json = dict[str, object]
 
@@ -43,6 +43,7 @@ def roles_json(filled: Sequence[Filled]) -> Json:
     """All tiers with their roles and what fills them."""
     return {
         "schema": "aidx.roles/1",
+        "tried": {"quantizations": list(QUANTS), "cache_types": ["f16"], "ctx_size": CTX, "ctx_size_micro": SMALL_CTX},
         "tiers": [
             {
                 "tier": band.tier,

@@ -65,7 +65,8 @@ class Need(Struct, frozen=True):
         }
         for flag, (value, least) in lowest.items():
             if isinstance(value, int) and value < least:
-                raise InputError(f"{flag} {value} is too small", hint=f"Give at least {least}.")
+                whole = " -c max asks for the longest that holds." if flag == "--ctx-size" else ""
+                raise InputError(f"{flag} {value} is too small", hint=f"Give at least {least}.{whole}")
             if isinstance(value, int) and value >= 1 << 31 and flag != "--cache-ram":  # that one is in bytes
                 raise InputError(f"{flag} {value} is too large", hint="The engine takes numbers below 2147483648.")
         self._check_split()

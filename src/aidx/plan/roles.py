@@ -14,6 +14,8 @@ from aidx.model.catalogue import Adherence, Standing, Tier, shown_size
 
 Name = Literal["researcher", "gatekeeper", "embedder", "editor", "drafter", "verifier", "architect", "thinking"]
 B = 1_000_000_000
+QUANTS = ("Q8_0", "Q4_K_M")  # the two that the article weighs for a role
+CTX, SMALL_CTX = 8192, 4096  # a plan with its files; a question with a list to choose from
 
 
 class Band(Struct, frozen=True):

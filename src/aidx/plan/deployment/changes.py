@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from aidx.budget.loss import model_loss
 from aidx.errors import InputError
+from aidx.plan.alternatives import saves
 from aidx.plan.changes import CACHE_COST, SMALLER
 from aidx.plan.deployment.arrange import grown, longest_kv, settled
 from aidx.plan.deployment.members import Arrangement, Member, Process
@@ -67,13 +68,12 @@ def changes(
 
 
 def _judged(change: Change, members: Sequence[Member], machine: Machine, before: Arrangement) -> Judged:
-    """What *change* saves on the device that decides, contexts being equal; ``None`` where no engine takes it."""
+    """What *change* saves on the devices that decide, contexts being equal; ``None`` where no engine takes it."""
     try:
         after = yield from settled(change.made(members), machine)
     except InputError:
         return None
-    tight = min(before.ledger.accounts, key=lambda account: account.headroom).name
-    saved = before.ledger.account(tight).planned - after.ledger.account(tight).planned
+    saved = saves(before.ledger, after.ledger)
     if not after.holds:
         return Alternative(change.words, saved, 0, f"{change.cost}; not enough alone")
     after = yield from grown(after)

@@ -1,0 +1,48 @@
+"""Options that take one value: a second one that says otherwise is refused, where click would take the last."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+
+class Once(click.Option):
+    """An option whose values are all collected, so that they can be held against each other."""
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:  # noqa: ANN401 - click's own signature
+        """Collect what click would overwrite."""
+        del ctx
+        if not self.is_flag:
+            parser.add_option(obj=self, opts=self.opts, dest=self.name, action="append", nargs=self.nargs)
+            return
+        for opts, const in ((self.opts, True), (self.secondary_opts, False)):
+            if opts:
+                parser.add_option(obj=self, opts=opts, dest=self.name, action="append_const", const=const)
+
+    def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, ParameterSource]:
+        """The one value; a usage error for two that differ."""
+        found, source = super().consume_value(ctx, opts)
+        if source is not ParameterSource.COMMANDLINE or not isinstance(found, list):
+            return found, source
+        others = [value for value in found if value != found[0]]
+        if others and not ctx.resilient_parsing:
+            said = " and ".join(self._said(value) for value in (found[0], others[0]))
+            raise click.UsageError(f"{said} contradict each other: give one of them", ctx)
+        return found[-1], source
+
+    def _said(self, value: object) -> str:
+        if self.is_flag:
+            return max(self.opts if value else self.secondary_opts, key=len)
+        return f"{max(self.opts, key=len)} {value}"
+
+
+def once(command: click.Command) -> click.Command:
+    """*command*, and those below it, with every option of one value held to it."""
+    for option in command.params:
+        if type(option) is click.Option and not option.multiple and not option.count and option.nargs == 1:
+            option.__class__ = Once
+    if isinstance(command, click.Group):
+        for each in command.commands.values():
+            once(each)
+    return command
