@@ -1,5 +1,6 @@
 """The article's six steps, each with its proof or the command that will give it."""
 
+import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Literal
@@ -17,6 +18,7 @@ EDITOR = (6_500_000_000, 15_000_000_000)  # the role map's 7B-14B: models sold a
 EDITOR_TIER = (None, "editor", "drafter", "verifier")
 WEIGHTS: frozenset[What] = frozenset({"weights", "repack"})
 CACHE: frozenset[What] = frozenset({"kv_cache", "recurrent_state"})
+SMALL = "Q4_K_M"
 WIDE = frozenset({"F32", "F16", "BF16"})
 COMPONENTS: tuple[tuple[str, frozenset[What], bool], ...] = (  # the last: shown where there is none, too
     ("Model weights", WEIGHTS, True),
@@ -75,13 +77,7 @@ def checklist(
             _quantize(plan, typed),
             _reserve(plan, typed, gates),
             _verify(plan, typed, proven),
-            Step(
-                5,
-                "Enforce structured output",
-                "open",
-                "nothing enforces a schema for this plan yet",
-                _command("serve", typed),
-            ),
+            _enforce(plan, typed),
             _stress(plan, typed, proven),
         ),
         budget=components(plan.ledger),
@@ -155,7 +151,33 @@ def _quantize(plan: Plan, typed: str) -> Step:
     proof = "; ".join(_of(role, _loss(role)) for role in roles) or "no model runs here"
     if not wide:
         return Step(2, "Quantize", "ok", proof, _command("plan", typed))
-    return Step(2, "Quantize", "open", f"{proof}; not quantized", _command("plan", typed, "--quant Q4_K_M"))
+    return Step(2, "Quantize", "open", f"{proof}; not quantized", _smaller(wide[0], typed))
+
+
+def _smaller(role: RolePlan, typed: str) -> str:
+    """The command that quantizes a file that is here, or plans a smaller one of a model that is not."""
+    words, model = shlex.split(typed), role.model
+    name = words.pop(0) if role.role is None and words else model.path or model.name
+    if model.path is not None:
+        return shlex.join(["aidx", "quantize", name, f"{model.name.removesuffix('.gguf')}-{SMALL}.gguf", "--to", SMALL])
+    if "--quant" in words:
+        at = words.index("--quant")
+        del words[at : at + 2]
+    return shlex.join(["aidx", "plan", name, *words, "--quant", SMALL])
+
+
+def _enforce(plan: Plan, typed: str) -> Step:
+    """Never more than a promise before an engine answered: only that shows whether it takes the grammar."""
+    local = next((role for role in _local(plan) if role.role in {None, *EDITOR_TIER}), None)
+    if local is None:
+        who = []
+    elif local.role is None:
+        who = ["--model", *shlex.split(typed)[:1]]
+    else:
+        who = ["--role", local.role]
+    proof = "the engine writes by a grammar of the schema, each answer is checked again; nobody asked it for one yet"
+    command = shlex.join(["aidx", "ask", "Is water wet?", *who, "--schema", "builtins:bool", "--strict"])
+    return Step(5, "Enforce structured output", "open", proof, command)
 
 
 def _loss(role: RolePlan) -> str:

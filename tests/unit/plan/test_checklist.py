@@ -52,6 +52,16 @@ def test_weights_in_sixteen_bits_are_not_quantized_yet(kind, expected) -> None:
     assert step.command == "aidx plan m -c 4096" + (" --quant Q4_K_M" if expected == "open" else "")
 
 
+def test_the_way_to_smaller_weights_can_be_typed() -> None:
+    wide = single(sized(7 * 10**9, "F16"))
+    asked = checklist(wide, "'my model' --quant F16 -c 4096").steps[1].command
+    assert asked == "aidx plan 'my model' -c 4096 --quant Q4_K_M"  # two types would contradict each other
+    role = wide.roles[0]
+    here = replace(wide, roles=(replace(role, model=replace(role.model, name="m-f16.gguf", path="a b/m-f16.gguf")),))
+    asked = checklist(here, "'a b/m-f16.gguf' -c 4096").steps[1].command
+    assert asked == "aidx quantize 'a b/m-f16.gguf' m-f16-Q4_K_M.gguf --to Q4_K_M"  # a file has its type already
+
+
 def test_what_does_not_hold_fails_its_steps() -> None:
     found = checklist(single(sized(7 * 10**9), gpu=100 * MIB), "m")
     assert status(found) == ["ok", "ok", "failed", "failed", "open", "open"]
@@ -67,7 +77,7 @@ def test_each_role_has_its_proof_and_its_row() -> None:
     )
     assert status(found) == ["ok", "ok", "ok", "ok", "open", "open"]
     assert "gate 2,048 tokens" in found.steps[2].proof
-    assert found.steps[4].command == "aidx serve"
+    assert found.steps[4].command == ("aidx ask 'Is water wet?' --role drafter --schema builtins:bool --strict")
     names = [row.component for row in found.budget]
     assert "gpu0: Model weights, verifier" in names
     assert "host: Model weights, drafter" in names
