@@ -175,6 +175,16 @@ def test_numbers_that_are_none_and_values_that_contradict_each_other(flags: tupl
     assert len(message) < 500
 
 
+def test_short_names_are_those_of_llama_cpp() -> None:
+    short = ("-c", "512", "-np", "2", "-fa", "on", "-cram", "64", "-ctxcp", "1", "-no-kvu")
+    long = ("--ctx-size", "512", "--parallel", "2", "--flash-attn", "on", "--cache-ram", "64", "--ctx-checkpoints", "1")
+    plans = [
+        json.loads(aidx("plan", "aidx-tiny", "--fast", "--json", *words).stdout)
+        for words in (short, (*long, "--no-kv-unified"))
+    ]
+    assert plans[0]["plan_hash"] == plans[1]["plan_hash"]
+
+
 def test_what_is_said_twice_in_the_same_words_holds() -> None:
     twice = ("-c", "512", "--ctx-size", "512", "--fast", "--fast", "--json", "--json", "--vram", "8G", "--vram", "4G")
     plan = json.loads(aidx("plan", "aidx-tiny", *twice).stdout)

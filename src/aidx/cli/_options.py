@@ -58,13 +58,14 @@ _SETTINGS = (
         help="Layers on the GPU, the output layer counted as one more.",
     ),
     click.option(
+        "-ncmoe",
         "--n-cpu-moe",
         type=WordOrNumber("auto"),
         default="auto",
         show_default=True,
         help="Blocks whose experts stay on the host.",
     ),
-    click.option("--cpu-moe", is_flag=True, help="The experts of all blocks stay on the host."),
+    click.option("-cmoe", "--cpu-moe", is_flag=True, help="The experts of all blocks stay on the host."),
     click.option(
         "-sm",
         "--split-mode",
@@ -82,12 +83,19 @@ _SETTINGS = (
     click.option(
         "-mg", "--main-gpu", type=Whole(), default=0, show_default=True, help="The GPU to use with --split-mode none."
     ),
-    click.option("--flash-attn", type=Switch(), default="on", show_default=True, help="Flash attention."),
-    click.option("--kv-unified/--no-kv-unified", default=True, show_default=True, help="One KV pool for all slots."),
+    click.option("-fa", "--flash-attn", type=Switch(), default="on", show_default=True, help="Flash attention."),
+    click.option(
+        "-kvu/-no-kvu",
+        "--kv-unified/--no-kv-unified",
+        default=True,
+        show_default=True,
+        help="One KV pool for all slots.",
+    ),
     click.option(
         "--swa-full/--no-swa-full", default=False, show_default=True, help="Sliding windows keep the full context."
     ),
     click.option(
+        "-cram",
         "--cache-ram",
         type=click.IntRange(0, MOST >> 20),
         default=0,
@@ -95,7 +103,12 @@ _SETTINGS = (
         help="Prompt cache in host RAM, MiB.",
     ),
     click.option(
-        "--ctx-checkpoints", type=Whole(), default=0, show_default=True, help="Context checkpoints a slot in host RAM."
+        "-ctxcp",
+        "--ctx-checkpoints",
+        type=Whole(),
+        default=0,
+        show_default=True,
+        help="Context checkpoints a slot in host RAM.",
     ),
     click.option(
         "--engine",
@@ -126,8 +139,10 @@ _MACHINE = (
 )
 _BESIDE = (
     click.option("--lora", multiple=True, metavar="FILE", help="A LoRA adapter beside the model; may be repeated."),
-    click.option("--mmproj", metavar="FILE", help="A projector for images or sound beside the model."),
-    click.option("--model-draft", metavar="FILE", help="A draft model that guesses tokens ahead, of the same family."),
+    click.option("-mm", "--mmproj", metavar="FILE", help="A projector for images or sound beside the model."),
+    click.option(
+        "-md", "--model-draft", metavar="FILE", help="A draft model that guesses tokens ahead, of the same family."
+    ),
 )
 _MODEL = (
     click.option("--quant", help="Quantization of a model that is no file yet, such as Q4_K_M."),

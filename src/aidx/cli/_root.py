@@ -12,7 +12,6 @@ import click
 
 import aidx
 from aidx import cli
-from aidx.cli._once import once
 from aidx.cli._text import printable
 from aidx.errors import AidxError, InputError
 
@@ -41,6 +40,8 @@ class Commands(click.Group):
         """The command called *cmd_name*, or ``None``."""
         if cmd_name not in self.list_commands(ctx):
             return None
+        from aidx.cli._once import once
+
         found: click.Command = import_module(f"{cli.__name__}.{cmd_name}").command
         return once(found)
 
