@@ -1,16 +1,26 @@
-"""`aidx choose --measure` before it measures: what holds is what quantizing writes, and bad input costs no work."""
+"""`aidx choose --measure`: bad input costs no work, what holds is what is written, the winner is proved and runs."""
 
+import json
+import os
+import shlex
 import subprocess
 import sys
+from importlib.resources import files
 from pathlib import Path
 
+import jsonschema_rs
 import pytest
+from tests.endpoint import Endpoint
 
+from aidx.adapters.ceiling.find import find
 from aidx.adapters.llama.quantize import prepare, quantize
 from aidx.adapters.sources.file import model_at
 from aidx.adapters.stores import shipped
 from aidx.wiring.quantize import predicted, scratch, settled, stem
 
+CEILING = find(64 << 20)
+if not isinstance(CEILING, str):
+    CEILING.close()
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engine is asked on Linux x86-64 only")
 
 
@@ -60,3 +70,50 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path):
     assert done.returncode == 2
     assert "is there already" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["aidx-tiny-Q2_K.gguf"]
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.skipif(isinstance(CEILING, str), reason=f"no hard ceiling here: {CEILING}")
+def test_the_winner_is_measured_proved_kept_and_runs_as_it_is_exported(tmp_path):
+    bounds = ("--max-loss", "0.002", "--min-tps", "0.01")
+    words = ("choose", "aidx-tiny", "--measure", *bounds, "--vram", "0", "-c", "256", "--keep", str(tmp_path), "--json")
+    environment = {**os.environ, "AIDX_STATE_DIR": str(tmp_path / "state"), "AIDX_CACHE_DIR": str(tmp_path / "cache")}
+    done = aidx(words, environment)
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    schema = json.loads((files("aidx") / "data" / "schemas" / "choose-measured.json").read_text("utf-8"))
+    jsonschema_rs.validator_for(schema).validate(found)
+    winner = found["winner"]
+    assert (winner["quantization"], winner["verdict"]) == ("Q8_0", "HOLDS")
+    assert winner["kld_mean"] < 0.002
+    assert winner["tokens_per_second"] > 0.01
+    assert len(found["measured"]) <= 3, "halving looks at three of seven"
+    assert [row["quantization"] for row in found["measured"] if row["kld_mean"] is not None] == ["Q8_0"]
+    assert sorted(path.name for path in tmp_path.glob("*.gguf")) == ["aidx-tiny-Q8_0.gguf"]
+    assert not list(tmp_path.glob(".aidx-measure-*"))
+    command = aidx(shlex.split(winner["export"])[1:], environment).stdout
+    assert winner["path"] in command
+    assert "-c 256" in command or "--ctx-size 256" in command
+    serve = shlex.split(winner["serve"])
+    assert serve[:2] == ["aidx", "serve"]
+    endpoint = Endpoint("--vram", "0", model=serve[2:], env=environment)
+    try:
+        assert endpoint.call("/plan")[2]["plan"]["plan_hash"] == winner["plan_hash"]
+        assert endpoint.ask(max_tokens=4)[0] == 200
+    finally:
+        endpoint.stop()
+
+
+def test_what_nothing_keeps_to_is_said_with_the_best_there_is(tmp_path):
+    words = ("choose", "aidx-tiny", "--measure", "--min-tps", "1000000000", "--vram", "0", "-c", "256", "--fast")
+    done = aidx((*words, "--keep", str(tmp_path), "-q"), os.environ)
+
+    assert done.returncode == 3
+    assert "nothing is fast enough" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def aidx(words, environment):
+    command = [sys.executable, "-m", "aidx", *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, env=environment)
