@@ -124,10 +124,11 @@ def run(argv: list[str], environment: Mapping[str, str]) -> Run:
 
 @contextmanager
 def caches() -> Iterator[dict[str, str]]:
-    """An environment with empty caches of its own, for bytecode too."""
+    """An environment with empty caches of its own, for bytecode too, on a machine where nothing was ever measured."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
-        yield environment | {"PYTHONPYCACHEPREFIX": f"{folder}/bytecode", "AIDX_CACHE_DIR": f"{folder}/aidx"}
+        places = {"AIDX_CACHE_DIR": f"{folder}/aidx", "AIDX_STATE_DIR": f"{folder}/state"}
+        yield environment | {"PYTHONPYCACHEPREFIX": f"{folder}/bytecode"} | places
 
 
 def measure(argvs: Mapping[str, list[str]], rounds: int, environment: Mapping[str, str], *, cold: bool) -> list[Row]:
