@@ -47,6 +47,7 @@ def longest(desk: Desk, settings: Settings, cap: int, look: Look | None = None) 
 def _closed_longest(desk: Desk, settings: Settings, cap: int) -> int:
     holds, fails = 0, cap // CELL_PAD * CELL_PAD + CELL_PAD
     guess, steps = fails - CELL_PAD, 0
+    begun = desk.formed.get(settings)  # most searches begin at a context that was looked at and holds
     while fails - holds > CELL_PAD:
         cells = min(max(guess, holds + CELL_PAD), fails - CELL_PAD)
         here = replace(settings, ctx_size=cells)
@@ -56,9 +57,20 @@ def _closed_longest(desk: Desk, settings: Settings, cap: int) -> int:
         else:
             fails = cells
         steps += 1
-        middle = (holds + fails) // 2 // CELL_PAD * CELL_PAD
-        guess = middle if steps > STRAIGHT_STEPS else cells + _reach(desk, here, ledger)
+        if steps > STRAIGHT_STEPS:
+            guess = (holds + fails) // 2 // CELL_PAD * CELL_PAD
+        elif steps == 1 and not ledger.holds and begun is not None and begun.holds and settings.ctx_size < cells:
+            further = _crossing(begun, ledger, cells - settings.ctx_size)
+            guess = (settings.ctx_size + further) // CELL_PAD * CELL_PAD
+        else:
+            guess = cells + _reach(desk, here, ledger)
     return holds
+
+
+def _crossing(holds: Ledger, fails: Ledger, apart: int) -> int:
+    """How far from one ledger to another, *apart*, a straight line between them leaves each device room."""
+    shares = [(holds.account(account.name).headroom, -account.headroom) for account in fails.accounts]
+    return min(apart * room // (room + missing) for room, missing in shares if missing > 0)
 
 
 def _reach(desk: Desk, here: Settings, ledger: Ledger) -> int:
@@ -120,19 +132,40 @@ def _last(
     desk: Desk, ladder: list[Settings], fitted: Callable[[Settings], Settings]
 ) -> Generator[Probe, Answer, Settings]:
     """The last rung that the GPUs hold; each rung takes more of them than the one before, the first fits."""
-    low, high = 0, len(ladder)
-    while high - low > 1:
-        middle = (low + high) // 2
-        rung = fitted(ladder[middle])
-        if desk.model.layers is None:
-            fits = yield from _gpu_holds(desk, rung)
-        else:
-            fits = gpu_headroom(desk.closed(rung)) >= 0
-        low, high = (middle, high) if fits else (low, middle)
+    if desk.model.layers is not None:
+        low = _last_closed(desk, ladder, fitted)
+    else:
+        low, high = 0, len(ladder)
+        while high - low > 1:
+            middle = (low + high) // 2
+            fits = yield from _gpu_holds(desk, fitted(ladder[middle]))
+            low, high = (middle, high) if fits else (low, middle)
     # The closed forms are a bound: the engine is asked whether one rung more fits after all.
     while low + 1 < len(ladder) and (yield from _gpu_holds(desk, fitted(ladder[low + 1]))):
         low += 1
     return fitted(ladder[low])
+
+
+def _last_closed(desk: Desk, ladder: list[Settings], fitted: Callable[[Settings], Settings]) -> int:
+    """The same by closed forms: blocks are much alike, so that a straight line between two rungs leads close to it."""
+
+    def room(number: int) -> int:
+        return gpu_headroom(desk.closed(fitted(ladder[number])))
+
+    low, high, steps = 0, len(ladder) - 1, 0
+    above, below = room(high), room(low)
+    if above >= 0:
+        return high
+    while high - low > 1:
+        steps += 1
+        straight = low + (high - low) * max(below, 0) // (max(below, 0) - above)
+        middle = (low + high) // 2 if steps > STRAIGHT_STEPS else min(max(straight, low + 1), high - 1)
+        found = room(middle)
+        if found >= 0:
+            low, below = middle, found
+        else:
+            high, above = middle, found
+    return low
 
 
 def gpu_headroom(ledger: Ledger) -> int:
