@@ -1,5 +1,8 @@
 """`aidx serve` without MODEL: every role of aidx.toml that runs here, each behind its own gate, on real engines."""
 
+import json
+import subprocess
+import sys
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -104,6 +107,23 @@ def test_vectors_come_from_the_embedder(client):
     assert made.usage.prompt_tokens > 0
     with pytest.raises(openai.BadRequestError, match="makes embeddings only"):
         client.chat.completions.create(model="embedder", messages=messages())
+
+
+def test_an_index_of_another_project_is_embedded_through_it(endpoint, tmp_path):
+    (tmp_path / "a.py").write_text("def f():\n    return 1\n\n\ndef g(x):\n    return x\n" + "y = 1, 2\n" * 900)
+    (tmp_path / "aidx.toml").write_text(f'[roles.embedder]\nmodel = "embedder"\nurl = "{endpoint.url}"\n')
+    done = subprocess.run(
+        [sys.executable, "-m", "aidx", "index", "--query", "zebra", "--json"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["embedder"] == "embedder"
+    assert [each["reasons"] for each in found["proposals"][:2]] == [["meaning, rank 1"], ["meaning, rank 2"]]
 
 
 def test_equal_roles_share_one_process_and_one_pool(endpoint):

@@ -53,8 +53,8 @@ def roles(settled: Settled, flags: Need) -> Roles:
     for role, table in settled.config.roles.items():
         if table.pattern is not None:
             notes.append(f"{role} is answered by the cascade of drafter and verifier")
-        elif table.model is None or not _runs_here(table):
-            others.append((role, table))
+        elif table.model is None or not _runs_here(role, table):
+            others.append((role, replace(table, engine="openai") if table.engine == "auto" else table))
         else:
             here.append(_wanted(settled, role, table, table.model, flags))
     return Roles(tuple(here), tuple(others), tuple(notes))
@@ -77,9 +77,9 @@ def _check_one_context(tables: Mapping[RoleName, RoleTable]) -> None:
             )
 
 
-def _runs_here(table: RoleTable) -> bool:
-    if table.engine == AIDER and table.urls:
-        return False  # whatever speaks as OpenAI does there
+def _runs_here(role: str, table: RoleTable) -> bool:
+    if table.urls and (table.engine == AIDER or (role, table.engine) == ("embedder", "auto")):
+        return False  # whatever speaks as OpenAI does there, under a name of its own
     if table.engine not in {*planned_engines(), AIDER}:
         return False
     return all(urlsplit(url).hostname in LOOPBACK for url in table.urls)

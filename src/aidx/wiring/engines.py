@@ -132,6 +132,7 @@ def elsewhere(role: str, table: "RoleTable", *, bounds: "Bounds | None" = None, 
     """
     if table.model is None:
         raise InputError(f"roles.{role} names no model", hint=f'Add model = "…" to [roles.{role}].')
+    engine = "openai" if table.engine == "auto" else table.engine  # an embedder's url: /v1/embeddings is asked
     slots = table.parallel or ELSEWHERE_SLOTS
     context = _context(role, table)
     if tell is not None and (unused := _proxy(table)):
@@ -144,9 +145,9 @@ def elsewhere(role: str, table: "RoleTable", *, bounds: "Bounds | None" = None, 
     return Filled(
         role=role,
         model=table.model,
-        engine=table.engine,
+        engine=engine,
         limits=asked.of(settings, context),
-        start=partial(_attach, table.engine, launch, table, tell),
+        start=partial(_attach, engine, launch, table, tell),
         embeds=role == EMBEDDER,
         leaves=True,
     )
