@@ -27,12 +27,11 @@ An architecture that only the engine knows is answered by the engine; one that n
 these.
 
 - **keeps** is what the first model named here keeps for a conversation, block by block.
-- **compute** is the buffer for intermediate results. *Replayed*: aidx walks the engine's graph. Where all lies on one
-  device, that is the engine's number. *Bounded*: never under the engine's, from the shapes of the tensors alone;
+- **compute** is the buffer for intermediate results. *Replayed*: aidx walks the engine's graph, on one device or
+  on several, and that is the engine's number. *Bounded*: never under it, from the shapes of the tensors alone;
   half of these bounds are within a fifth of what the engine takes for batches of 512 tokens and more
   (`tests/e2e/test_bound.py` prints the figures).
-  *Bounded when split*: replayed on one device, bounded where the model lies on several. Without `--fast` the engine
-  itself is asked, and its answer replaces both.
+  Without `--fast` the engine itself is asked, and its answer replaces both.
 """
 
 
@@ -89,9 +88,7 @@ def _sources(records: list[dict[str, object]]) -> str:
 
 
 def _compute(name: str) -> str:
-    if is_replayed(name, split=True):
-        return "replayed"
-    return "bounded when split" if is_replayed(name) else "bounded"
+    return "replayed" if is_replayed(name) else "bounded"
 
 
 def page() -> str:

@@ -97,8 +97,8 @@ def test_weights_cache_and_state_are_the_engine_s_on_every_device(rows):
     assert [row for row in rows if row.kept[0] != row.kept[1]] == []
 
 
-def test_the_bound_of_compute_is_never_under(rows):
-    assert [row for row in rows if row.compute[0] < row.compute[1]] == []
+def test_compute_is_the_engine_s_on_every_device(rows):
+    assert [row for row in rows if row.compute[0] != row.compute[1]] == []
 
 
 @pytest.mark.parametrize("parts", [(3, 1), (1, 3), (0, 1), (1, 0), (0.1, 0.6), (0.2, 0.5), (7, 42)])

@@ -11,7 +11,6 @@ from aidx.budget import compute, kv, state, weights
 from aidx.budget.bound import Bound, is_replayed
 from aidx.budget.checkpoint import checkpoint_bytes
 from aidx.budget.geometry import Geometry, geometry
-from aidx.budget.graph.scene import NOTHING_AWAY, Away
 from aidx.budget.ledger import Entry
 from aidx.budget.placement import HOST, Placement, place
 from aidx.budget.settings import Settings
@@ -19,7 +18,7 @@ from aidx.errors import InputError
 from aidx.model.spec import Layer, ModelSpec
 
 if TYPE_CHECKING:
-    from aidx.budget.cuts import Peaks
+    from aidx.budget.graph.scene import Spread
 
 _FILE_TYPE = "general.file_type"
 MOST_SEQUENCES = 256  # LLAMA_MAX_SEQ
@@ -75,9 +74,9 @@ class Allocator:
         self._placements: dict[object, Placement] = {}
         self._weighed: dict[tuple[Placement, str], Entry] = {}
         self._counted: dict[tuple[Placement, str], Mapping[Layer, int]] = {}
-        self._away: dict[Placement, Away] = {}
+        self._spreads: dict[Placement, Spread] = {}
         self._split: dict[tuple[Settings, Placement, str], tuple[Entry, Entry]] = {}
-        self._cuts: dict[tuple[Settings, Placement], Peaks] = {}
+        self._peaks: dict[tuple[Settings, Placement], dict[str, int]] = {}
         self._checked: set[tuple[str, str, bool]] = set()
         self.whole: dict[tuple[Settings, str], tuple[Entry, Entry]] = {}
         if kin is not None and kin.gpus == gpus and _same_network(kin.model, model):
@@ -155,36 +154,37 @@ class Allocator:
         if _is_whole(placement):
             key = (sizes, f"{device} of {placement.output}")
             if key not in self.whole:
-                self.whole[key] = self._computed(settings, placement, device, NOTHING_AWAY)
+                self.whole[key] = self._computed(settings, placement, device)
             return self.whole[key]
-        if placement.pinned and placement not in self._away:
-            self._away[placement] = compute.away_from_gpu(self.model, placement)
         there = (sizes, placement, device)
         if there not in self._split:
-            self._split[there] = self._computed(settings, placement, device, self._away.get(placement, NOTHING_AWAY))
+            self._split[there] = self._computed(settings, placement, device)
         return self._split[there]
 
-    def _computed(self, settings: Settings, placement: Placement, device: str, away: Away) -> tuple[Entry, Entry]:
-        if away != NOTHING_AWAY and self._is_replayed(settings, placement, away):
-            key = (settings, placement)
-            if key not in self._cuts:
-                self._cuts = {key: compute.cut(self.geometry, settings, away)}  # asked once for each side
-            buffer = compute.cut_buffer(self._cuts[key], self.geometry, self.layers, settings, placement, device=device)
-        elif away == NOTHING_AWAY and self._is_replayed(settings, placement, away):
-            buffer = compute.compute_buffer(self.geometry, self.layers, settings, placement, device=device)
-        else:
+    def _computed(self, settings: Settings, placement: Placement, device: str) -> tuple[Entry, Entry]:
+        whole = _is_whole(placement)
+        if not is_replayed(self.model.architecture):
             self._bound = self._bound or Bound(self.model)
             buffer = self._bound(settings, placement, device)
+        elif whole:
+            buffer = compute.compute_buffer(self.geometry, self.layers, settings, placement, device=device)
+        else:
+            there = self._spread_peaks(settings, placement)
+            buffer = compute.spread_buffer(there, self.layers, settings, placement, device=device)
         copies = compute.scratch(self.layers, settings, placement, device)
         return (
             Entry("compute", buffer.bytes, buffer.why, "modelled"),
             Entry("scratch", copies, "f16 copies of K and V of the widest layer, for flash attention", "modelled"),
         )
 
-    def _is_replayed(self, settings: Settings, placement: Placement, away: Away) -> bool:
-        if not is_replayed(self.model.architecture, split=not _is_whole(placement)):
-            return False
-        return away == NOTHING_AWAY or compute.is_cut(self.geometry, settings, away)
+    def _spread_peaks(self, settings: Settings, placement: Placement) -> dict[str, int]:
+        """What each device needs, played through once for all of them."""
+        if placement not in self._spreads:
+            self._spreads[placement] = compute.spread_over(self.model, placement)
+        key = (settings, placement)
+        if key not in self._peaks:
+            self._peaks = {key: compute.spread_peaks(self.geometry, settings, self._spreads[placement])}
+        return self._peaks[key]
 
 
 def check_settings(settings: Settings) -> None:

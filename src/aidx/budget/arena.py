@@ -10,27 +10,35 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from aidx.budget.placement import HOST
 from aidx.budget.settings import pad
 
+NOT_BY_WEIGHTS = -1
 Id = int  # a tensor's number in its graph
 
 
 class Node(Struct, frozen=True):
     """A tensor of *size* bytes computed from *inputs*; *reuse* are those whose memory it may take over.
 
-    An input of the graph has no *inputs* and is *leaf*: it stands before everything else. One on
-    the *host* is computed there, or lies there; what is *stored* has memory of its own already, a *weight* or a part of
-    a cache. A *view* is a part of its input, *size* bytes where it is copied.
+    An input of the graph has no *inputs* and is *leaf*: it stands before everything else. What is *stored* has
+    memory of its own already, a *weight* or a part of a cache. A *view* is a part of its input, *size* bytes where it
+    is copied. *side* is the device where it lies or has to be computed, where that is settled. *rows* say how many
+    rows a product with weights has, by which a GPU decides whether to take it over from the host; ``NOT_BY_WEIGHTS``
+    where they do not decide anything. A GPU takes *scratch* bytes more. *shown* are views of others: their memory is
+    not taken over, but that of their copies is.
     """
 
     size: int
     inputs: tuple[Id, ...] = ()
     reuse: tuple[Id, ...] = ()
     leaf: bool = False
-    host: bool = False
+    side: str | None = None
     stored: bool = False
     weight: bool = False
     view: bool = False
+    rows: int = 0
+    scratch: int = 0
+    shown: tuple[Id, ...] = ()
 
 
 class Graph:
@@ -43,23 +51,27 @@ class Graph:
 
     def input(self, size: int) -> Id:
         """A tensor that is filled from outside, before all others."""
-        return self._add(Node(size, leaf=True, host=True))
+        return self._add(Node(size, leaf=True, side=HOST))
 
-    def add(self, size: int, *inputs: Id, host: bool = False) -> Id:
-        """A tensor of *size* bytes in memory of its own, computed on the *host* or where everything else is."""
-        return self._add(Node(size, inputs, host=host))
+    def add(self, size: int, *inputs: Id, side: str | None = None, rows: int = 0, scratch: int = 0) -> Id:
+        """A tensor of *size* bytes in memory of its own."""
+        return self._add(Node(size, inputs, side=side, rows=rows, scratch=scratch))
+
+    def over(self, size: int, shown: Id, *others: Id, rows: int = 0) -> Id:
+        """A tensor of *size* bytes over *shown*, a view as large: in memory of its own, or in that of its copy."""
+        return self._add(Node(size, (shown, *others), rows=rows, shown=(shown,)))
 
     def view(self, size: int, source: Id) -> Id:
         """A part of *source*, without memory of its own; *size* bytes from its first to its last."""
-        return self._add(Node(size, (source,), host=self.nodes[source].host, view=True))
+        return self._add(Node(size, (source,), view=True))
 
-    def stored(self, size: int, *, weight: bool) -> Id:
-        """A *weight*, or a part of a cache, that lies on the host."""
-        return self._add(Node(size, leaf=True, host=True, stored=True, weight=weight))
+    def stored(self, size: int, side: str, *, weight: bool) -> Id:
+        """A *weight*, or a part of a cache, that lies on *side*."""
+        return self._add(Node(size, leaf=True, side=side, stored=True, weight=weight))
 
-    def within(self, target: Id, *others: Id) -> Id:
+    def within(self, target: Id, *others: Id, rows: int = 0) -> Id:
         """A tensor as large as *target* that takes over its memory where nobody else needs it."""
-        return self._add(Node(self.nodes[target].size, (target, *others), (target,)))
+        return self._add(Node(self.nodes[target].size, (target, *others), (target,), rows=rows))
 
     def sum(self, first: Id, second: Id) -> Id:
         """A tensor that takes over the memory of *first*, or else of *second*."""

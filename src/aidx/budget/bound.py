@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from msgspec import Struct
 
 from aidx.budget import kv
-from aidx.budget.compute import OFFLOADED_BATCH, Buffer
+from aidx.budget.compute import Buffer
 from aidx.budget.placement import HOST, Placement
 from aidx.budget.settings import Settings
+from aidx.budget.sides import OFFLOADED_ROWS
 from aidx.budget.weights import allocated
 from aidx.model.metadata import find_int, find_ints
 from aidx.model.spec import Layer, ModelSpec
@@ -32,24 +33,19 @@ _FETCHED = 3  # weights, and caches of each kind, on their way to a GPU at a tim
 
 Shape = tuple[int, ...]
 
-# Families whose graph is replayed (``compute``): where all lies on one device, to the engine's very bytes.
-_REPLAYED = """
-bailingmoe bailingmoe2 chatglm dbrx deepseek dots1 ernie4_5 ernie4_5-moe exaone exaone-moe gemma glm4 granite
-granitemoe grok hunyuan-dense hunyuan-moe internlm2 maincoder mellum mimo2 minicpm minimax-m2 mistral4 olmo olmoe
-orion paddleocr pangu-embedded phimoe qwen qwen2moe qwen2vl seed_oss xverse
+# Families whose graph is replayed (``compute``), to the engine's very bytes.
+_NAMES = """
+bailingmoe bailingmoe2 chatglm dbrx deepseek deepseek2 dots1 ernie4_5 ernie4_5-moe exaone exaone-moe gemma gemma2
+gemma3 gemma4 glm4 glm4moe gpt-oss granite granitemoe grok hunyuan-dense hunyuan-moe internlm2 lfm2 llama maincoder
+mellum mimo2 minicpm minimax-m2 mistral3 mistral4 olmo olmoe orion paddleocr pangu-embedded phi3 phimoe qwen qwen2
+qwen2moe qwen2vl qwen3 qwen35 qwen35moe qwen3moe qwen3next seed_oss smollm3 xverse
 """
-# Those of which the replay was also held against the engine in thousands of models split between devices.
-_REPLAYED_SPLIT = """
-llama qwen2 qwen3 qwen3moe qwen3next qwen35 qwen35moe mistral3 smollm3 phi3 gemma2 gemma3 gemma4 gpt-oss deepseek2
-glm4moe lfm2
-"""
-_SPLIT_TOO = frozenset(_REPLAYED_SPLIT.split())
-_WHOLE = _SPLIT_TOO | frozenset(_REPLAYED.split())
+_REPLAYED = frozenset(_NAMES.split())
 
 
-def is_replayed(architecture: str, *, split: bool = False) -> bool:
-    """Whether the graph of *architecture* is replayed; *split*: where not all lies on one device."""
-    return architecture in (_SPLIT_TOO if split else _WHOLE)
+def is_replayed(architecture: str) -> bool:
+    """Whether the graph of *architecture* is replayed, on one device or several."""
+    return architecture in _REPLAYED
 
 
 class _Block(Struct, frozen=True):
@@ -151,7 +147,7 @@ class Bound:
             return True
         away = HOST in placement.blocks or placement.cpu_moe > 0
         states = any(layer.conv_state + layer.recurrent_state for layer in self.layers)
-        return away and (tokens // settings.n_stream < OFFLOADED_BATCH or states)
+        return away and (tokens // settings.n_stream < OFFLOADED_ROWS or states)
 
     def _fetched(self, settings: Settings, placement: Placement) -> int:
         """What a GPU fetches from the host, some of it at a time: weights of a block, K and V."""

@@ -4,7 +4,7 @@ Shapes are the most general source: they say what a block is made of whatever it
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from msgspec import Struct
 
@@ -17,6 +17,9 @@ Shape = tuple[int, ...]
 _MOST_EXPERTS = 1024  # LLAMA_MAX_EXPERTS
 _FACTORS = ("rope_freqs.", "rope_factors_")
 _ENOUGH = 3  # blocks of each kind after which more of them no longer move the peak of the graph
+# Families that use the weights of experts as they are, and those that do so unless the file says otherwise.
+_RAW = frozenset({"olmoe", "qwen2moe"})
+_SAID = frozenset({"bailingmoe", "deepseek", "deepseek2", "mistral4"})
 _PLAIN_EVERY: Mapping[str, int] = {"smollm3": 4}  # every so many blocks one has no rotary positions
 
 
@@ -93,12 +96,12 @@ def geometry(model: ModelSpec) -> Geometry:
         architecture=model.architecture,
         embedding=model.embedding_length,
         vocab=model.vocab_size,
-        blocks=telling(every),
+        blocks=_telling(every),
         every=every,
         factors=max((tensor.bytes for tensor in model.tensors if tensor.name.startswith(_FACTORS)), default=0),
         windowed=any(layer.window is not None for layer in layers),
         used=_used(metadata),
-        normalized=bool(normalized) if model.architecture == "deepseek2" else True,
+        normalized=model.architecture not in _RAW and (bool(normalized) or model.architecture not in _SAID),
         positions=4 if full_key(metadata, "rope.dimension_sections") in metadata else 1,
         extra=(find_int(metadata, "embedding_length_per_layer_input") or 0) * len(layers),
     )
@@ -115,14 +118,11 @@ def _used(metadata: Metadata) -> int:
     return used
 
 
-def telling(blocks: tuple[Block, ...], marks: Sequence[object] = ()) -> tuple[Block, ...]:
-    """*blocks* without whole periods in the middle: what is left begins, alternates and ends as all of them do.
-
-    *marks*, one a block, tell apart what their shapes do not.
-    """
+def _telling(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
+    """*blocks* without whole periods in the middle: what is left begins, alternates and ends as all of them do."""
     kinds = [
-        hash((tuple(block.shapes.items()), block.heads, block.keeps, block.reads, block.rotary, mark))
-        for block, mark in zip(blocks[:-1], marks or (None,) * len(blocks), strict=False)
+        hash((tuple(block.shapes.items()), block.heads, block.keeps, block.reads, block.rotary))
+        for block in blocks[:-1]
     ]
     start = _introduced(kinds)
     for period in range(1, start + 1):

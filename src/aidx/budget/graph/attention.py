@@ -1,10 +1,12 @@
 """Attention over a KV cache: separate or fused projections, gated queries, and latent attention (MLA)."""
 
 from aidx.budget import kv
-from aidx.budget.arena import Id
+from aidx.budget.arena import NOT_BY_WEIGHTS, Id
 from aidx.budget.buffers import CUDA
 from aidx.budget.geometry import Block
+from aidx.budget.graph.recurrent import pick_ahead
 from aidx.budget.graph.scene import F32, Cache, Scene
+from aidx.budget.placement import HOST
 from aidx.budget.settings import pad
 from aidx.model.tensor import TYPES, row_bytes
 
@@ -34,13 +36,22 @@ def _separate(scene: Scene, block: Block, cache: Cache, x: Id) -> tuple[Id, Id |
     width = block.heads * block.reads.key_dim
     raw = _projection(scene, block, "attn_q", x)
     gated = block.rows("attn_q.weight") == 2 * width
-    query = _positioned(scene, block, "attn_q_norm.weight", raw, width)
+    # Where queries are gated, each head's stands before its gate.
+    half = scene.part(scene.graph.nodes[raw].size - F32 * block.reads.key_dim, raw) if gated else raw
+    query = _positioned(scene, block, "attn_q_norm.weight", half, width)
     query = _rotated(scene, query, cache.key_rotation)
     if block.keeps.kv_heads:
         key, value = _stored(scene, block, cache, x)
         scene.store(block, key, cache.keys)
+        if _widest(scene) > _value_width(block):
+            value = scene.add(_widest(scene), value)
         scene.store(block, value, cache.values)
-    return query, raw if gated else None
+    return query, half if gated else None
+
+
+def _widest(scene: Scene) -> int:
+    """Elements of V a token in every block where V is transposed, else 0."""
+    return kv.value_width([block.keeps for block in scene.geo.every], scene.settings) or 0
 
 
 def _stored(scene: Scene, block: Block, cache: Cache, x: Id) -> tuple[Id, Id]:
@@ -57,33 +68,24 @@ def _stored(scene: Scene, block: Block, cache: Cache, x: Id) -> tuple[Id, Id]:
 
 
 def _fused(scene: Scene, block: Block, cache: Cache, x: Id) -> Id:
-    """Q, K and V as views of one product; V is copied where it is stored transposed."""
-    together = scene.product(block, "attn_qkv.weight", x)
-    query = scene.graph.within(scene.add(block.heads * block.reads.key_dim, together, *scene.turning(block)))
-    query = _rotated(scene, query, cache.key_rotation)
-    key = _rotated(scene, scene.add(_key_width(block), together, *scene.turning(block)), cache.key_rotation)
-    value = together
-    if block.number in scene.away.blocks:  # a part of each row is sent to the host, from the first to the last
-        value = scene.graph.view(_strided(scene, together, _value_width(block)), together)
+    """Q, K and V as views of one product; V is copied where it is stored transposed, or rotated."""
+    together = _projection(scene, block, "attn_qkv", x)
+    query = _positioned(scene, block, "attn_q_norm.weight", together, block.heads * block.reads.key_dim)
+    query = _rotated(scene, scene.graph.within(query), cache.key_rotation)
+    value = scene.columns(_value_width(block), together)
     if cache.value_rotation is not None:
-        value = _rotated(scene, value, cache.value_rotation, width=_value_width(block))
+        value = _rotated(scene, scene.add(_value_width(block), value), cache.value_rotation)
+    key = _turned(scene, block, cache, together)
     scene.store(block, key, cache.keys)
     if not scene.settings.flash_attn:
-        copied = F32 * _value_width(block) * scene.tokens
-        value = scene.graph.add(copied, value, host=block.number in scene.away.blocks)
+        value = scene.add(_value_width(block), value)
     scene.store(block, value, cache.values)
     return query
 
 
 def _projection(scene: Scene, block: Block, name: str, x: Id) -> Id:
     out = scene.product(block, f"{name}.weight", x)
-    return scene.graph.within(out, *scene.weight(block, f"{name}.bias")) if block.has(f"{name}.bias") else out
-
-
-def _strided(scene: Scene, whole: Id, width: int) -> int:
-    """Bytes from the first to the last of a part of *width* f32 in each row of *whole*."""
-    rows = scene.tokens
-    return (rows - 1) * (scene.graph.nodes[whole].size // rows) + F32 * width
+    return scene.within(out, *scene.weight(block, f"{name}.bias")) if block.has(f"{name}.bias") else out
 
 
 def _turned(scene: Scene, block: Block, cache: Cache, raw: Id) -> Id:
@@ -93,7 +95,7 @@ def _turned(scene: Scene, block: Block, cache: Cache, raw: Id) -> Id:
 def _value(scene: Scene, block: Block, cache: Cache, x: Id) -> Id:
     value = _projection(scene, block, "attn_v", x)
     if scene.geo.architecture == "gemma4":
-        value = scene.add(_value_width(block), value)
+        value = scene.over(_value_width(block), value)
     return _rotated(scene, value, cache.value_rotation)
 
 
@@ -102,9 +104,12 @@ def _positioned(scene: Scene, block: Block, norm: str, raw: Id, width: int) -> I
     if not block.rotary:
         return raw
     if not block.has(norm):
-        return scene.add(width, raw, *scene.turning(block))
-    normed = scene.graph.within(scene.add(width, raw), *scene.weight(block, norm))
-    return scene.graph.within(normed, *scene.turning(block))
+        return scene.turned(block, width, raw)
+    if block.length(norm) == width != block.reads.key_dim:  # all heads at once, before they are told apart
+        return scene.turned(block, width, scene.norm_in_place(raw, *scene.weight(block, norm)))
+    heads = width // block.reads.key_dim
+    normed = scene.within(scene.over(width, raw), *scene.weight(block, norm), rows=heads)
+    return scene.turned_in_place(block, normed)
 
 
 def _rotated(scene: Scene, source: Id, rotation: Id | None, *, width: int | None = None) -> Id:
@@ -119,37 +124,46 @@ def _attend(scene: Scene, block: Block, cache: Cache, query: Id) -> Id:
     out = block.heads * block.reads.value_dim
     if scene.settings.flash_attn:
         attended = _flash(scene, block, cache, query, block.reads.value_dim)
+        pick_ahead(scene, block)
         return _rotated(scene, attended, cache.value_rotation, width=out)
     keys, values = _fetched(scene, block, block.reads.value_dim)
     weights = _weights(scene, block, cache, query, keys)
-    return scene.add(out, scene.add(out, *values, weights))
+    attended = scene.add(out, scene.add(out, *values, weights))
+    pick_ahead(scene, block)
+    return attended
 
 
 def _flash(scene: Scene, block: Block, cache: Cache, query: Id, value: int) -> Id:
     """Flash attention with *value* elements of V a head; a cache of f32 is converted to f16 before it."""
     out = F32 * block.heads * value * scene.tokens
-    converted = [
-        scene.graph.add(_as_f16(scene, block, width))
-        for kind, width in ((scene.settings.cache_type_k, block.reads.key_dim), (scene.settings.cache_type_v, value))
-        if kind == "f32"
-    ]
     keys, values = _fetched(scene, block, value)
+    if scene.settings.cache_type_k == "f32":
+        keys = (scene.graph.add(_as_f16(scene, block, block.reads.key_dim), *keys),)
+    if scene.settings.cache_type_v == "f32":
+        values = (scene.graph.add(_as_f16(scene, block, value), *values),)
     sinks = scene.weight(block, "attn_sinks.weight")
-    size = out + _copies(scene, block, out, value)
-    return scene.graph.add(size, query, *converted, *keys, *values, *_mask(cache), *sinks)
+    copies = _copies(scene, block, out, value)
+    size, scratch = (out + copies, 0) if scene.spread is None else (out, copies)
+    inputs = (query, *keys, *values, *_mask(cache), *sinks)
+    return scene.graph.add(size, *inputs, rows=NOT_BY_WEIGHTS, scratch=scratch)
 
 
 def _fetched(scene: Scene, block: Block, value: int) -> tuple[tuple[Id, ...], tuple[Id, ...]]:
-    """K and V, *value* elements a head, where the cache is on the host; nothing where it is not."""
-    if block.source not in scene.away.blocks:
+    """K and V, *value* elements a head, where the cache has a place of its own."""
+    if scene.spread is None:
         return (), ()
+    side = scene.spread.blocks[block.source]
     rows = block.reads.kv_heads * kv.cells(block.reads, scene.settings) * scene.settings.n_stream
     key = CUDA.allocated(TYPES[scene.settings.cache_type_k], block.reads.key_dim, rows)
     size = CUDA.allocated(TYPES[scene.settings.cache_type_v], value, rows)
+    more = _widest(scene) - block.reads.kv_heads * value
+    if more > 0 and block.reads.value_dim:  # other streams lie behind rows that this block does not have
+        skipped = kv.cells(block.reads, scene.settings) * (scene.settings.n_stream - 1)
+        size += row_bytes(TYPES[scene.settings.cache_type_v], 1) * more * skipped
     if not block.reads.value_dim:  # V is a part of each row of K, from the first to the last
         kind = TYPES[scene.settings.cache_type_k]
         size = row_bytes(kind, block.reads.key_dim) * (rows - 1) + row_bytes(kind, value)
-    return (scene.graph.stored(key, weight=False),), (scene.graph.stored(size, weight=False),)
+    return (scene.graph.stored(key, side, weight=False),), (scene.graph.stored(size, side, weight=False),)
 
 
 def _as_f16(scene: Scene, block: Block, width: int) -> int:
@@ -162,7 +176,8 @@ def _weights(scene: Scene, block: Block, cache: Cache, query: Id, keys: tuple[Id
     """One weight a head, a token and a cell that it may see."""
     seen = kv.cells(block.reads, scene.settings)
     weights = scene.add(block.heads * seen, *keys, query)
-    return scene.graph.within(weights, *_mask(cache), *scene.weight(block, "attn_sinks.weight"))
+    sinks = scene.weight(block, "attn_sinks.weight")
+    return scene.within(weights, *_mask(cache), *sinks, rows=block.heads)
 
 
 def _copies(scene: Scene, block: Block, out: int, value: int) -> int:
@@ -171,7 +186,8 @@ def _copies(scene: Scene, block: Block, out: int, value: int) -> int:
     V that is a part of K is not copied again, unless each of them was fetched by itself.
     """
     end, settings = out, scene.settings
-    apart = bool(block.reads.value_dim) or block.source in scene.away.blocks
+    away = scene.spread is not None and scene.spread.blocks[block.source] == HOST
+    apart = bool(block.reads.value_dim) or away
     for kind, width in (
         (settings.cache_type_k, block.reads.key_dim),
         (settings.cache_type_v if block.reads.value_dim else settings.cache_type_k, value if apart else 0),
@@ -188,12 +204,12 @@ def _latent(scene: Scene, block: Block, x: Id) -> Id:
     rope = block.reads.key_dim - latent
     query = _latent_query(scene, block, x, latent, rope)
     both = scene.product(block, "attn_kv_a_mqa.weight", x)
-    compressed = scene.graph.within(scene.add(latent, both), *scene.weight(block, "attn_kv_a_norm.weight"))
-    position = scene.add(rope, both, *scene.turning(block))
+    compressed = scene.within(scene.add(latent, both), *scene.weight(block, "attn_kv_a_norm.weight"))
+    position = scene.turned(block, rope, both)
     scene.store(block, scene.add(latent + rope, compressed, position), cache.keys)
     attended = _attend_latent(scene, block, cache, query, latent)
     wide = block.heads * block.rows("attn_v_b.weight")
-    values = scene.product(block, "attn_v_b.weight", attended, width=wide)
+    values = scene.product(block, "attn_v_b.weight", attended, width=wide, beside=scene.settings.n_stream)
     return scene.product(block, "attn_output.weight", scene.add(wide, values))
 
 
@@ -205,7 +221,7 @@ def _latent_query(scene: Scene, block: Block, x: Id, latent: int, rope: int) -> 
     else:
         query = scene.product(block, "attn_q.weight", x)
     absorbed = scene.product(block, "attn_k_b.weight", query, width=block.heads * latent)
-    position = scene.add(block.heads * rope, query, *scene.turning(block))
+    position = scene.turned(block, block.heads * rope, query)
     return scene.add(block.heads * (latent + rope), absorbed, position)
 
 

@@ -16,7 +16,7 @@ def feed_forward(scene: Scene, block: Block, x: Id) -> Id:
         return mixed
     shared = dense(scene, block, x, "_shexp")
     if block.has("ffn_gate_inp_shexp.weight"):
-        gate = scene.graph.within(scene.add(1, x))
+        gate = scene.graph.within(scene.product(block, "ffn_gate_inp_shexp.weight", x, width=1))
         shared = scene.graph.within(shared, gate)
     return scene.graph.sum(mixed, shared)
 
@@ -61,17 +61,19 @@ def _expert(scene: Scene, block: Block, name: str, x: Id, chosen: Id) -> Id:
     """One product with the matrices of all chosen experts."""
     width = scene.geo.used * block.rows(f"{name}.weight")
     out = scene.product(block, f"{name}.weight", x, chosen, width=width)
-    return scene.graph.within(out, *scene.weight(block, f"{name}.bias"), chosen) if block.has(f"{name}.bias") else out
+    bias = scene.weight(block, f"{name}.bias")
+    return scene.within(out, *bias, chosen, rows=scene.geo.used) if block.has(f"{name}.bias") else out
 
 
 def _route(scene: Scene, block: Block, x: Id) -> tuple[Id, Id]:
     """Which experts each token goes to, and with which weights."""
     graph, used = scene.graph, scene.geo.used
     experts = block.rows("ffn_gate_inp.weight")
-    probabilities = graph.within(scene.product(block, "ffn_gate_inp.weight", x))
+    logits = scene.product(block, "ffn_gate_inp.weight", x)
+    probabilities = scene.within(logits, *scene.weight(block, "ffn_gate_inp.bias"))
     bias = scene.weight(block, "exp_probs_b.bias")
     ranked = graph.within(scene.add(experts, probabilities, *bias)) if block.has("exp_probs_b.bias") else probabilities
-    chosen = scene.add(experts, ranked)
+    chosen = scene.columns(used, scene.add(experts, ranked))
     weights = scene.add(used, probabilities, chosen)
     if scene.geo.architecture == "gpt-oss":  # softmax over the chosen ones only
         return chosen, scene.add(used, weights)

@@ -21,7 +21,7 @@ def embeddings(scene: Scene, embedded: Id, looked_up: Id) -> Id:
     graph, width = scene.graph, scene.geo.extra
     projected = graph.within(scene.add(width, *scene.shared("per_layer_model_proj.weight"), embedded))
     normed = graph.add(F32 * width * scene.tokens, projected)
-    normed = graph.within(normed, *scene.shared("per_layer_proj_norm.weight"))
+    normed = scene.within(normed, *scene.shared("per_layer_proj_norm.weight"), rows=len(scene.geo.every))
     added = graph.within(graph.within(normed, graph.within(looked_up)))
     return scene.add(width, added)
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from aidx.budget import kv
 from aidx.budget.arena import Graph, Id
 from aidx.budget.geometry import Geometry
-from aidx.budget.graph.scene import F32, NOTHING_AWAY, Away, Cache, Scene
+from aidx.budget.graph.scene import F32, Cache, Scene, Spread
+from aidx.budget.placement import HOST
 from aidx.budget.settings import Settings
 from aidx.model.spec import Layer
 from aidx.model.tensor import TYPES
@@ -38,16 +39,15 @@ def batch_tokens(settings: Settings) -> int:
     return -(-tokens // settings.parallel) * settings.parallel
 
 
-def open_scene(graph: Graph, geo: Geometry, settings: Settings, *, on_gpu: bool, away: Away = NOTHING_AWAY) -> Start:
+def open_scene(graph: Graph, geo: Geometry, settings: Settings, *, on_gpu: bool, spread: Spread | None = None) -> Start:
     """Add every input to *graph*; *on_gpu* says that look-ups were made elsewhere and are inputs too.
 
-    Where something is *away*, the graph has both sides: look-ups are made on the host.
+    A model that is *spread* has its look-ups in the graph, on the host.
     """
-    split = away != NOTHING_AWAY
     tokens = batch_tokens(settings)
     width = F32 * geo.embedding * tokens
     ids: tuple[Id, ...] = ()
-    if on_gpu and not split:
+    if on_gpu and spread is None:
         mixed, looked_up = graph.input(width), graph.input(width)
         slots, embedded = graph.input(I64 * tokens), graph.input(width)
     else:
@@ -58,9 +58,9 @@ def open_scene(graph: Graph, geo: Geometry, settings: Settings, *, on_gpu: bool,
     factor = graph.input(F32 * tokens) if geo.architecture in _SCALED_BY_ROW else None
     positions = graph.input(I32 * tokens * geo.positions)
     caches = _caches(graph, geo, settings, tokens)
-    extra = _extra(graph, geo, tokens, on_gpu=on_gpu and not split)
+    extra = _extra(graph, geo, tokens, on_gpu=on_gpu and spread is None)
     if ids:
-        embedded, looked_up = (graph.add(width, source, host=True) for source in ids)
+        embedded, looked_up = (graph.add(width, source, side=HOST) for source in ids)
     graph.add(width, mixed)  # what is written into has a view that nobody reads, and is never freed
     graph.add(0, looked_up, slots)
     if factor is not None:
@@ -75,10 +75,17 @@ def open_scene(graph: Graph, geo: Geometry, settings: Settings, *, on_gpu: bool,
         positions=positions,
         states=states,
         caches=caches,
-        away=away,
-        factors=graph.stored(geo.factors, weight=True) if geo.factors and away.blocks else None,
+        spread=spread,
+        factors=_factors(graph, geo, spread),
     )
     return Start(scene, embedded, graph.input(I32 * settings.n_outputs), extra)
+
+
+def _factors(graph: Graph, geo: Geometry, spread: Spread | None) -> dict[str, Id]:
+    """What rotations are scaled by, once on each device with blocks."""
+    if spread is None or not geo.factors:
+        return {}
+    return {side: graph.stored(geo.factors, side, weight=True) for side in dict.fromkeys(spread.blocks)}
 
 
 def _extra(graph: Graph, geo: Geometry, tokens: int, *, on_gpu: bool) -> Id | None:
@@ -86,7 +93,7 @@ def _extra(graph: Graph, geo: Geometry, tokens: int, *, on_gpu: bool) -> Id | No
     if not geo.extra:
         return None
     size = F32 * geo.extra * tokens
-    return graph.input(size) if on_gpu else graph.add(size, graph.input(I32 * tokens), host=True)
+    return graph.input(size) if on_gpu else graph.add(size, graph.input(I32 * tokens), side=HOST)
 
 
 def _caches(graph: Graph, geo: Geometry, settings: Settings, tokens: int) -> dict[bool, Cache]:

@@ -8,20 +8,21 @@ from aidx.budget.graph import gemma4
 from aidx.budget.graph.attention import attention
 from aidx.budget.graph.feedforward import feed_forward
 from aidx.budget.graph.inputs import Start, open_scene
-from aidx.budget.graph.recurrent import recurrent
-from aidx.budget.graph.scene import F32, NOTHING_AWAY, Away, Scene
+from aidx.budget.graph.recurrent import pick_ahead, recurrent
+from aidx.budget.graph.scene import F32, Scene, Spread
 from aidx.budget.settings import Settings
 
+NORM, OUTPUT = "output_norm.weight", "output.weight"  # the last norm and product, whatever a file calls them
 _RESIDUAL_FIRST = frozenset({"phi3", "lfm2"})  # families that add the feed-forward part to what was there
 
 
-def build(geo: Geometry, settings: Settings, *, on_gpu: bool, away: Away = NOTHING_AWAY) -> Graph:
-    """The graph of every block and the output on one device.
+def build(geo: Geometry, settings: Settings, *, on_gpu: bool, spread: Spread | None = None) -> Graph:
+    """The graph of every block and the output, on one device or *spread* over several.
 
-    *on_gpu*: its inputs come from the host, and so does what is *away*.
+    *on_gpu*: its inputs come from the host.
     """
     graph = Graph()
-    walk = _Walk(open_scene(graph, geo, settings, on_gpu=on_gpu, away=away))
+    walk = _Walk(open_scene(graph, geo, settings, on_gpu=on_gpu, spread=spread))
     for block in geo.blocks[:-1]:
         walk.through(block)
     walk.end(geo.blocks[-1])
@@ -33,55 +34,68 @@ class _Walk:
 
     def __init__(self, start: Start) -> None:
         self.scene = start.scene
+        pick_ahead(self.scene, None)
         self.start = start
         self.hidden = start.embedded
         self.extra: Id | None = None  # the embeddings of all blocks, once the first block needs them
 
     def through(self, block: Block) -> None:
         """One block: mixing, residual, feed-forward, residual."""
-        graph = self.scene.graph
-        middle = _residual(self.scene, block, _mixed(self.scene, block, self.hidden), self.hidden)
-        out = _fed(self.scene, block, middle)
-        if block.has("post_ffw_norm.weight"):
-            out = self.scene.norm_in_place(out, *self.scene.weight(block, "post_ffw_norm.weight"))
-        first = self.scene.geo.architecture in _RESIDUAL_FIRST
-        self.hidden = graph.sum(middle, out) if first else graph.sum(out, middle)
-        scale = self.scene.weight(block, "layer_output_scale.weight")
-        if self.start.extra is not None:
-            opened = gemma4.gate(self.scene, block, self.hidden)
-            if self.extra is None:
-                self.extra = gemma4.embeddings(self.scene, self.start.embedded, self.start.extra)
-            self.hidden = gemma4.let_through(self.scene, block, opened, self.extra, self.hidden)
-        if scale:
-            self.hidden = graph.within(self.hidden, *scale)
+        scene = self.scene
+        out = _normed(scene, block, _mixed(scene, block, self.hidden))
+        residual = scene.graph.within(self.hidden, out) if block.recurrent else _residual(scene, out, self.hidden)
+        self.hidden = self._rest(scene, block, residual)  # a recurrent block hands out a view: not written over
 
     def end(self, block: Block) -> None:
         """The last block mixes all tokens; the rest is computed for those whose logits are asked for."""
         scene = self.scene
-        outputs = min(scene.tokens, scene.settings.n_outputs)
-        row = F32 * scene.geo.embedding * outputs
-        mixed = _mixed(scene, block, self.hidden)
+        outputs = min(scene.settings.n_ctx, scene.settings.n_ubatch, scene.settings.n_outputs)
         few = replace(scene, tokens=outputs)
-        out, hidden = (scene.graph.add(row, source, self.start.picked) for source in (mixed, self.hidden))
-        middle = scene.graph.sum(out, hidden)
-        final = few.norm(scene.graph.sum(_fed(few, block, middle), middle))
-        scene.graph.add(F32 * scene.geo.vocab * outputs, final)
+        out = _normed(few, block, self._picked(few, _mixed(scene, block, self.hidden), scene.geo.embedding))
+        middle = _residual(few, out, self._picked(few, self.hidden, scene.geo.embedding))
+        final = few.norm_in_place(self._rest(few, block, middle), *few.shared(NORM))
+        scene.graph.add(F32 * scene.geo.vocab * outputs, *few.shared(OUTPUT), final, rows=outputs)
+
+    def _picked(self, few: Scene, source: Id, width: int) -> Id:
+        """The rows of *source* that are asked for."""
+        return few.graph.add(F32 * width * few.tokens, source, self.start.picked)
+
+    def _rest(self, scene: Scene, block: Block, middle: Id) -> Id:
+        """Of one block what follows its mixing, for the tokens of *scene*."""
+        out = _fed(scene, block, middle)
+        if block.has("post_ffw_norm.weight"):
+            out = scene.norm_in_place(out, *scene.weight(block, "post_ffw_norm.weight"))
+        first = scene.geo.architecture in _RESIDUAL_FIRST
+        hidden = scene.graph.sum(middle, out) if first else scene.graph.sum(out, middle)
+        if self.start.extra is not None:
+            opened = gemma4.gate(scene, block, hidden)
+            if self.extra is None:
+                self.extra = gemma4.embeddings(self.scene, self.start.embedded, self.start.extra)
+            width = scene.geo.extra // len(scene.geo.every)
+            extra = scene.part(F32 * width * self.scene.tokens, self.extra)
+            if scene is not self.scene:
+                extra = self._picked(scene, extra, width)
+            hidden = gemma4.let_through(scene, block, opened, extra, hidden)
+        if block.has("layer_output_scale.weight"):
+            hidden = scene.within(hidden, *scene.weight(block, "layer_output_scale.weight"))
+        return hidden
 
 
 def _mixed(scene: Scene, block: Block, hidden: Id) -> Id:
     x = scene.norm(hidden, *scene.weight(block, "attn_norm.weight"))
-    if block.recurrent:
-        return recurrent(scene, block, x)
-    out = attention(scene, block, x)
-    # Where there is no other norm before the feed-forward part, this one is it.
-    if block.has("post_attention_norm.weight") and block.has("ffn_norm.weight"):
-        return scene.norm_in_place(out, *scene.weight(block, "post_attention_norm.weight"))
-    return out
+    return recurrent(scene, block, x) if block.recurrent else attention(scene, block, x)
 
 
-def _residual(scene: Scene, block: Block, out: Id, hidden: Id) -> Id:
-    """A recurrent block hands out a view, which is not written over."""
-    return scene.graph.within(hidden, out) if block.recurrent else scene.graph.sum(out, hidden)
+def _normed(scene: Scene, block: Block, out: Id) -> Id:
+    """What was mixed, normalized; where there is no other norm before the feed-forward part, this one is that."""
+    if block.recurrent or not (block.has("post_attention_norm.weight") and block.has("ffn_norm.weight")):
+        return out
+    return scene.norm_in_place(out, *scene.weight(block, "post_attention_norm.weight"))
+
+
+def _residual(scene: Scene, out: Id, hidden: Id) -> Id:
+    """Both added up; LFM 2 adds to what was there."""
+    return scene.graph.sum(hidden, out) if scene.geo.architecture == "lfm2" else scene.graph.sum(out, hidden)
 
 
 def _fed(scene: Scene, block: Block, middle: Id) -> Id:
