@@ -67,7 +67,7 @@ def test_without_bounds_the_largest_wins_and_nothing_is_measured():
 def test_the_report_keeps_to_its_schema():
     figures = Figures({WAYS[0]: summarise([Scored(1, 1, 0.1, same=True)] * 9, lambda count: count - 1)}, {WAYS[1]: 9.5})
     settings = SimpleNamespace(ctx_size=4096, n_gpu_layers=0)
-    plan = SimpleNamespace(roles=[SimpleNamespace(settings=settings)], plan_hash="abc")
+    plan = SimpleNamespace(settings=settings, plan_hash="abc")
     report = _report(
         SimpleNamespace(model="m.gguf"), figures, WAYS[0], "a b.gguf", plan, SimpleNamespace(verdict="HOLDS")
     )
