@@ -164,15 +164,21 @@ def test_flags_about_gpus_that_contradict_each_other(tiny: str, flags: tuple[str
         (("--cache-ram", "9" * 20), "not in the range"),
         (("--cache-ram", "-1"), "not in the range"),
         (("--vram", "8G", "--vram", "8G", "-ts", "1e308,1e308"), "no amount"),
-        (("-c", "4096", "-c", "8192"), "--ctx-size 4096 and --ctx-size 8192 contradict each other"),
-        (("-ctk", "q8_0", "--cache-type-k", "f16"), "contradict each other"),
         (("--kv-unified", "--no-kv-unified"), "--kv-unified and --no-kv-unified contradict each other"),
-        (("--config", "a.toml", "--config", "b.toml"), "contradict each other"),
     ],
 )
 def test_numbers_that_are_none_and_values_that_contradict_each_other(flags: tuple[str, ...], says: str) -> None:
     message = refused("plan", "aidx-tiny", "--fast", *flags, code=2, says=says)
     assert len(message) < 500
+
+
+def test_of_two_values_the_last_counts_and_it_is_said() -> None:
+    """Ways out can be typed behind the command that they belong to."""
+    once = aidx("plan", "aidx-tiny", "--fast", "--json", "--ctx-size", "512")
+    twice = aidx("plan", "aidx-tiny", "--fast", "--json", "-c", "1024", "--ctx-size", "512")
+
+    assert json.loads(once.stdout)["plan_hash"] == json.loads(twice.stdout)["plan_hash"]
+    assert (once.stderr, twice.stderr) == ("", "aidx: --ctx-size 512 counts, and not the 1024 before it\n")
 
 
 def test_short_names_are_those_of_llama_cpp() -> None:

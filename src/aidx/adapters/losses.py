@@ -62,7 +62,7 @@ def find(model: ModelSpec) -> MeasuredLoss | None:
 def keep(path: str, sha256: str, known: Known) -> bool:
     """Remember *known* of the file at *path*, whose digest is *sha256*; false where it cannot be written.
 
-    A lower bound takes no place of a full measurement.
+    A lower bound takes no place of a full measurement, and fewer tokens none of more.
     """
     folder = cachedir.cache_dir()
     stamp = _stamp(path)
@@ -72,7 +72,8 @@ def keep(path: str, sha256: str, known: Known) -> bool:
     table.files.pop(path := os.path.abspath(path), None)  # noqa: PTH100 - as above
     table.files[path] = _File(stamp, sha256)
     before = table.losses.pop(sha256, None)
-    table.losses[sha256] = before if before is not None and known.at_least and not before.at_least else known
+    weaker = before is not None and (known.at_least, -known.tokens) > (before.at_least, -before.tokens)
+    table.losses[sha256] = before if before is not None and weaker else known
     table.files = dict(list(table.files.items())[-MOST:])
     table.losses = dict(list(table.losses.items())[-MOST:])
     return cachedir.keep(folder / NAME, msgspec.json.encode(table))

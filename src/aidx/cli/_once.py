@@ -1,4 +1,8 @@
-"""Options that take one value: a second one that says otherwise is refused, where click would take the last."""
+"""Options that take one value: of two the last counts, as in llama.cpp, and it is said.
+
+A way out that ``plan`` prints can so be typed behind the command that it belongs to. A flag and its
+opposite are refused.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,14 +25,17 @@ class Once(click.Option):
                 parser.add_option(obj=self, opts=opts, dest=self.name, action="append_const", const=const)
 
     def consume_value(self, ctx: click.Context, opts: Mapping[str, Any]) -> tuple[Any, ParameterSource]:
-        """The one value; a usage error for two that differ."""
+        """The last value; a usage error for a flag and its opposite."""
         found, source = super().consume_value(ctx, opts)
         if source is not ParameterSource.COMMANDLINE or not isinstance(found, list):
             return found, source
         others = [value for value in found if value != found[0]]
         if others and not ctx.resilient_parsing:
-            said = " and ".join(self._said(value) for value in (found[0], others[0]))
-            raise click.UsageError(f"{said} contradict each other: give one of them", ctx)
+            if self.is_flag:
+                said = " and ".join(self._said(value) for value in (found[0], others[0]))
+                raise click.UsageError(f"{said} contradict each other: give one of them", ctx)
+            before = next(value for value in reversed(found) if value != found[-1])
+            click.echo(f"aidx: {self._said(found[-1])} counts, and not the {before} before it", err=True)
         return found[-1], source
 
     def _said(self, value: object) -> str:

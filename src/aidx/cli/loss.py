@@ -147,21 +147,23 @@ def _measure(
 
     from aidx.budget.divergence import summarise
     from aidx.cli._against import against_json
+    from aidx.plan.checklist import WIDE
     from aidx.wiring import loss as wiring
 
     reference, second = beside
     against: str | Fingerprint
     found = None if reference is None else wiring.read_fingerprint(reference)
     if found is not None:
-        against, name, kind = found, f"the fingerprint of {found.about.model}", "fingerprint"
+        against, name, kind, whole = found, f"the fingerprint of {found.about.model}", "fingerprint", True
     else:
         other = model if reference is None else wiring.file_of(reference)
         assert other.path is not None
         against, name, kind = other.path, other.name if reference else "the same file at f16/f16", "file"
+        whole = other.quantization in WIDE  # a loss against less says nothing to a plan
     scored = wiring.measured(setup, against, reading, tell)
     summary = summarise(scored, wiring.chance())
     plain = (setup.cache_type_k, setup.cache_type_v) == ("f16", "f16")
-    kept = plain and against != model.path and wiring.keep(model, summary, name)
+    kept = plain and whole and against != model.path and wiring.keep(model, summary, name)
     report = measured_json(model, setup, summary, name, kind) | {"kept": kept}
     if second is not None:
         assert second.path is not None

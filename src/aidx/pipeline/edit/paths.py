@@ -18,6 +18,9 @@ _RUN_BY_OTHERS = re.compile(
     r"|azure-pipelines\.ya?ml|\.pre-commit-config\.ya?ml|\.travis\.ya?ml|\.drone\.ya?ml|\.buildkite/.*"
     r"|(?:.*/)?aidx\.toml|(?:.*/)?\.aider\.conf\.ya?ml"  # they choose commands
     r"|\.gitattributes|\.gitmodules|\.envrc|\.vscode/.*|\.devcontainer/.*|\.ci/.*"
+    r"|\.woodpecker(?:\.ya?ml|/.*)|bitbucket-pipelines\.ya?ml|\.(?:gitea|forgejo)/workflows/.*|\.cirrus\.(?:ya?ml|star)"
+    r"|\.?appveyor\.ya?ml|cloudbuild\.ya?ml|\.gitlab/.*|\.teamcity/.*|\.?lefthook\.ya?ml|\.hg/.*|\.git-hooks/.*"
+    r"|(?:.*/)?\.npmrc|\.mcp\.json|\.(?:claude|cursor)/.*"
 )
 _LISTED = 8  # of the files that may be changed, in an error
 _DEVICES = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?")

@@ -89,6 +89,7 @@ class _Drive:
 
     def run(self, flow: Flow) -> Finished:
         outcome, error = Outcome(), None
+        on_trial = self._world.records is not None and self._world.records.read(TREE) == TRYING
         try:
             outcome = self._feed(flow)
         except AidxError as wrong:
@@ -96,8 +97,9 @@ class _Drive:
         finally:
             self._bench.close()
             self._models.close()
-            self._trial.undo(self._folders())
-            self._settle()
+            # What an earlier process left on trial, and this one could not take back, is on trial still.
+            if self._trial.undo(self._folders()) or not on_trial:
+                self._settle()
         self._leave(error)
         name = "" if self._world.records is None else self._world.records.name
         requests = (*self._ledger(), *(each for forecasts in self._forecasts.values() for each in forecasts))

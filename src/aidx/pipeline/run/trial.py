@@ -44,15 +44,18 @@ class Trial:
             self.settle()
         self._kept = True
 
-    def undo(self, folders: tuple[str, ...]) -> None:
-        """The tree as it was, without *folders*, which were made for it.
+    def undo(self, folders: tuple[str, ...]) -> bool:
+        """The tree as it was, without *folders*, which were made for it; whether it is so, or as planned, now.
 
         Where this process has changed nothing, a tree that somebody else has changed since is left alone.
         """
-        if self._kept or not self._states or not (self._touched or self._ours(self._now(self._states[0]))):
-            return
+        if self._kept:
+            return True
+        if not self._states or not (self._touched or self._ours(self._now(self._states[0]))):
+            return False
         self._become(self._states[0])
         self._workspace.prune(folders)
+        return True
 
     def _now(self, state: Mapping[str, bytes | None]) -> State:
         return {path: self._workspace.read(path) for path in state}
@@ -68,7 +71,8 @@ class Trial:
         if foreign := self._foreign(now):
             raise CheckError(
                 f"{', '.join(foreign)}: changed by someone else since the run began",
-                hint="Put it back as it was, and go on with --resume; the run's own record holds the old bytes.",
+                hint="Put it back as it was, and go on with --resume; the run's own record holds the old bytes. "
+                "To keep the tree as it is, remove the run's folder below .aidx/runs.",
             )
         changes = {path: data for path, data in state.items() if data != now[path]}
         if changes:
