@@ -12,6 +12,7 @@ from aidx.adapters.web.client import Answer, Deadline, NetworkError, Web, host_o
 from aidx.errors import AidxError, EngineError, InputError
 
 TRIES: Final = 4
+LEAST: Final = 1 << 14  # bytes: a connection that breaks after fewer counts as one that brought nothing
 """How often in a row a read may break without a new byte."""
 
 _RANGE: Final = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})\Z", re.ASCII)
@@ -83,7 +84,7 @@ class RemoteFile:
         """The bytes from *start* up to *stop* (or the end), resumed where the connection breaks.
 
         A server without ranges sends everything, and so this goes on past *stop* until the caller leaves.
-        Raises ``NetworkError`` after several breaks without a new byte, ``EngineError`` for a server that lies and
+        Raises ``NetworkError`` after several breaks with hardly a new byte, ``EngineError`` for a server that lies and
         for a file that changed, and what *refused* makes of other answers.
         """
         at, failures = start, 0
@@ -97,7 +98,7 @@ class RemoteFile:
                     at += len(data)
                 failures = 0
             except NetworkError:
-                failures = 1 if at > before else failures + 1
+                failures = 1 if at - before >= LEAST else failures + 1
                 if failures >= TRIES:
                     raise
                 self._web.pause(2.0 ** (failures - 2))

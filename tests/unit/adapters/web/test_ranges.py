@@ -104,6 +104,18 @@ def test_a_server_that_always_drops_is_left_alone_in_the_end(web, server, pauses
     assert pauses == [0.5, 1.0, 2.0]
 
 
+def test_a_server_that_drips_is_left_alone_in_the_end(web, server, pauses):
+    def drip(path, asked):
+        start = int(asked["range"].removeprefix("bytes=").split("-")[0])
+        part = {"Content-Range": f"bytes {start}-{len(DATA) - 1}/{len(DATA)}"}
+        return say(206, part, DATA[start:], cut=100)(path, asked)
+
+    server.routes["/f"] = drip
+
+    assert refused(web, server, NetworkError).code == "network_failed"
+    assert len(server.requests) == TRIES
+
+
 def test_a_server_that_is_out_of_order(web, server, pauses):
     server.routes["/f"] = once(say(503), say(502), ranged(DATA))
     assert reading(web, server)[1] == DATA
