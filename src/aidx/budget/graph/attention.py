@@ -43,15 +43,10 @@ def _separate(scene: Scene, block: Block, cache: Cache, x: Id) -> tuple[Id, Id |
     if block.keeps.kv_heads:
         key, value = _stored(scene, block, cache, x)
         scene.store(block, key, cache.keys)
-        if _widest(scene) > _value_width(block):
-            value = scene.add(_widest(scene), value)
+        if scene.widest > _value_width(block):
+            value = scene.add(scene.widest, value)
         scene.store(block, value, cache.values)
     return query, half if gated else None
-
-
-def _widest(scene: Scene) -> int:
-    """Elements of V a token in every block where V is transposed, else 0."""
-    return kv.value_width([block.keeps for block in scene.geo.every], scene.settings) or 0
 
 
 def _stored(scene: Scene, block: Block, cache: Cache, x: Id) -> tuple[Id, Id]:
@@ -156,7 +151,7 @@ def _fetched(scene: Scene, block: Block, value: int) -> tuple[tuple[Id, ...], tu
     rows = block.reads.kv_heads * kv.cells(block.reads, scene.settings) * scene.settings.n_stream
     key = CUDA.allocated(TYPES[scene.settings.cache_type_k], block.reads.key_dim, rows)
     size = CUDA.allocated(TYPES[scene.settings.cache_type_v], value, rows)
-    more = _widest(scene) - block.reads.kv_heads * value
+    more = scene.widest - block.reads.kv_heads * value
     if more > 0 and block.reads.value_dim:  # other streams lie behind rows that this block does not have
         skipped = kv.cells(block.reads, scene.settings) * (scene.settings.n_stream - 1)
         size += row_bytes(TYPES[scene.settings.cache_type_v], 1) * more * skipped

@@ -75,6 +75,7 @@ def open_scene(graph: Graph, geo: Geometry, settings: Settings, *, on_gpu: bool,
         positions=positions,
         states=states,
         caches=caches,
+        widest=kv.value_width([block.keeps for block in geo.every], settings) or 0,
         spread=spread,
         factors=_factors(graph, geo, spread),
     )

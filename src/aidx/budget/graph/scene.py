@@ -43,7 +43,8 @@ class Scene(Struct, frozen=True):
     """One batch of *tokens* in *sequences*; *caches* by whether the block has a window.
 
     *copies* says whether flash attention keeps f16 copies of a cache that is not f16 (CUDA). *states* is the
-    input that picks recurrent states, where there are any. *spread* says what lies where, unless all is in one place;
+    input that picks recurrent states, where there are any. *widest* are the elements of V a token in every block where
+    V is transposed, else 0. *spread* says what lies where, unless all is in one place;
     *factors* is what all rotations on a device share, *picked* are states by block that were picked before their time.
     """
 
@@ -56,6 +57,7 @@ class Scene(Struct, frozen=True):
     positions: Id
     states: Id | None
     caches: dict[bool, Cache]
+    widest: int
     spread: Spread | None = None
     factors: Mapping[str, Id] = field(default_factory=dict)
     picked: dict[int, Id] = field(default_factory=dict)
