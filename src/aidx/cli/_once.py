@@ -35,8 +35,17 @@ class Once(click.Option):
                 said = " and ".join(self._said(value) for value in (found[0], others[0]))
                 raise click.UsageError(f"{said} contradict each other: give one of them", ctx)
             before = next(value for value in reversed(found) if value != found[-1])
-            click.echo(f"aidx: {self._said(found[-1])} counts, and not the {before} before it", err=True)
+            ctx.meta[f"{__name__}.{self.name}"] = (
+                f"aidx: {self._said(found[-1])} counts, and not the {before} before it"
+            )
         return found[-1], source
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:  # noqa: ANN401 - click's own signature
+        """The value as its type has it; what is wrong with it is said before that another one came earlier."""
+        found = super().process_value(ctx, value)
+        if said := ctx.meta.pop(f"{__name__}.{self.name}", None):
+            click.echo(said, err=True)
+        return found
 
     def _said(self, value: object) -> str:
         if self.is_flag:
