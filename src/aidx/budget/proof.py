@@ -249,7 +249,12 @@ class Beside(Struct, frozen=True):
 
 
 def beside(seen: Evidence) -> tuple[Beside, ...]:
-    """Planned against measured, entry by entry; scratch is a part of the engine's compute buffer."""
+    """Planned against measured, entry by entry; scratch is a part of the engine's compute buffer.
+
+    Nothing where the engine named no buffer of its own: what is not known is not 0.
+    """
+    if not any(seen.allocated.values()):
+        return ()
     found: dict[tuple[str, What], list[int]] = {}
     rounding = {(row.device, row.what): row.rounding for row in seen.rows}
     promised = [(account.name, entry) for account in seen.ledger.accounts for entry in account.entries]

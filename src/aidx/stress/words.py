@@ -48,6 +48,8 @@ def _unplanned(twin: Twin | None) -> str:
 
 
 def _entries(seen: Evidence) -> list[str]:
+    if not any(seen.allocated.values()):
+        return ["entry by entry: not compared, the engine does not say what its buffers take"]
     found = []
     for row in beside(seen):
         share = "as planned" if row.equal else f"{row.share:+.1%}" if row.planned else "unplanned"

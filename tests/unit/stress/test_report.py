@@ -71,3 +71,12 @@ def test_what_was_not_tried_is_said():
 
     assert lines(made, "tiny")[1] == "one token over the limit: not tried"
     assert "not tried (--twin)" in lines(made, "tiny")[2]
+
+
+def test_buffers_that_the_engine_does_not_name_are_not_shown_as_nothing():
+    unnamed = proof(allocated={}, rows=())
+    said = lines(unnamed, "m")
+
+    assert as_json(unnamed)["differences"] == []
+    assert "entry by entry: not compared, the engine does not say what its buffers take" in said
+    assert not [line for line in said if " 0 B" in line]
