@@ -184,6 +184,21 @@ class RefusedPathError(CheckError):
         self.detail = detail
 
 
+class Grounds(Struct, frozen=True):
+    """What was around files: folders above them that were *missing*, the innermost first, and the files' *modes*."""
+
+    missing: tuple[str, ...] = ()
+    modes: Mapping[str, int] = {}
+
+
+class Back(Struct, frozen=True):
+    """How files are put back: with their *modes*; what stands in the place of *blocked* ones is moved into *aside*."""
+
+    modes: Mapping[str, int] = {}
+    blocked: tuple[str, ...] = ()
+    aside: str = ""
+
+
 class Workspace(Protocol):
     """A tree of files that is changed as a whole or not at all; paths are relative, ``/`` between their parts.
 
@@ -197,16 +212,19 @@ class Workspace(Protocol):
         """
         ...
 
-    def write(self, changes: Mapping[str, bytes | None], before: Mapping[str, bytes | None]) -> None:
+    def write(
+        self, changes: Mapping[str, bytes | None], before: Mapping[str, bytes | None], back: Back | None = None
+    ) -> tuple[tuple[str, str], ...]:
         """Give each file of *changes* its new bytes (``None``: delete it), all of them or none.
 
-        *before* holds what was read of each; a file that changed since is a ``CheckError``, and nothing is
-        written. A process that dies at any point leaves a tree that the next one finishes or finds unchanged.
+        *before* holds what was read of each (``None`` for one that is blocked); a file that changed since is a
+        ``CheckError``, and nothing is written. A process that dies at any point leaves a tree that the next one
+        finishes or finds unchanged. Returns what was moved aside, and where to; it is never followed nor deleted.
         """
         ...
 
-    def missing(self, paths: Iterable[str]) -> tuple[str, ...]:
-        """The folders above *paths* that are not there, the innermost first."""
+    def grounds(self, paths: Iterable[str]) -> Grounds:
+        """What is around *paths* now."""
         ...
 
     def prune(self, folders: Iterable[str]) -> None:

@@ -82,14 +82,14 @@ def test_after_a_kill_nothing_is_built_on_what_was_on_trial(root):
     for command in (("run", "--plan", "plan.md", "--yes"), ("apply", "-")):
         code, _, err = aidx(root, *command, text="rows.py\n<<<<<<< SEARCH\nreturn\n=======\nyield\n>>>>>>> REPLACE\n")
         assert code == 5
-        assert "was killed while its edits were being checked" in err
+        assert "are still on trial in the tree: it was killed" in err
         assert (root / "rows.py").read_text() == left
     name = err.split("--resume ")[1].split()[0]
 
     (root / "decided").touch()
     assert aidx(root, "run", "--resume", name)[0] == 5  # the check has said no
     assert (root / "rows.py").read_text() == TEXT
-    assert "was killed while" not in aidx(root, "run", "--plan", "plan.md", "--yes")[2]
+    assert "on trial in the tree" not in aidx(root, "run", "--plan", "plan.md", "--yes")[2]
 
 
 @pytest.mark.parametrize("path", [".github/workflows/x.yml", "aidx.toml", "sub/aidx.toml", ".aider.conf.yml"])

@@ -1,6 +1,6 @@
 """How a run ends when it does not end well; each is an error that says what to do."""
 
-from aidx.errors import BudgetError, CheckError, InputError
+from aidx.errors import AidxError, BudgetError, CheckError, InputError
 
 
 class BlockedError(CheckError):
@@ -25,6 +25,31 @@ class TooLongError(BudgetError):
     """A context over its gate."""
 
     code = "context_length_exceeded"
+
+
+class PlannedFilesGoneError(CheckError):
+    """A check that put something else in the place of the plan's files, or deleted them: no model can mend that."""
+
+    code = "checks_failed"
+
+    def __init__(self, check: str, wrong: tuple[str, ...], aside: str) -> None:
+        super().__init__(
+            f"check {check} did away with files of the plan: {'; '.join(wrong)}; the tree is as before",
+            hint=f"What it put there, if anything, is in {aside}. Mend the check, and go on with --resume.",
+        )
+
+
+class NotPutBackError(CheckError):
+    """Edits on trial that could not be taken back: *paths* are those of the files."""
+
+    code = "not_put_back"
+
+    def __init__(self, paths: tuple[str, ...], why: AidxError) -> None:
+        said = str(why).removesuffix("; nothing was changed")
+        super().__init__(
+            f"not put back, as on trial still: {', '.join(paths)}: {said}",
+            hint="See to it that these files can be written; every byte is then put back with --resume.",
+        )
 
 
 class ChecksFailedError(CheckError):

@@ -18,14 +18,14 @@ def records(root: str, run: str | None = None) -> Records:
 
 
 def check_unfinished(root: str) -> None:
-    """Raise ``CheckError`` where a run was killed while its edits were on trial: they are still in the tree."""
+    """Raise ``CheckError`` where the edits of a run are still on trial in the tree: it was killed, say."""
     from aidx.adapters.workspace.records import on_trial
     from aidx.errors import CheckError
     from aidx.pipeline.run.drive import TREE, TRYING
 
     if (name := on_trial(root, TREE, TRYING)) is not None:
         raise CheckError(
-            f"run {name} was killed while its edits were being checked, and they are still in the tree",
+            f"the edits of run {name} are still on trial in the tree: it was killed, or could not put the files back",
             hint=f"aidx run --resume {name} goes on with it, or puts every byte back.",
         )
 

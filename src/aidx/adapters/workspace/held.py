@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from aidx.adapters.workspace import journal
 from aidx.adapters.workspace.tree import Tree
 from aidx.errors import CheckError, InputError
+from aidx.ports import Back, Grounds
 
 LOCK = ".aidx/lock"
 
@@ -35,20 +36,26 @@ class HeldWorkspace:
         """See ``ports.Workspace``."""
         return self.tree.read(path)
 
-    def write(self, changes: Mapping[str, bytes | None], before: Mapping[str, bytes | None]) -> None:
+    def write(
+        self, changes: Mapping[str, bytes | None], before: Mapping[str, bytes | None], back: Back | None = None
+    ) -> tuple[tuple[str, str], ...]:
         """See ``ports.Workspace``."""
         try:
             self._hold()
-            journal.commit(self.tree, changes, before)
+            return journal.commit(self.tree, changes, before, back or Back())
+        except KeyboardInterrupt:
+            journal.recover(self.tree)  # nothing is built on a change that is half made
+            raise
         except OSError as error:
             raise InputError(
                 f"cannot write in {self.tree.root}: {error.strerror}; nothing was changed",
                 hint="Make the files and folders writable, or free some space.",
             ) from None
 
-    def missing(self, paths: Iterable[str]) -> tuple[str, ...]:
+    def grounds(self, paths: Iterable[str]) -> Grounds:
         """See ``ports.Workspace``."""
-        return self.tree.missing(paths)
+        every = tuple(paths)
+        return Grounds(self.tree.missing(every), self.tree.modes(every))
 
     def prune(self, folders: Iterable[str]) -> None:
         """See ``ports.Workspace``."""

@@ -54,14 +54,36 @@ class Tree:
                 os.close(fd)
 
     def mode(self, path: str) -> int | None:
-        """The permissions of the file at *path*, ``None`` where there is none."""
+        """The permissions of what is at *path*, ``None`` where there is nothing."""
         with self._above(path) as (folder, name):
-            if folder is None:
+            found = None if folder is None else _lstat(name, folder)
+            return None if found is None else stat.S_IMODE(found.st_mode)
+
+    def modes(self, paths: Iterable[str]) -> dict[str, int]:
+        """The permissions of each of *paths* that is a file, and can be reached."""
+        found = {}
+        for path in paths:
+            with suppress(RefusedPathError):
+                if self.read(path) is not None and (mode := self.mode(path)) is not None:
+                    found[path] = mode
+        return found
+
+    def obstacle(self, path: str) -> str | None:
+        """The first part of *path* that stands in its way: no folder, or at its end no file that may be read."""
+        parts = path.split("/")
+        for depth in range(1, len(parts)):
+            part = "/".join(parts[:depth])
+            with self._above(part) as (folder, name):
+                found = None if folder is None else _lstat(name, folder)
+            if found is None:
                 return None
-            try:
-                return stat.S_IMODE(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode)
-            except FileNotFoundError:
-                return None
+            if not stat.S_ISDIR(found.st_mode):
+                return part
+        try:
+            self.read(path)
+        except RefusedPathError:
+            return path
+        return None
 
     def write(self, path: str, data: bytes, mode: int = 0o666) -> None:
         """A new file at *path* with *data*, on the disk when this returns; *mode* is subject to the umask."""
@@ -118,8 +140,11 @@ class Tree:
         return tuple(sorted((folder for folder in every if not self._is_there(folder)), key=len, reverse=True))
 
     def _is_there(self, folder: str) -> bool:
-        with self._above(f"{folder}/x") as (fd, _):
-            return fd is not None
+        try:
+            with self._above(f"{folder}/x") as (fd, _):
+                return fd is not None
+        except RefusedPathError:  # something stands there
+            return True
 
     def rmdir(self, path: str) -> None:
         """Delete the folder at *path*, where it is there and empty."""
@@ -184,11 +209,7 @@ class Tree:
 
     def _check_spelling(self, path: str, folder: int, name: str) -> None:
         """On file systems that fold case a file answers to names that no list of allowed paths holds."""
-        try:
-            os.stat(name, dir_fd=folder, follow_symlinks=False)
-        except FileNotFoundError:
-            return
-        if name not in _names(folder):
+        if _lstat(name, folder) is not None and name not in _names(folder):
             raise RefusedPathError("not_allowed", f"{path} is spelled otherwise on the disk")
 
     def _refused(self, path: str, error: OSError) -> RefusedPathError:
@@ -203,6 +224,13 @@ class Tree:
             if real != self.root / path:
                 return RefusedPathError("not_allowed", f"{path} is a link: name {real.relative_to(self.root)} itself")
         return RefusedPathError("not_allowed", f"{path} cannot be opened: {error.strerror}")
+
+
+def _lstat(name: str, folder: int) -> os.stat_result | None:
+    try:
+        return os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
 
 
 def _names(folder: int) -> set[str]:

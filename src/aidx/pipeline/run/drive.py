@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from msgspec import Struct
+from msgspec.json import decode, encode
 
 from aidx.errors import AidxError
 from aidx.gate.reply import Reply
@@ -31,7 +32,7 @@ from aidx.pipeline.effects import (
     Tell,
     Try,
 )
-from aidx.pipeline.ending import NotConfirmedError
+from aidx.pipeline.ending import NotConfirmedError, PlannedFilesGoneError
 from aidx.pipeline.flow import Outcome
 from aidx.pipeline.replay import Replay, key, line, record
 from aidx.pipeline.research.choose import Candidate
@@ -39,9 +40,9 @@ from aidx.pipeline.run.arriving import Arriving
 from aidx.pipeline.run.bench import Bench, Workbench
 from aidx.pipeline.run.models import Models, Seat, text_of
 from aidx.pipeline.run.trial import Trial
-from aidx.ports import Checker, Ran, Records, Repository, Worked, Workspace
+from aidx.ports import Checker, Grounds, Ran, Records, Repository, Worked, Workspace
 
-ANSWERS, LEDGER, FOLDERS = "answers.jsonl", "ledger.jsonl", "folders.json"
+ANSWERS, LEDGER, GROUNDS = "answers.jsonl", "ledger.jsonl", "grounds.json"
 TREE, TRYING = "tree", b"trying\n"  # while edits that no check has passed yet are in it
 
 
@@ -77,7 +78,9 @@ class _Drive:
     def __init__(self, world: World) -> None:
         self._world = world
         self._models = Models(world.seats)
-        self._trial = Trial(world.workspace)
+        self._aside = "" if world.records is None else f".aidx/runs/{world.records.name}/aside"
+        self._was_on_trial = world.records is not None and world.records.read(TREE) == TRYING
+        self._trial = Trial(world.workspace, self._aside, world.tell, on_trial=self._was_on_trial)
         self._replay = Replay(self._lines(ANSWERS))
         self._arriving = Arriving(world.records, self._lines(ANSWERS))
         self._bench = Workbench(world.bench)
@@ -89,21 +92,25 @@ class _Drive:
 
     def run(self, flow: Flow) -> Finished:
         outcome, error = Outcome(), None
-        on_trial = self._world.records is not None and self._world.records.read(TREE) == TRYING
         try:
-            outcome = self._feed(flow)
+            outcome = self._to_its_end(flow)
         except AidxError as wrong:
             error = wrong
-        finally:
-            self._bench.close()
-            self._models.close()
-            # What an earlier process left on trial, and this one could not take back, is on trial still.
-            if self._trial.undo(self._folders()) or not on_trial:
-                self._settle()
         self._leave(error)
         name = "" if self._world.records is None else self._world.records.name
         requests = (*self._ledger(), *(each for forecasts in self._forecasts.values() for each in forecasts))
         return Finished(name, tuple(self._phases), requests, self._models.kv_bytes, outcome, error, self._trail())
+
+    def _to_its_end(self, flow: Flow) -> Outcome:
+        """Feed it; what cannot be put back afterwards matters more than how it ended, or was interrupted."""
+        try:
+            return self._feed(flow)
+        finally:
+            self._bench.close()
+            self._models.close()
+            # What an earlier process left on trial, and this one could not take back, is on trial still.
+            if self._trial.undo(self._grounds()) or not self._was_on_trial:
+                self._settle()
 
     def _feed(self, flow: Flow) -> Outcome:
         reply: Any = None
@@ -149,7 +156,7 @@ class _Drive:
             Hand: self._hand,
             Confirm: self._confirm,
             Try: self._try,
-            Keep: lambda _: self._trial.keep(),
+            Keep: lambda _: self._trial.keep(self._grounds()),
             Commit: lambda effect: self._world.repository.commit(effect.message, effect.paths),
         }
         return doers[type(effect)](effect)
@@ -209,16 +216,19 @@ class _Drive:
         """Put the changes in and run the checks; the first that cannot work ends them."""
         records = self._world.records
         assert records is not None
-        if records.read(FOLDERS) is None:
-            made = [path for path, data in effect.changes.items() if data is not None]
-            records.write(FOLDERS, json.dumps(self._world.workspace.missing(made)).encode())
+        if records.read(GROUNDS) is None:
+            records.write(GROUNDS, encode(self._world.workspace.grounds(effect.changes)))
         records.write(TREE, TRYING)
-        self._trial.settle()
+        self._trial.settle(self._grounds())
         found: list[Ran] = []
         for name in effect.checks:
             self._world.tell(f"check: {name}")
-            found.append(self._world.checker.run(self._world.commands[name]))
-            self._trial.look()
+            try:
+                found.append(self._world.checker.run(self._world.commands[name]))
+            finally:  # one that was interrupted may have formatted files, too
+                wrong = self._trial.look()
+            if wrong:
+                raise PlannedFilesGoneError(name, wrong, self._aside)
             if judge(self._world.commands[name], found[-1]) == "infrastructure":
                 break
         return (*found, *[Ran(0, "")] * (len(effect.checks) - len(found)))
@@ -234,10 +244,10 @@ class _Drive:
         if records is not None and records.read(TREE) == TRYING:
             records.write(TREE, b"settled\n")
 
-    def _folders(self) -> tuple[str, ...]:
-        """The folders that were not there when the run first changed the tree: ours to delete again."""
-        kept = None if self._world.records is None else self._world.records.read(FOLDERS)
-        return () if kept is None else tuple(json.loads(kept))
+    def _grounds(self) -> Grounds:
+        """What was around the files when the run first changed the tree."""
+        kept = None if self._world.records is None else self._world.records.read(GROUNDS)
+        return Grounds() if kept is None else decode(kept, type=Grounds)
 
     def _save(self, effect: Save) -> None:
         records, text = self._world.records, effect.text.encode()

@@ -1,22 +1,36 @@
 """Changes on trial in a tree: put in, judged, kept or taken back to the last byte."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from aidx.errors import CheckError
+from aidx.errors import AidxError, CheckError
 from aidx.pipeline.effects import Tree
-from aidx.ports import Workspace
+from aidx.pipeline.ending import NotPutBackError
+from aidx.ports import Back, Grounds, RefusedPathError, Workspace
 
 State = dict[str, bytes | None]
+Seen = dict[str, bytes | RefusedPathError | None]  # an error: something stands in the place of the file
 
 
 class Trial:
     """What a run did to *workspace* so far; ``undo`` takes it back unless it was kept.
 
     A run that is resumed tells again what it tried: a tree in any of those states is its own, any other is not.
+    While the run's edits are *on_trial* whatever stands in the place of a file was put there by a check: it is moved
+    into the folder *aside*, which is told.
     """
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        aside: str = "",
+        tell: Callable[[str], object] = lambda line: None,  # noqa: ARG005 - nobody listens
+        *,
+        on_trial: bool = False,
+    ) -> None:
         self._workspace = workspace
+        self._aside = aside
+        self._tell = tell
+        self._on_trial = on_trial
         self._states: list[State] = []  # the first one is the tree as the run found it
         self._wanted: State = {}
         self._touched = self._current = self._kept = False
@@ -29,44 +43,63 @@ class Trial:
         self._states.append(self._wanted)
         self._current = False
 
-    def settle(self) -> None:
-        """Bring the tree to what is wanted."""
-        self._become(self._wanted)
-        self._touched = self._current = True
+    def settle(self, grounds: Grounds) -> None:
+        """Bring the tree to what is wanted; *grounds* is what was around the files when the run began."""
+        self._become(self._wanted, grounds)
+        self._touched = self._current = self._on_trial = True
 
-    def look(self) -> None:
-        """Take what is there now for ours: a check has just run, and may have formatted files."""
-        self._states.append({path: self._workspace.read(path) for path in self._wanted})
+    def look(self) -> tuple[str, ...]:
+        """Take what is there now for ours: a check has just run, and may have formatted files.
 
-    def keep(self) -> None:
+        Returns what is wrong with those that are none any more.
+        """
+        now = self._now(self._wanted)
+        self._states.append({path: data for path, data in now.items() if not isinstance(data, RefusedPathError)})
+        gone = (path for path, data in now.items() if data is None and self._wanted[path] is not None)
+        return (
+            *(data.detail.partition(": name ")[0] for data in now.values() if isinstance(data, RefusedPathError)),
+            *(f"{path} is gone" for path in gone),
+        )
+
+    def keep(self, grounds: Grounds) -> None:
         """What was tried last stays; where an earlier attempt tried it, the tree is brought to it."""
         if not self._current:
-            self.settle()
+            self.settle(grounds)
         self._kept = True
 
-    def undo(self, folders: tuple[str, ...]) -> bool:
-        """The tree as it was, without *folders*, which were made for it; whether it is so, or as planned, now.
+    def undo(self, grounds: Grounds) -> bool:
+        """The tree as it was, with what was around it; whether it is so, or as planned, now.
 
-        Where this process has changed nothing, a tree that somebody else has changed since is left alone.
+        Where this process has changed nothing, a tree that somebody else has changed since is left alone. Raises
+        ``NotPutBackError`` where the files cannot be written.
         """
         if self._kept:
             return True
-        if not self._states or not (self._touched or self._ours(self._now(self._states[0]))):
+        if not self._states or not (self._touched or not self._foreign(self._now(self._states[0]))):
             return False
-        self._become(self._states[0])
-        self._workspace.prune(folders)
+        self._become(self._states[0], grounds, back=True)
+        self._workspace.prune(grounds.missing)
         return True
 
-    def _now(self, state: Mapping[str, bytes | None]) -> State:
-        return {path: self._workspace.read(path) for path in state}
+    def _now(self, state: Mapping[str, bytes | None]) -> Seen:
+        return {path: self._read(path) for path in state}
 
-    def _ours(self, now: State) -> bool:
-        return not self._foreign(now)
+    def _read(self, path: str) -> bytes | RefusedPathError | None:
+        try:
+            return self._workspace.read(path)
+        except RefusedPathError as blocked:
+            return blocked
 
-    def _foreign(self, now: State) -> list[str]:
-        return [path for path, data in now.items() if all(data != known.get(path) for known in self._states)]
+    def _foreign(self, now: Seen) -> list[str]:
+        return [path for path, data in now.items() if not self._is_ours(path, data)]
 
-    def _become(self, state: State) -> None:
+    def _is_ours(self, path: str, data: bytes | RefusedPathError | None) -> bool:
+        if isinstance(data, RefusedPathError):
+            return self._on_trial
+        return any(path in known and known[path] == data for known in self._states)
+
+    def _become(self, state: State, grounds: Grounds, *, back: bool = False) -> None:
+        """Bring the tree to *state*; *back*: with the files' old modes, too."""
         now = self._now(state)
         if foreign := self._foreign(now):
             raise CheckError(
@@ -74,6 +107,21 @@ class Trial:
                 hint="Put it back as it was, and go on with --resume; the run's own record holds the old bytes. "
                 "To keep the tree as it is, remove the run's folder below .aidx/runs.",
             )
-        changes = {path: data for path, data in state.items() if data != now[path]}
-        if changes:
-            self._workspace.write(changes, now)
+        modes = self._workspace.grounds(state).modes if back else {}
+        changes = {
+            path: data
+            for path, data in state.items()
+            if data != now[path] or (path in modes and modes[path] != grounds.modes.get(path, modes[path]))
+        }
+        if not changes:
+            return
+        blocked = tuple(path for path in changes if isinstance(now[path], RefusedPathError))
+        before = {path: None if isinstance(data, RefusedPathError) else data for path, data in now.items()}
+        try:
+            moved = self._workspace.write(changes, before, Back(grounds.modes, blocked, self._aside))
+        except AidxError as error:
+            if not back:
+                raise
+            raise NotPutBackError(tuple(changes), error) from None
+        for at, to in moved:
+            self._tell(f"check: what stood in the place of {at} is in {to} now")

@@ -185,7 +185,7 @@ def test_a_change_that_was_cut_off_is_finished_by_the_next_one(root):
     (root / ".aidx" / "edit").mkdir(parents=True)
     (root / ".aidx" / "edit" / "new-0").write_bytes(b"2")
     steps = [["a/x.py", ".aidx/edit/new-0", journal.digest(b"1"), journal.digest(b"2")]]
-    (root / ".aidx" / "edit" / "journal").write_text(json.dumps(steps))
+    (root / ".aidx" / "edit" / "journal").write_text(json.dumps({"aside": [], "steps": steps}))
 
     HeldWorkspace(str(root)).close()
 

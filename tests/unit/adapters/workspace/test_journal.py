@@ -1,5 +1,6 @@
 """Power is cut after every step, in every way that a journalling file system may lose what was not synced."""
 
+import errno
 import json
 import random
 from contextlib import suppress
@@ -9,10 +10,14 @@ import pytest
 from aidx.adapters.workspace import journal
 from aidx.adapters.workspace.tree import Tree
 from aidx.errors import CheckError
+from aidx.ports import Back, RefusedPathError
 
 
 class Cut(BaseException):
     """The power went."""
+
+
+LINK = object()  # what stands in the place of a file
 
 
 class FakeDisk:
@@ -32,7 +37,14 @@ class FakeDisk:
             raise Cut
 
     def read(self, path):
+        if self.obstacle(path) is not None:
+            raise RefusedPathError("not_allowed", f"{path} is a link")
         return self.seen.get(path)
+
+    def obstacle(self, path):
+        parts = path.split("/")
+        every = ("/".join(parts[:depth]) for depth in range(1, len(parts) + 1))
+        return next((part for part in every if self.seen.get(part) is LINK), None)
 
     def mode(self, path):
         return 0o644 if path in self.seen else None
@@ -44,6 +56,10 @@ class FakeDisk:
         self.step()
         self.seen[path] = data
         self.pending.append(("data", path, data))
+
+    def rmdir(self, path):
+        self.step()
+        assert path not in self.seen
 
     def set_mode(self, path, mode):
         del path, mode
@@ -131,6 +147,72 @@ def test_recovery_may_be_cut_too():
         assert third.seen == {"a": b"3", "c": b"4"}
 
 
+BLOCKED = {"a": LINK, "b": b"tried", "c/d": LINK, "e": b"theirs"}
+BACK = Back(modes={"a/x": 0o755}, blocked=("a/x", "a/y", "c/d"), aside="aside")
+WAS = {"a/x": b"1", "a/y": None, "b": b"2", "c/d": b"3"}
+NOW = {"a/x": None, "a/y": None, "b": b"tried", "c/d": None}
+
+
+def test_every_cut_of_what_is_put_back_leaves_it_blocked_or_back_and_nothing_is_lost():
+    put_back = {"a/x": b"1", "b": b"2", "c/d": b"3", "e": b"theirs", "aside/1-a": LINK, "aside/2-d": LINK}
+    whole = FakeDisk(BLOCKED)
+    assert journal.commit(whole, WAS, NOW, BACK) == (("a", "aside/1-a"), ("c/d", "aside/2-d"))
+    assert whole.seen == put_back
+    cuts = 0
+    for cut in range(whole.steps + 1):
+        for again in range(20):
+            disk = FakeDisk(BLOCKED, cut, random.Random(f"{cut} {again}"))
+            with suppress(Cut):
+                journal.commit(disk, WAS, NOW, BACK)
+            second = FakeDisk(disk.after_the_cut(), cut=again)
+            with suppress(Cut):
+                journal.recover(second)
+            third = FakeDisk(second.after_the_cut())
+            journal.recover(third)
+            cuts += 1
+            assert third.seen in (BLOCKED, put_back)
+    print(f"figure: {cuts:,} cuts while files are put back, 0 trees between")
+
+
+@pytest.mark.parametrize("at", range(1, 13))
+def test_where_one_of_them_cannot_be_moved_everything_is_as_it_was(at):
+    """From the first change behind the journal on: whichever rename fails, what went before is taken back."""
+    disk = FakeDisk(BLOCKED)
+    renames = iter(range(100))
+
+    def rename(old, new):
+        if next(renames) == at:
+            raise OSError(errno.EACCES, "Permission denied")
+        FakeDisk.rename(disk, old, new)
+
+    disk.rename = rename
+    try:
+        journal.commit(disk, WAS, NOW, BACK)
+    except OSError:
+        assert disk.seen == BLOCKED
+    else:
+        assert at >= 6  # the journal, two moves, three files
+
+
+def test_what_was_put_in_their_place_after_the_cut_is_not_moved():
+    disk = FakeDisk(BLOCKED, cut=9)
+    with pytest.raises(Cut):
+        journal.commit(disk, WAS, NOW, BACK)
+    disk.settle(len(disk.pending))
+    found = FakeDisk({**disk.kept, "c/d": b"by hand"})
+    assert journal.JOURNAL in found.seen
+
+    with pytest.raises(CheckError, match="c/d was changed by someone else"):
+        journal.recover(found)
+
+    assert found.seen["c/d"] == b"by hand"
+
+
+def test_what_is_in_the_way_no_more_is_not_moved():
+    with pytest.raises(CheckError, match="c/d was changed by someone else"):
+        journal.commit(FakeDisk({**BLOCKED, "c/d": b"by hand"}), WAS, NOW, BACK)
+
+
 @pytest.fixture(params=["real", "fake"])
 def disk(request, tmp_path):
     if request.param == "fake":
@@ -161,7 +243,7 @@ def test_a_file_that_changed_since_it_was_read_stops_everything(disk):
 def test_what_was_changed_after_the_cut_is_not_overwritten(disk):
     disk.write(".aidx/edit/new-0", b"3")
     steps = [["a/x", ".aidx/edit/new-0", journal.digest(b"0"), journal.digest(b"3")]]
-    disk.write(journal.JOURNAL, json.dumps(steps).encode())
+    disk.write(journal.JOURNAL, json.dumps({"aside": [], "steps": steps}).encode())
 
     with pytest.raises(CheckError, match=r"a/x was changed by someone else"):
         journal.recover(disk)

@@ -1,6 +1,7 @@
 """What a run that was killed left on trial: taken back, or still on trial where somebody has changed it since."""
 
 from aidx.pipeline.run.trial import Trial
+from aidx.ports import Grounds
 
 
 class Files:
@@ -12,9 +13,14 @@ class Files:
     def read(self, path: str) -> bytes | None:
         return self.files.get(path)
 
-    def write(self, changes, before) -> None:
+    def write(self, changes, before, back=None):
         assert all(self.files.get(path) == before[path] for path in changes)
+        assert not back.blocked
         self.files.update(changes)
+        return ()
+
+    def grounds(self, paths) -> Grounds:
+        return Grounds(modes=dict.fromkeys(paths, 0o644))
 
     def prune(self, folders) -> None:
         assert folders == ()
@@ -30,25 +36,25 @@ def resumed(files: Files) -> Trial:
 def test_what_was_on_trial_is_taken_back():
     files = Files(a=b"new", b=b"new")
 
-    assert resumed(files).undo(())
+    assert resumed(files).undo(Grounds())
     assert files.files == {"a": b"old", "b": b"old"}
 
 
 def test_where_somebody_has_changed_it_since_it_stays_on_trial():
     files = Files(a=b"theirs", b=b"new")
 
-    assert not resumed(files).undo(())
+    assert not resumed(files).undo(Grounds())
     assert files.files == {"a": b"theirs", "b": b"new"}
 
 
 def test_who_never_heard_what_was_tried_has_taken_nothing_back():
-    assert not Trial(Files(a=b"new")).undo(())
+    assert not Trial(Files(a=b"new")).undo(Grounds())
 
 
 def test_what_is_kept_is_settled():
     files = Files(a=b"new", b=b"new")
     trial = resumed(files)
-    trial.keep()
+    trial.keep(Grounds())
 
-    assert trial.undo(())
+    assert trial.undo(Grounds())
     assert files.files == {"a": b"new", "b": b"new"}
