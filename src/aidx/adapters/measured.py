@@ -1,7 +1,11 @@
-"""What was measured on this machine, in the user's state folder: calibrations by key, proofs by plan hash."""
+"""What was measured on this machine, in the user's state folder.
+
+Calibrations by key, proofs by plan hash, answers that a grammar shaped by model.
+"""
 
 import re
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -9,11 +13,13 @@ from aidx.adapters import cachedir
 from aidx.adapters.statedir import CALIBRATION, state_dir
 from aidx.errors import EngineError
 from aidx.plan.calibration import Calibration
+from aidx.plan.enforced import Enforced
 from aidx.plan.proven import Proven
 
-PROOFS = "proofs"
+PROOFS, ENFORCED = "proofs", "enforced"
 MOST_BYTES = 4 << 20
 MOST = 200
+_Kept = TypeVar("_Kept", bound=msgspec.Struct)
 _HASH = re.compile(r"[0-9a-f]{16}")
 
 
@@ -60,18 +66,22 @@ def clear() -> int:
 
 def keep_proof(plan_hash: str, proof: Proven) -> bool:
     """Remember *proof* of the plan; false where nothing can be written."""
-    path = _path(plan_hash)
-    return path is not None and cachedir.keep(path, msgspec.json.encode(proof))
+    return _keep(_path(PROOFS, plan_hash), proof)
 
 
 def proof(plan_hash: str) -> Proven | None:
     """The last proof of the plan; ``None`` where there is none, or a damaged one."""
-    path = _path(plan_hash)
-    data = None if path is None else cachedir.read(path, MOST_BYTES)
-    try:
-        return None if data is None else msgspec.json.decode(data, type=Proven)
-    except (msgspec.MsgspecError, ValueError):
-        return None
+    return _read(_path(PROOFS, plan_hash), Proven)
+
+
+def keep_enforced(key: str, found: Enforced) -> bool:
+    """Remember an answer that a grammar shaped, of the model that *key* names; false where nothing can be written."""
+    return _keep(_path(ENFORCED, key), found)
+
+
+def enforced(key: str) -> Enforced | None:
+    """The last answer of the model that *key* names; ``None`` where there is none, or a damaged one."""
+    return _read(_path(ENFORCED, key), Enforced)
 
 
 def proofs() -> int:
@@ -80,8 +90,18 @@ def proofs() -> int:
     return 0 if folder is None else sum(1 for _ in (folder / PROOFS).glob("*.json"))
 
 
-def _path(plan_hash: str) -> Path | None:
+def _path(kind: str, named: str) -> Path | None:
     folder = state_dir()
-    if folder is None or not _HASH.fullmatch(plan_hash):
+    return folder / kind / f"{named}.json" if folder is not None and _HASH.fullmatch(named) else None
+
+
+def _keep(path: Path | None, value: msgspec.Struct) -> bool:
+    return path is not None and cachedir.keep(path, msgspec.json.encode(value))
+
+
+def _read(path: Path | None, kind: type[_Kept]) -> _Kept | None:
+    data = None if path is None else cachedir.read(path, MOST_BYTES)
+    try:
+        return None if data is None else msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, ValueError):
         return None
-    return folder / PROOFS / f"{plan_hash}.json"

@@ -42,6 +42,12 @@ class Ask(Struct, frozen=True):
     key: str | None
     load: "Load"
     tell: Tell
+    role: str | None = None
+
+    @property
+    def deployment(self) -> bool:
+        """Whether roles of aidx.toml are proved, and not one model."""
+        return self.role is not None or (self.model is None and self.url is None and bool(settings().config.roles))
 
     @property
     def endpoint(self) -> bool:
@@ -54,7 +60,7 @@ class Ask(Struct, frozen=True):
         """The plan of the options."""
         from aidx.cli.plan import planned
 
-        return planned(_named(self.model), self.need, self.machine, dict(self.options))
+        return planned(_named(self), self.need, self.machine, dict(self.options))
 
 
 def at_endpoint(ask: Ask) -> Run:
@@ -105,14 +111,14 @@ def ready(
     return Run(of(measured), bench(measured))
 
 
-def _named(model: str | None) -> str:
-    """What is proved: the model that was given, or the shipped one."""
-    if model is not None:
-        return model
+def _named(ask: Ask) -> str | None:
+    """What is planned: the model that was given, the roles (``None``), or the shipped one."""
+    if ask.deployment:
+        return None
     roles = settings().config.roles
-    if roles:
+    if ask.model is None and roles:
         raise InputError(
-            f"aidx.toml configures {', '.join(roles)}, and one model is proved at a time",
+            f"aidx.toml configures {', '.join(roles)}, and one engine runs at {ask.url}",
             hint="Give the MODEL of one of them, with its settings as options.",
         )
-    return SHIPPED
+    return ask.model or SHIPPED

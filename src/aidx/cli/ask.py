@@ -10,11 +10,13 @@ import click
 from aidx.cli._options import common
 from aidx.cli._prompt import text_of
 from aidx.errors import InputError
+from aidx.plan import engines
 
 if TYPE_CHECKING:
     from aidx.gate.admit import RefusedError
     from aidx.gate.reply import Reply
     from aidx.patterns.prompt import Prompt
+    from aidx.patterns.schema.shape import Shape
     from aidx.patterns.vocabulary import Answer
     from aidx.plan.devices import Machine
     from aidx.plan.result import Plan
@@ -23,15 +25,17 @@ if TYPE_CHECKING:
 Write = Callable[[str], object]
 HERE = "http://127.0.0.1:8411"
 MODEL = "aidx-tiny"
+EMBEDDED = "embedded"
 SCHEMA = "aidx.ask/1"
 
 
 class Who(NamedTuple):
-    """Who is to answer, as it was typed; at most one of them."""
+    """Who is to answer, as it was typed; at most one of them, and the *engine* for a model started here."""
 
     model: str | None
     role: str | None
     pattern: str | None
+    engine: str | None = None
 
     @property
     def name(self) -> str | None:
@@ -50,6 +54,9 @@ class Asked(NamedTuple):
 @click.command()
 @click.argument("prompt")
 @click.option("--model", help=f"Model to ask [default: what the endpoint serves; without one, {MODEL}].")
+@click.option(
+    "--engine", type=click.Choice(engines.names()), help="Engine that is started for --model [default: embedded]."
+)
 @click.option("--role", help="Role of aidx.toml to ask, or of the endpoint.")
 @click.option("--pattern", type=click.Choice(["cascade", "auto"]), help="Let several roles answer together.")
 @click.option("--schema", metavar="FILE|MODULE:TYPE", help="JSON Schema, or type, that the answer must satisfy.")
@@ -66,6 +73,7 @@ def command(
     prompt: str,
     *,
     model: str | None,
+    engine: str | None,
     role: str | None,
     pattern: str | None,
     schema: str | None,
@@ -91,6 +99,8 @@ def command(
 
     if sum(one is not None for one in (model, role, pattern)) > 1:
         raise InputError("--model, --role and --pattern each say who answers", hint="Give one of them.")
+    if engine is not None and (role or pattern):
+        raise InputError("--engine is for --model: a role has its own", hint="Leave it out, or name a --model.")
     text = text_of(prompt)
     messages = [{"role": "system", "content": system}] if system else []
     request: dict[str, object] = {
@@ -104,7 +114,7 @@ def command(
     key = None if api_key_env is None else wiring.variable(api_key_env)
     write = _silent if as_json else _echo
     try:
-        asked = _ask(request, Who(model, role, pattern), url, key, write)
+        asked = _ask(request, Who(model, role, pattern, engine), url, key, write)
     except RefusedError as refused:
         if not as_json:
             raise
@@ -134,28 +144,40 @@ def _ask(request: dict[str, object], who: Who, url: str, key: str | None, write:
     from aidx.gate.run import relay
     from aidx.serve.wire import parse
 
-    endpoint = wiring.endpoint(url, key) if url else None
+    endpoint = wiring.endpoint(url, key) if url and who.engine is None else None
     if endpoint is not None and (who.name is None or who.name in endpoint.models):
         name = who.name or endpoint.models[0]
         body = json.dumps({"model": name, **request}).encode()
-        parse(body)  # what is wrong with it is said here, in the same words
-        return Asked(name, relay(endpoint.stream(body), write), endpoint.url)
+        shape = parse(body).shape  # what is wrong with it is said here, in the same words
+        reply = relay(endpoint.stream(body), write)
+        if shape is not None:
+            _keep_enforced(endpoint.url, key, name, shape, reply)
+        return Asked(name, reply, endpoint.url)
     name = who.name or MODEL
     parsed = parse(json.dumps({"model": name, **request}).encode())
     if who.role is None and who.pattern is None and parsed.shape is None:
-        return _streamed(name, parsed.prompt, write)
+        return _streamed(name, who.engine or EMBEDDED, parsed.prompt, write)
     found = _by(who, parsed)
     write(found.text)
     return Asked(name if who.role is None and who.pattern is None else found.role, _reply(found), None)
 
 
-def _streamed(name: str, prompt: "Prompt", write: Write) -> Asked:
+def _keep_enforced(url: str, key: str | None, name: str, shape: "Shape", reply: "Reply") -> None:
+    """Keep for ``aidx checklist`` that the model *name* at *url* wrote by the grammar of *shape*, if it did at once."""
+    from aidx.wiring.proof import keep_enforced_at, says_something
+
+    written = sum(step["purpose"] not in {"verdict", "route"} for step in reply.told.get("trail", ()))
+    if says_something(shape, written, weakened=bool(reply.told.get("weakened"))):
+        keep_enforced_at(url, key, name)
+
+
+def _streamed(name: str, engine: str, prompt: "Prompt", write: Write) -> Asked:
     """The answer of a model of our own, as it comes."""
     from aidx import wiring
     from aidx.gate.run import ask
 
     machine = wiring.machine()
-    plan = _planned(name, machine)
+    plan = _planned(name, engine, machine)
     reply = ask(partial(wiring.start, plan), wiring.limits(plan), prompt, write)
     wiring.keep_speed(plan, machine, reply.timing)
     return Asked(name, reply, None)
@@ -170,7 +192,7 @@ def _by(who: Who, parsed: "Parsed") -> "Answer":
         return answering.by_pattern(parsed.prompt, who.pattern, settings(), parsed.shape)
     if who.role is not None:
         return answering.by_role(parsed.prompt, who.role, settings(), parsed.shape)
-    return answering.by_model(parsed.prompt, who.model or MODEL, parsed.shape)
+    return answering.by_model(parsed.prompt, who.model or MODEL, parsed.shape, engine=who.engine or EMBEDDED)
 
 
 def _reply(found: "Answer") -> "Reply":
@@ -182,16 +204,16 @@ def _reply(found: "Answer") -> "Reply":
     return Reply(found.text, found.said.finish, tokens, told=told(found), complete=True)
 
 
-def _planned(name: str, machine: "Machine") -> "Plan":
+def _planned(name: str, engine: str, machine: "Machine") -> "Plan":
     from contextlib import closing
 
     from aidx import wiring
     from aidx.advise import plan
     from aidx.plan.need import Need
 
-    found = wiring.resolve(name)
+    found = wiring.resolve_for(engine, name)
     with closing(wiring.prober()) as prober:
-        return wiring.held(plan(found.model, Need(), machine, prober, found.variant))
+        return wiring.held(plan(found.model, Need(engine=engine), machine, prober, found.variant))
 
 
 def _answered(asked: Asked) -> dict[str, object]:

@@ -42,7 +42,7 @@ def command(
     from aidx.plan.article import MODEL
     from aidx.plan.checklist import as_json as contract
     from aidx.plan.checklist import checklist
-    from aidx.wiring.proof import proven
+    from aidx.wiring.proof import enforced, proofs
 
     if html is not None:
         wiring.check_page(html)
@@ -51,7 +51,7 @@ def command(
     found = planned(named, need, machine, model_options)
     article = () if roles or found.roles[0].model.name != MODEL else _article(need)
     gates: dict[str, int] = {role: table.gate for role, table in roles.items() if table.gate is not None}
-    steps = checklist(found, typed(named), article, gates, proven(found))
+    steps = checklist(found, typed(named), article, gates, proofs=proofs(found), enforced=enforced(found))
     if html is not None:
         wiring.write_report(html, found)
     if as_json:

@@ -7,13 +7,15 @@ import click
 
 from aidx.cli._endings import end_as_interrupted
 from aidx.cli._options import common, planning
-from aidx.cli._stress import Ask, at_endpoint, of_plan
+from aidx.cli._stress import Ask, Run, at_endpoint, of_plan
 from aidx.cli._types import Size
 from aidx.errors import InputError
 from aidx.plan.devices import Machine
 from aidx.plan.need import Need
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from aidx.budget.proof import Proof
     from aidx.plan.result import Plan
 
@@ -24,6 +26,7 @@ MOST_INPUT: Final = 8 << 20  # bytes: what the endpoint takes, too
 @click.command()
 @click.argument("model", required=False)
 @planning
+@click.option("--role", help="Role of aidx.toml to prove, as it is planned beside the others [default: all].")
 @click.option("--ceiling", type=Size(), help="Hard limit on the engine's RAM [default: the RAM that is planned].")
 @click.option("--twin", is_flag=True, help="Show the same model unplanned (engine defaults) under the same ceiling.")
 @click.option(
@@ -47,6 +50,7 @@ def command(
     machine: Machine,
     model_options: dict[str, Any],
     *,
+    role: str | None,
     ceiling: int | None,
     twin: bool,
     text: str | None,
@@ -62,40 +66,66 @@ def command(
 
     The engine is started as planned inside a control group that kills it for one page more than was planned. Its KV
     pool is filled on all slots, a conversation goes on for many turns, more clients come than there are slots, and
-    one asks for one token too many. Without MODEL, aidx-tiny is proved, which takes a few seconds. HOLDS is exit 0,
-    DOES NOT HOLD 5, NOT PROVEN 4.
+    one asks for one token too many. Without MODEL, the roles of aidx.toml are proved one after the other, or, where
+    none is configured, aidx-tiny, which takes a few seconds. HOLDS is exit 0, DOES NOT HOLD 5, NOT PROVEN 4.
     """
     del verbose
-    from msgspec.structs import replace
-
     from aidx import wiring
+    from aidx.cli._stress_roles import of_roles
     from aidx.stress.load import Load
-    from aidx.stress.run import prove
-    from aidx.wiring import proof as proving
 
     end_as_interrupted()
     if html is not None:
         wiring.check_page(html)
-    _check(url, api_key_env, twin=twin, ceiling=ceiling)
+    _check(model, role, url, api_key_env, twin=twin, ceiling=ceiling)
     key = None if api_key_env is None else wiring.variable(api_key_env)
     tell = _silent if quiet or as_json else _progress
-    ask = Ask(model, need, machine, model_options, url, key, Load(turns, _read(text)), tell)
+    ask = Ask(model, need, machine, model_options, url, key, Load(turns, _read(text)), tell, role)
     if ask.endpoint:
-        subject, bench = at_endpoint(ask)
+        run = at_endpoint(ask)
     else:
         plan = ask.plan()
         if as_json and not plan.holds:
             return _refused(plan)
-        subject, bench = of_plan(ask, plan)
-    proof = prove(bench, subject, ceiling)
+        if ask.deployment:
+            runs = of_roles(ask, plan)
+            if len(runs) > 1:
+                proof = _in_turn(runs, plan, twin=twin, ceiling=ceiling)
+                _show(proof, "the deployment", html, as_json=as_json)
+                return EXIT[proof.verdict]
+            run = next(iter(runs.values()))
+        else:
+            run = of_plan(ask, plan)
+    proof = _proved(run, ceiling, twin=twin, keep=url is None)
+    _show(proof, run.subject.name, html, as_json=as_json)
+    return EXIT[proof.verdict]
+
+
+def _proved(run: Run, ceiling: int | None, *, twin: bool = False, keep: bool = True) -> "Proof":
+    """The proof of one process; it is kept where it is one of the plan under its own ceiling."""
+    from msgspec.structs import replace
+
+    from aidx.stress.run import prove
+    from aidx.wiring.proof import keep_proof
+
+    proof = prove(run.bench, run.subject, ceiling)
     if twin and proof.evidence.kind != "none":
         from aidx.stress.run.twin import unplanned
 
-        proof = replace(proof, twin=unplanned(bench, subject, proof.evidence.ceiling))
-    if ceiling is None and url is None:  # any other run says nothing of the plan under its own ceiling
-        proving.keep_proof(proof)
-    _show(proof, subject.name, html, as_json=as_json)
-    return EXIT[proof.verdict]
+        proof = replace(proof, twin=unplanned(run.bench, run.subject, proof.evidence.ceiling))
+    if ceiling is None and keep:
+        keep_proof(proof)
+    return proof
+
+
+def _in_turn(runs: "Mapping[str, Run]", plan: "Plan", *, twin: bool, ceiling: int | None) -> "Proof":
+    """The proof of *plan* from those of its processes, one after the other."""
+    from aidx.stress.together import together
+
+    for name, given in (("--twin", twin), ("--ceiling", ceiling is not None)):
+        if given:
+            raise InputError(f"{name} is for one role, and {', '.join(runs)} are proved", hint="Name one with --role.")
+    return together(plan, {role: _proved(run, None) for role, run in runs.items()})
 
 
 def _refused(plan: "Plan") -> int:
@@ -105,10 +135,14 @@ def _refused(plan: "Plan") -> int:
     return 3
 
 
-def _check(url: str | None, api_key_env: str | None, *, twin: bool, ceiling: int | None) -> None:
+def _check(
+    model: str | None, role: str | None, url: str | None, api_key_env: str | None, *, twin: bool, ceiling: int | None
+) -> None:
     """``InputError`` for options that do not go together."""
     if ceiling == 0:
         raise InputError("a ceiling of 0 bytes holds no engine", hint="Give one such as --ceiling 8GiB, or none.")
+    if role is not None and (model is not None or url is not None):
+        raise InputError("--role names a role of aidx.toml, and MODEL a model or --url an engine", hint="Give one.")
     if url is None and api_key_env is not None:
         raise InputError("--api-key-env is for an engine at --url", hint="Give both, or none.")
     if url is not None and (twin or ceiling is not None):

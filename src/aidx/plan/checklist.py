@@ -11,10 +11,12 @@ from aidx.budget.ledger import Account, Ledger, What
 from aidx.budget.proof import Verdict
 from aidx.budget.sizes import gib
 from aidx.plan.article import Claim
-from aidx.plan.proven import Proven
+from aidx.plan.enforced import Enforced, answering
+from aidx.plan.proven import NO_PROOFS, Proofs, Proven
 from aidx.plan.result import Plan, RolePlan
 
 EDITOR = (6_500_000_000, 15_000_000_000)  # the role map's 7B-14B: models sold as such have 6.7B to 14.8B
+Status = Literal["ok", "open", "failed"]
 EDITOR_TIER = (None, "editor", "drafter", "verifier")
 WEIGHTS: frozenset[What] = frozenset({"weights", "repack"})
 CACHE: frozenset[What] = frozenset({"kv_cache", "recurrent_state"})
@@ -29,8 +31,8 @@ COMPONENTS: tuple[tuple[str, frozenset[What], bool], ...] = (  # the last: shown
 )
 
 
-PROVED: Mapping[Verdict, str] = MappingProxyType(
-    {"HOLDS": "held", "DOES_NOT_HOLD": "did not hold", "NOT_PROVEN": "not proven"}
+PROVED: Mapping[Verdict, tuple[Status, str]] = MappingProxyType(
+    {"HOLDS": ("ok", "held"), "DOES_NOT_HOLD": ("failed", "did not hold"), "NOT_PROVEN": ("open", "not proven")}
 )
 
 
@@ -39,7 +41,7 @@ class Step(Struct, frozen=True):
 
     step: int
     title: str
-    status: Literal["ok", "open", "failed"]
+    status: Status
     proof: str
     command: str
 
@@ -64,21 +66,24 @@ def checklist(
     typed: str,
     article: Sequence[Claim] = (),
     gates: Mapping[str, int] = MappingProxyType({}),
-    proven: Proven | None = None,
+    *,
+    proofs: Proofs = NO_PROOFS,
+    enforced: Enforced | None = None,
 ) -> Checklist:
     """The six steps for *plan*; later commands prove steps 5 and 6, which stay ``open`` until then.
 
     *typed* is the model and the options that the plan was asked with, so that each command proves this plan.
-    *gates* are the most prompt tokens of roles that name them, *proven* is the last stress proof of just this plan.
+    *gates* are the most prompt tokens of roles that name them, *proofs* the last stress proofs of just this plan, one
+    for each process of it; *enforced* is the last answer of ``answering(plan)`` that a grammar shaped.
     """
     return Checklist(
         steps=(
             _select(plan, typed),
             _quantize(plan, typed),
             _reserve(plan, typed, gates),
-            _verify(plan, typed, proven),
-            _enforce(plan, typed),
-            _stress(plan, typed, proven),
+            _verify(plan, typed, proofs),
+            _enforce(plan, typed, enforced),
+            _stress(plan, typed, proofs),
         ),
         budget=components(plan.ledger),
         article=tuple(article),
@@ -151,7 +156,23 @@ def _quantize(plan: Plan, typed: str) -> Step:
     proof = "; ".join(_of(role, _loss(role)) for role in roles) or "no model runs here"
     if not wide:
         return Step(2, "Quantize", "ok", proof, _command("plan", typed))
-    return Step(2, "Quantize", "open", f"{proof}; not quantized", _smaller(wide[0], typed))
+    return Step(2, "Quantize", "open", f"{proof}; not quantized{_then(wide)}", _smaller(wide[0], typed))
+
+
+def _then(wide: Sequence[RolePlan]) -> str:
+    """What is left to do when the smaller file of the first is there."""
+    first = wide[0]
+    if first.model.path is None:
+        return ""
+    file = _smaller_file(first)
+    if first.role is None:
+        return f": make the smaller file, then ask for {file}"
+    tables = " and ".join(f"[roles.{role.role}]" for role in wide if role.model == first.model)
+    return f': make the smaller file, then name it in {tables}: model = "{file}"'
+
+
+def _smaller_file(role: RolePlan) -> str:
+    return f"{role.model.name.removesuffix('.gguf')}-{SMALL}.gguf"
 
 
 def _smaller(role: RolePlan, typed: str) -> str:
@@ -159,25 +180,36 @@ def _smaller(role: RolePlan, typed: str) -> str:
     words, model = shlex.split(typed), role.model
     name = words.pop(0) if role.role is None and words else model.path or model.name
     if model.path is not None:
-        return shlex.join(["aidx", "quantize", name, f"{model.name.removesuffix('.gguf')}-{SMALL}.gguf", "--to", SMALL])
+        return shlex.join(["aidx", "quantize", name, _smaller_file(role), "--to", SMALL])
     if "--quant" in words:
         at = words.index("--quant")
         del words[at : at + 2]
     return shlex.join(["aidx", "plan", name, *words, "--quant", SMALL])
 
 
-def _enforce(plan: Plan, typed: str) -> Step:
+def _enforce(plan: Plan, typed: str, enforced: Enforced | None) -> Step:
     """Never more than a promise before an engine answered: only that shows whether it takes the grammar."""
-    local = next((role for role in _local(plan) if role.role in {None, *EDITOR_TIER}), None)
-    if local is None:
+    title, asked, command = "Enforce structured output", answering(plan), _ask(plan, typed)
+    if asked is None or enforced is None:
+        proof = "the engine writes by a grammar of the schema, each answer is checked again; nobody asked for one yet"
+        return Step(5, title, "open", proof, command)
+    proof = f"{asked.model.name} answered by its grammar on {enforced.day}, through {enforced.engine}"
+    return Step(5, title, "ok", _of(asked, proof), command)
+
+
+def _ask(plan: Plan, typed: str) -> str:
+    """The command that asks whoever answers for something that only a grammar makes sure of."""
+    words, asked = shlex.split(typed), answering(plan)
+    at = words.index("--config") if "--config" in words else len(words)
+    config = words[at : at + 2]
+    if asked is None:
         who = []
-    elif local.role is None:
-        who = ["--model", *shlex.split(typed)[:1]]
+    elif asked.role is not None:
+        who = ["--role", asked.role]
     else:
-        who = ["--role", local.role]
-    proof = "the engine writes by a grammar of the schema, each answer is checked again; nobody asked it for one yet"
-    command = shlex.join(["aidx", "ask", "Is water wet?", *who, "--schema", "builtins:bool", "--strict"])
-    return Step(5, "Enforce structured output", "open", proof, command)
+        engine = [] if asked.auto else ["--engine", asked.engine]
+        who = ["--model", *words[:1], *engine]
+    return shlex.join(["aidx", "ask", "Is water wet?", *who, *config, "--schema", "builtins:bool", "--strict"])
 
 
 def _loss(role: RolePlan) -> str:
@@ -205,21 +237,30 @@ def _kept(plan: Plan, role: RolePlan, gates: Mapping[str, int]) -> str:
     return f"{size}{bound}; the longest context that holds is {role.max_ctx_size:,}"
 
 
-def _verify(plan: Plan, typed: str, proven: Proven | None) -> Step:
+def _verify(plan: Plan, typed: str, proofs: Proofs) -> Step:
     """By arithmetic; and by measurement where there was one."""
-    held = f"; measured on {proven.day}" if proven is not None and proven.verdict == "HOLDS" else ""
+    days = {proof.day for proof in proofs.values() if proof is not None and proof.verdict == "HOLDS"}
+    held = f"; measured on {max(days)}" if _stressed(proofs) == "ok" else ""
     proof = f"{plan.binding}{held}"
     return Step(4, "Verify the total", "ok" if plan.holds else "failed", proof, _command("plan", typed, "--explain"))
 
 
-def _stress(plan: Plan, typed: str, proven: Proven | None) -> Step:
-    """Open until just this plan was proved, and until the proof was one."""
+def _stress(plan: Plan, typed: str, proofs: Proofs) -> Step:
+    """Open until each process of just this plan was proved, and until the proof was one."""
     title, command = "Stress test at peak KV", _command("stress", typed)
-    if proven is None:
+    if not any(proofs.values()):
         return Step(6, title, "open", f"no stress proof for plan {plan.plan_hash}", command)
-    proof = f"{PROVED[proven.verdict]} on {proven.day}: {proven.reason}"
-    status: dict[Verdict, Literal["ok", "open", "failed"]] = {"HOLDS": "ok", "DOES_NOT_HOLD": "failed"}
-    return Step(6, title, status.get(proven.verdict, "open"), proof, command)
+    said = (f"{'' if role is None else f'{role}: '}{_proved(proof)}" for role, proof in proofs.items())
+    return Step(6, title, _stressed(proofs), "; ".join(said), command)
+
+
+def _stressed(proofs: Proofs) -> Status:
+    found = [None if proof is None else PROVED[proof.verdict][0] for proof in proofs.values()]
+    return "failed" if "failed" in found else "ok" if found and set(found) == {"ok"} else "open"
+
+
+def _proved(proof: Proven | None) -> str:
+    return "no proof so far" if proof is None else f"{PROVED[proof.verdict][1]} on {proof.day}: {proof.reason}"
 
 
 def as_json(found: Checklist) -> dict[str, object]:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from aidx.gate.run import Seat
     from aidx.patterns.schema.shape import Shape
     from aidx.patterns.terms import Served, Terms
+    from aidx.plan.result import Plan
     from aidx.serve.run import Offer
 
 Tell = Callable[[str], object]
@@ -74,8 +75,10 @@ def named(reference: str) -> Any:  # noqa: ANN401 - a schema, or any type
     return load(reference)
 
 
-def by_model(prompt: Prompt, model: str, shape: "Shape | None", *, tell: Tell | None = None) -> Answer:
-    """The answer of *model*, planned and started for it."""
+def by_model(
+    prompt: Prompt, model: str, shape: "Shape | None", *, engine: str = "embedded", tell: Tell | None = None
+) -> Answer:
+    """The answer of *model*, planned for *engine* and started for it."""
     from functools import partial
 
     from aidx.advise import plan
@@ -83,13 +86,16 @@ def by_model(prompt: Prompt, model: str, shape: "Shape | None", *, tell: Tell | 
     from aidx.patterns import direct
     from aidx.patterns.terms import Terms
     from aidx.plan.need import Need
+    from aidx.wiring.proof import keep_enforced
 
-    found = wiring.resolve(model)
+    found = wiring.resolve_for(engine, model)
     with closing(wiring.prober()) as prober:
-        planned = wiring.held(plan(found.model, Need(), wiring.machine(), prober, found.variant))
+        planned = wiring.held(plan(found.model, Need(engine=engine), wiring.machine(), prober, found.variant))
     seat = Seat(partial(wiring.start, planned, tell), wiring.limits(planned))
     terms = Terms("editor", frozenset({"editor"}), shape=shape)
-    return answer(direct.answer(prompt, terms), {"editor": seat})
+    said = answer(direct.answer(prompt, terms), {"editor": seat})
+    keep_enforced(planned.roles[0], shape, said)
+    return said
 
 
 def by_role(
@@ -100,18 +106,22 @@ def by_role(
     from aidx.patterns import cascade, direct
     from aidx.patterns.terms import Terms
     from aidx.wiring import routing
+    from aidx.wiring.proof import keep_enforced
 
     table = next((table for name, table in settled.config.roles.items() if name == role), None)
     if table is not None and table.pattern == cascade.PATTERN.name:
         return by_pattern(prompt, cascade.PATTERN.name, settled, shape, tell=tell)
     routing.confine(settled, role)
-    seats = _seats(settled, tell)
+    planned = _planned(settled)
+    seats = _seats(planned, settled, tell)
     if role not in seats:
         raise InputError(
             f"no role {role} is configured; there is: {', '.join(seats)}",
             hint=f"Write [roles.{role}] into aidx.toml, or name a --model.",
         )
-    return answer(direct.answer(prompt, Terms(role, frozenset(seats), shape=shape)), seats)
+    said = answer(direct.answer(prompt, Terms(role, frozenset(seats), shape=shape)), seats)
+    keep_enforced(next(each for each in planned.roles if each.role == role), shape, said)
+    return said
 
 
 def by_pattern(
@@ -122,7 +132,7 @@ def by_pattern(
     from aidx.wiring.cascade import runner
 
     chosen, terms = _chosen(pattern, settled)
-    seats = _seats(settled, tell)
+    seats = _seats(_planned(settled), settled, tell)
     asked = {role: seats[role] for role in terms.allowed if role in seats}
     return answer(chosen.answer(prompt, replace(terms, shape=shape)), asked, runner(settled))
 
@@ -144,19 +154,24 @@ def _chosen(pattern: str, settled: "Settled") -> "tuple[Served, Terms]":
     return learning(cascade.PATTERN, settled), asked
 
 
-def _seats(settled: "Settled", tell: Tell | None) -> "Mapping[str, Seat]":
-    """The configured roles, planned together; none is started so far, and with ``local_only`` none leaves."""
+def _planned(settled: "Settled") -> "Plan":
+    """The configured roles, planned together."""
     from aidx.advise import deploy
     from aidx.plan.need import Need
     from aidx.plan.wish import Wish
-    from aidx.wiring.routing import staying
-    from aidx.wiring.serving import offers
 
     device = settled.config.device
     machine = wiring.machine(Wish(device.vram, (), device.host_ram, device.driver, device.total))
     roles = wiring.configured(settled, Need(environment=wiring.engine_environment()))
     with closing(wiring.prober()) as prober:
-        planned = deploy(roles.members, machine, prober, roles.remotes)
+        return deploy(roles.members, machine, prober, roles.remotes)
+
+
+def _seats(planned: "Plan", settled: "Settled", tell: Tell | None) -> "Mapping[str, Seat]":
+    """The configured roles as *planned*; none is started so far, and with ``local_only`` none leaves."""
+    from aidx.wiring.routing import staying
+    from aidx.wiring.serving import offers
+
     tables = {str(role): table for role, table in settled.config.roles.items()}
     say = tell or (lambda _: None)
     found = staying(offers(planned, tables, wiring.Bounds(), say, alone="editor"), settled, say)

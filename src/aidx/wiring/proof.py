@@ -9,10 +9,13 @@ if TYPE_CHECKING:
     from aidx.budget.settings import Settings
     from aidx.budget.witness import Sampler
     from aidx.model.spec import ModelSpec
+    from aidx.patterns.schema.shape import Shape
+    from aidx.patterns.vocabulary import Answer
     from aidx.plan.devices import Machine
+    from aidx.plan.enforced import Enforced
     from aidx.plan.need import Need
     from aidx.plan.proven import Proven
-    from aidx.plan.result import Plan
+    from aidx.plan.result import Plan, RolePlan
     from aidx.ports import Deployment
     from aidx.stress.load import Load
     from aidx.stress.run import Bench
@@ -153,11 +156,51 @@ def keep_proof(proof: "Proof") -> bool:
     return measured.keep_proof(proof.plan_hash, kept(proof, today()))
 
 
-def proven(plan: "Plan") -> "Proven | None":
-    """The last proof of just this plan on this machine."""
+def proofs(plan: "Plan") -> "dict[str | None, Proven | None]":
+    """The last proof of just this plan on this machine; of a deployment that of each process."""
     from aidx.adapters import measured
+    from aidx.plan.proven import provable
 
-    return measured.proof(plan.plan_hash)
+    return {each.roles[0].role: measured.proof(each.plan_hash) for each in provable(plan)}
+
+
+def enforced(plan: "Plan") -> "Enforced | None":
+    """The last answer, on this machine, that the grammar of a schema shaped; of who answers in *plan*."""
+    from aidx.adapters import measured
+    from aidx.plan.enforced import answering, counts, model_key
+
+    role = answering(plan)
+    return None if role is None else counts(measured.enforced(model_key(role)), role)
+
+
+def says_something(shape: "Shape", written: int, *, weakened: bool) -> bool:
+    """Whether an answer that was *written* so often shows that the grammar of *shape* is taken, and taken in full."""
+    return shape.schema not in ({}, True) and written == 1 and not weakened
+
+
+def keep_enforced(role: "RolePlan", shape: "Shape | None", answer: "Answer") -> bool:
+    """Keep that the model in *role* wrote *answer* by the grammar of *shape*; false where it says nothing of that."""
+    if shape is None or not says_something(shape, answer.attempts, weakened=bool(answer.weakened)):
+        return False
+    from aidx.adapters import measured
+    from aidx.plan.enforced import Enforced, model_key
+    from aidx.wiring.auto import choose
+
+    engine = choose(role) if role.auto else role.engine
+    return measured.keep_enforced(model_key(role), Enforced(today(), engine))
+
+
+def keep_enforced_at(url: str, key: str | None, name: str) -> bool:
+    """Keep the same of *name*, a role or a model that the endpoint at *url* serves."""
+    from aidx.adapters import measured
+    from aidx.adapters.talk.endpoint import Endpoint
+    from aidx.plan.enforced import Enforced
+    from aidx.plan.enforced import key as model_key
+
+    roles = Endpoint(url, key).plan["plan"]["roles"]
+    names = [{each["role"] or "editor", each["model"]["name"]} for each in roles]  # one model alone is served so
+    role = next((each for each, known in zip(roles, names, strict=True) if name in known), None)
+    return role is not None and measured.keep_enforced(model_key(role["model"]), Enforced(today(), role["engine"]))
 
 
 def today() -> str:

@@ -6,9 +6,10 @@ from msgspec.structs import replace
 from aidx.plan.checklist import checklist
 from aidx.plan.deployment.members import Member, Remote
 from aidx.plan.deployment.plan import deploy
+from aidx.plan.enforced import Enforced, answering, counts, model_key
 from aidx.plan.make import plan
 from aidx.plan.need import Need
-from aidx.plan.proven import Proven
+from aidx.plan.proven import Proven, provable
 from tests.unit.plan.worlds import MIB, drive, engine, machine, model
 
 GIB = 1 << 30
@@ -77,7 +78,7 @@ def test_each_role_has_its_proof_and_its_row() -> None:
     )
     assert status(found) == ["ok", "ok", "ok", "ok", "open", "open"]
     assert "gate 2,048 tokens" in found.steps[2].proof
-    assert found.steps[4].command == ("aidx ask 'Is water wet?' --role drafter --schema builtins:bool --strict")
+    assert found.steps[4].command == ("aidx ask 'Is water wet?' --role verifier --schema builtins:bool --strict")
     names = [row.component for row in found.budget]
     assert "gpu0: Model weights, verifier" in names
     assert "host: Model weights, drafter" in names
@@ -115,10 +116,80 @@ def test_a_cloud_editor_is_an_editor() -> None:
 )
 def test_the_sixth_step_is_what_a_proof_of_this_plan_said(verdict, status_of_six, words) -> None:
     plan = several(Member("editor", sized(8 * 10**9), Need(ctx_size=512)))
-    found = checklist(plan, "", proven=Proven(verdict, "peak 1 of 2", "2026-11-28", "a build"))
-    assert (found.steps[5].status, found.steps[5].proof) == (status_of_six, words)
+    found = checklist(plan, "", proofs={"editor": Proven(verdict, "peak 1 of 2", "2026-11-28", "a build")})
+    assert (found.steps[5].status, found.steps[5].proof) == (status_of_six, f"editor: {words}")
     assert ("measured on 2026-11-28" in found.steps[3].proof) == (verdict == "HOLDS")
     assert found.steps[3].status == "ok"
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "expected"),
+    [
+        (("HOLDS", "HOLDS"), "ok"),
+        (("HOLDS", None), "open"),
+        (("HOLDS", "NOT_PROVEN"), "open"),
+        (("DOES_NOT_HOLD", None), "failed"),
+    ],
+)
+def test_a_deployment_is_proved_when_each_of_its_processes_is(verdicts, expected) -> None:
+    members = (Member("drafter", sized(7 * 10**9), Need(ctx_size=512)), Member("editor", sized(8 * 10**9), Need()))
+    found = {
+        role: None if verdict is None else Proven(verdict, "why", "2026-11-28", "a build")
+        for role, verdict in zip(("drafter", "editor"), verdicts, strict=True)
+    }
+    steps = checklist(several(*members), "--config my.toml", proofs=found).steps
+    assert (steps[5].status, steps[5].command) == (expected, "aidx stress --config my.toml")
+    assert ("measured on" in steps[3].proof) == (expected == "ok")
+    assert ("editor: no proof so far" in steps[5].proof) == (verdicts[1] is None)
+
+
+def test_each_process_is_proved_and_no_role_twice() -> None:
+    same = sized(7 * 10**9)
+    members = [
+        Member("drafter", same, Need(ctx_size=2048)),
+        Member("verifier", same, Need(ctx_size=2048)),
+        Member("gatekeeper", sized(10**9), Need(ctx_size=512)),
+        Member("embedder", sized(10**9), Need(ctx_size=512)),
+    ]
+    whole = several(*members, remotes=[Remote("architect", "claude", "anthropic")])
+    parts = list(provable(whole))
+    assert [part.roles[0].role for part in parts] == ["drafter", "gatekeeper"]
+    assert len({part.plan_hash for part in parts} | {whole.plan_hash}) == 3
+    alone = single(same)
+    assert list(provable(alone)) == [alone]
+
+
+def test_an_answer_by_a_grammar_is_what_the_fifth_step_needs() -> None:
+    plan = several(
+        Member("gatekeeper", sized(10**9), Need(ctx_size=512)), remotes=[Remote("editor", "claude", "anthropic")]
+    )
+    open_step = checklist(plan, "--config my.toml").steps[4]
+    asked = "aidx ask 'Is water wet?' --role gatekeeper --config my.toml --schema builtins:bool --strict"
+    assert (open_step.status, open_step.command) == ("open", asked)
+    found = checklist(plan, "", enforced=Enforced("2026-11-28", "embedded")).steps[4]
+    assert found.status == "ok"
+    assert found.proof.startswith("gatekeeper: ")
+    assert found.proof.endswith("answered by its grammar on 2026-11-28, through embedded")
+
+
+def test_who_answers_is_who_edits_if_there_is_one() -> None:
+    tiny = sized(10**9)
+    roles = [Member(role, tiny, Need(ctx_size=512)) for role in ("embedder", "gatekeeper", "drafter")]
+    assert answering(several(*roles)).role == "drafter"
+    assert answering(several(*roles[:2], remotes=[Remote("editor", "gpt", "openai")])).role == "gatekeeper"
+    assert answering(several(roles[0], remotes=[Remote("editor", "gpt", "openai")])).role == "editor"
+    assert answering(several(roles[0])) is None
+    assert "--role" not in checklist(several(roles[0]), "").steps[4].command
+
+
+def test_what_an_engine_enforced_counts_for_that_engine() -> None:
+    role = single(sized(7 * 10**9)).roles[0]
+    other = Enforced("2026-11-28", "llama-server")
+    assert counts(None, role) is None
+    assert counts(other, replace(role, auto=False)) is None
+    assert counts(other, replace(role, auto=True)) == other
+    assert counts(Enforced("2026-11-28", role.engine), replace(role, auto=False)) is not None
+    assert model_key(role) != model_key(replace(role, model=replace(role.model, quantization="Q8_0")))
 
 
 def test_without_a_proof_it_stays_open() -> None:
