@@ -75,7 +75,7 @@ def command(
                 return _done_before(told, as_json=as_json, quiet=quiet)
             given = _remembered(records, given)
         crew = Crew(settings(), _machine(settings()))
-        order = _order(given, until, crew, dry_run=dry_run)
+        order = _order(given, until, crew, root, dry_run=dry_run)
         with closing(wiring.workspace(root)) as workspace:
             run = _drive(order, root, records, workspace, crew, yes=given["yes"], quiet=quiet, as_json=as_json)
         finished = order.until is None and run.error is None
@@ -132,9 +132,10 @@ def _remembered(records: "Records", given: Mapping[str, Any]) -> dict[str, Any]:
     return {**told, "commit": told["commit"] or given["commit"], "yes": told["yes"] or given["yes"]}
 
 
-def _order(given: Mapping[str, Any], until: str | None, crew: "Crew", *, dry_run: bool) -> "Order":
+def _order(given: Mapping[str, Any], until: str | None, crew: "Crew", root: str, *, dry_run: bool) -> "Order":
     from aidx.pipeline.artifact.parse import parse
     from aidx.pipeline.flow import Order
+    from aidx.wiring import runs
 
     _check_possible(given, until)
     return Order(
@@ -145,6 +146,7 @@ def _order(given: Mapping[str, Any], until: str | None, crew: "Crew", *, dry_run
         dry_run=dry_run,
         form=crew.form,
         checks=dict(crew.settled.config.checks),
+        broken=runs.broken(root, crew.settled.config.checks),
         thinking="thinking" in crew.settled.config.roles,
         researcher="researcher" in crew.settled.config.roles,
         cascade=crew.cascade,

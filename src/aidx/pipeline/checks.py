@@ -1,6 +1,7 @@
 """What a check's end means, and what of its output is worth a model's tokens."""
 
 import re
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from aidx.errors import EngineError
@@ -28,6 +29,16 @@ def _tool(argv: tuple[str, ...]) -> str:
     """The program behind ``python -m pytest``, ``uv run pytest`` or a path."""
     names = [word.rpartition("/")[2] for word in argv]
     return next((name for name in names if name in _TOOLS), names[0])
+
+
+def must_start(names: Iterable[str], broken: Mapping[str, str]) -> None:
+    """Raise ``EngineError`` for those of *names* that are *broken*, which says why: before anybody is paid."""
+    if wrong := [f"check {name} cannot be started: {broken[name]}" for name in names if name in broken]:
+        raise EngineError(
+            "; ".join(wrong),
+            hint="Install it, or correct its line under [checks] in aidx.toml.",
+            code="check_missing",
+        )
 
 
 def must_work(name: str, argv: tuple[str, ...], ran: Ran) -> None:

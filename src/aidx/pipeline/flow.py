@@ -11,6 +11,7 @@ from aidx.pipeline.artifact.parse import parse
 from aidx.pipeline.artifact.plan import ChangePlan, render
 from aidx.pipeline.cascading import Cascade, agreed, first_contexts
 from aidx.pipeline.checking import checked
+from aidx.pipeline.checks import must_start
 from aidx.pipeline.context.editor import Format
 from aidx.pipeline.context.prompt import Prompt
 from aidx.pipeline.diff import Status, status, unified
@@ -42,8 +43,9 @@ Until = Literal["research", "plan", "preflight", "edit", "check"]
 class Order(Struct, frozen=True):
     """What a run is to do: *plan* is the text of a person's plan; *checks* are the configured commands.
 
-    *until* is the last phase, *form* the Editor's edit format; *thinking* and *researcher* say whether these roles
-    are there. With *cascade* drafter and verifier stand for the Architect.
+    *broken* says of checks that cannot be started why. *until* is the last phase, *form* the Editor's edit format;
+    *thinking* and *researcher* say whether these roles are there. With *cascade* drafter and verifier stand for the
+    Architect.
     """
 
     task: str
@@ -53,6 +55,7 @@ class Order(Struct, frozen=True):
     dry_run: bool = False
     form: Format = "blocks"
     checks: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    broken: Mapping[str, str] = field(default_factory=dict)
     thinking: bool = False
     researcher: bool = False
     cascade: Cascade | None = None
@@ -80,6 +83,8 @@ def pipeline(order: Order) -> Generator[Effect, Any, Outcome]:
         plan = parse(order.plan)
     else:
         yield Enter("research")
+        if order.until != "research":
+            must_start(order.checks, order.broken)  # an architect may name any of them
         if order.dry_run:
             return (yield from _foreseen(order))
         files = yield from research(order.task, researcher=order.researcher)
@@ -124,6 +129,7 @@ def _carried_out(order: Order, plan: ChangePlan) -> Generator[Effect, Any, Outco
     yield Enter("preflight")
     tree = yield from read_planned(*(file.path for file in plan.files))
     linted(plan, tree, order.checks)
+    must_start(plan.checks, order.broken)
     if order.commit and plan.commit is None:
         raise LintError(
             "--commit needs a section '## Commit' in the plan", hint="Add it with a message, or omit --commit."

@@ -48,6 +48,13 @@ def checker(root: str, settled: "Settled | None" = None) -> Checker:
     return ProcessChecker(root, withheld)
 
 
+def broken(root: str, checks: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
+    """Why those of *checks* that cannot be started in *root* cannot."""
+    from aidx.adapters.startable import objection
+
+    return {name: said for name, argv in checks.items() if (said := objection(argv[0], root)) is not None}
+
+
 def repository(root: str) -> Repository:
     """The git repository that *root* lies in."""
     from aidx.adapters.git import Git
