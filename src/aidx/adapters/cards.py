@@ -7,6 +7,7 @@ import msgspec
 import aidx
 from aidx.plan.cards import Card, Chip
 from aidx.plan.devices import MIB
+from aidx.plan.unified import cards as sizes
 
 GB = 10**9
 
@@ -26,8 +27,12 @@ class _Row(msgspec.Struct, forbid_unknown_fields=True):
 
 class _Chip(msgspec.Struct, forbid_unknown_fields=True):
     name: str
+    vendor: str
     bandwidth_gbs: int
     bandwidth_source: str
+    ram_gb: tuple[int, ...]
+    limit: str
+    also: tuple[str, ...]
 
 
 class _Table(msgspec.Struct, forbid_unknown_fields=True):
@@ -36,18 +41,31 @@ class _Table(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def read_cards() -> tuple[Card, ...]:
-    """Every card, in the file's order."""
-    return tuple(_card(row) for row in _table().cards)
+    """Every card in the file's order, and behind them every chip that shares the RAM, in each of its sizes."""
+    table = _table()
+    return (*map(_card, table.cards), *(card for row in table.chips for card in sizes(_chip(row))))
 
 
 def read_chips() -> tuple[Chip, ...]:
     """Every chip whose GPU shares the RAM."""
-    return tuple(Chip(row.name, row.bandwidth_gbs * GB, row.bandwidth_source) for row in _table().chips)
+    return tuple(map(_chip, _table().chips))
 
 
 def _table() -> _Table:
     raw = (Path(aidx.__file__).parent / "data" / "gpus.json").read_bytes()
     return msgspec.json.decode(raw, type=_Table)
+
+
+def _chip(row: _Chip) -> Chip:
+    return Chip(
+        name=row.name,
+        vendor=row.vendor,
+        bandwidth=row.bandwidth_gbs * GB,
+        source=row.bandwidth_source,
+        sizes=row.ram_gb,
+        limit=row.limit,
+        also=row.also,
+    )
 
 
 def _card(row: _Row) -> Card:

@@ -195,7 +195,7 @@ def _machine(settled: "Settled") -> "Machine":
     from aidx.plan.wish import Wish
 
     device = settled.config.device
-    return wiring.machine(Wish(device.vram, (), device.host_ram, device.driver, device.total))
+    return wiring.machine(Wish(device.vram, device.gpu, device.host_ram, device.driver, device.total))
 
 
 def _agreed(plan_hash: str, text: str) -> bool:

@@ -9,8 +9,8 @@ from msgspec.structs import replace
 from aidx.errors import InputError
 from aidx.plan.devices import ASSUMED_DRIVER, Device
 
-_MAKERS = re.compile(r"\b(?:nvidia|geforce|tesla|amd|radeon|intel)\b|\(tm\)|\(r\)")
-_FAMILIES = ("rtx", "rx", "arc")  # may be left out
+_MAKERS = re.compile(r"\b(?:nvidia|geforce|tesla|amd|radeon|intel|apple)\b|\(tm\)|\(r\)")
+_FAMILIES = ("rtx", "rx", "arc", "ryzen")  # may be left out
 _MOBILE = re.compile(r"laptop|mobile|max-q")
 _CLOSE = 0.06  # a card's driver reports up to 6 % less than its nominal size
 
@@ -19,6 +19,8 @@ class Card(Struct, frozen=True):
     """*memory* bytes as the driver reports them (*measured*) or as sold; *bandwidth* in bytes a second.
 
     *driver* is what a process' context takes of it, ``None`` where nobody published it. Each figure has its source.
+    Of a chip that shares its machine's RAM, *unified* bytes of *memory* are of those *ram*, by a *rule*; *also* are
+    other names.
     """
 
     name: str
@@ -31,14 +33,25 @@ class Card(Struct, frozen=True):
     bandwidth_source: str
     driver: int | None = None
     driver_source: str | None = None
+    unified: int = 0
+    ram: int = 0
+    rule: str = ""
+    also: tuple[str, ...] = ()
 
 
 class Chip(Struct, frozen=True):
-    """A chip whose GPU shares the RAM: *bandwidth* in bytes a second and its *source*."""
+    """A chip that shares the RAM: *bandwidth* in bytes a second and its *source*; *sizes* it is sold with, in GiB.
+
+    *limit* names the rule by which its GPU takes memory, *also* are other names of it.
+    """
 
     name: str
+    vendor: str
     bandwidth: int
     source: str
+    sizes: tuple[int, ...]
+    limit: str
+    also: tuple[str, ...] = ()
 
 
 def find(cards: Sequence[Card], wanted: str) -> Card:
@@ -68,7 +81,11 @@ def match(cards: Sequence[Card], label: str, total: int) -> Card | None:
     if _MOBILE.search(label.lower()):
         return None
     asked = re.sub(r"\d+gb.*$", "", _compact(label)) or _compact(label)
-    alike = [card for card in cards if asked in _chips(card) and abs(card.memory - total) <= _CLOSE * card.memory]
+    alike = [
+        card
+        for card in cards
+        if not card.unified and asked in _chips(card) and abs(card.memory - total) <= _CLOSE * card.memory
+    ]
     return alike[0] if len(alike) == 1 else None
 
 
@@ -102,6 +119,7 @@ def device(card: Card, number: int, *, driver: int | None = None) -> Device:
         overhead=overhead,
         overhead_why=why,
         label=f"{card.vendor} {card.chip}",
+        unified=card.unified,
         bandwidth=card.bandwidth,
         bandwidth_why=card.bandwidth_source,
     )
@@ -112,13 +130,14 @@ def _compact(name: str) -> str:
 
 
 def _names(card: Card) -> set[str]:
+    """What the card is called with its size."""
     size = card.name.rpartition("-")[2]
     return {f"{chip}{size}" for chip in _chips(card)} | {f"{chip}{size.removesuffix('b')}" for chip in _chips(card)}
 
 
 def _chips(card: Card) -> set[str]:
-    chip = _compact(card.chip)
-    return {chip, *(chip.removeprefix(family) for family in _FAMILIES)}
+    names = [_compact(name) for name in (card.chip, *card.also)]
+    return {name.removeprefix(family) for name in names for family in ("", *_FAMILIES)}
 
 
 def _either(cards: Sequence[Card]) -> str:
@@ -129,6 +148,6 @@ def _either(cards: Sequence[Card]) -> str:
 def _near(cards: Sequence[Card], wanted: str) -> str:
     from difflib import get_close_matches  # noqa: PLC0415 - only a wrong name pays for it
 
-    by_name = {card.name.replace("-", ""): card.name for card in cards}
+    by_name = {_compact(card.name): card.name for card in cards}
     close = [by_name[key] for key in get_close_matches(_compact(wanted)[:40], by_name, n=3, cutoff=0.5)]
     return f" (close: {', '.join(close)})" if close else ""

@@ -49,9 +49,10 @@ def lines(machine: Machine, sights: Sequence[Sight]) -> Iterator[str]:
 def card_lines(cards: Sequence[Card]) -> Iterator[str]:
     """The card table, one line a card."""
     for card in cards:
-        memory = f"{card.memory / (1 << 20):,.0f} MiB{'' if card.measured else ' (nominal)'}"
+        size = f"{card.memory / (1 << 20):,.0f} MiB"
+        memory = f"{size} of {gib(card.ram)}" if card.unified else f"{size}{'' if card.measured else ' (nominal)'}"
         driver = "" if card.driver is None else f", driver {gib(card.driver)}"
-        yield f"{card.name:<24} {memory:<22} {card.bandwidth // GB:>5,} GB/s{driver}"
+        yield f"{card.name:<25} {memory:<24} {card.bandwidth // GB:>5,} GB/s{driver}"
 
 
 def as_json(machine: Machine, sights: Sequence[Sight]) -> dict[str, object]:
@@ -133,6 +134,8 @@ def _card(card: Card) -> dict[str, object]:
         "total_bytes": card.memory,
         "total_measured": card.measured,
         "total_source": card.memory_source,
+        "unified_bytes": card.unified,
+        "ram_bytes": card.ram or None,
         "bandwidth_bytes_per_second": card.bandwidth,
         "bandwidth_source": card.bandwidth_source,
         "overhead_bytes": card.driver,

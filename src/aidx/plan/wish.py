@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from aidx.budget.sizes import gib
 from aidx.errors import InputError
 from aidx.plan.devices import ASSUMED_DRIVER, Device, Machine, host, wished_gpu
 
@@ -35,8 +36,10 @@ def granted(
         InputError: For wishes that contradict each other, and for cards that are not known.
     """
     _check(wish)
-    gpus = _wished(wish, cards)
-    if gpus is not None:
+    gpus, card = _wished(wish, cards)
+    if card is not None:
+        base = Machine(host(card.ram), gpus, (_note(card),))
+    elif gpus or wish.vram:
         base = Machine(ram() if wish.host_ram is None else host(wish.host_ram), gpus)
     else:
         base = here()
@@ -61,18 +64,38 @@ def _check(wish: Wish) -> None:
         raise InputError("--driver is the driver's memory on a GPU, and --vram 0 plans for none", hint="Leave it out.")
 
 
-def _wished(wish: Wish, cards: "Callable[[], Sequence[Card]]") -> tuple[Device, ...] | None:
-    """The GPUs that were asked for; ``None`` for those of this machine."""
+def _wished(wish: Wish, cards: "Callable[[], Sequence[Card]]") -> tuple[tuple[Device, ...], "Card | None"]:
+    """The GPUs that were asked for, and the one that shares its machine's RAM; none for those of this machine."""
     if wish.cards:
         from aidx.plan.cards import device, find  # noqa: PLC0415 - only a name of a card pays for it
 
         table = cards()
-        return tuple(device(find(table, name), n, driver=wish.driver) for n, name in enumerate(wish.cards))
-    if not wish.vram:
-        return None
+        found = [find(table, name) for name in wish.cards]
+        sharing = next((_sharing(card, wish) for card in found if card.unified), None)
+        return tuple(device(card, number, driver=wish.driver) for number, card in enumerate(found)), sharing
     driver = ASSUMED_DRIVER if wish.driver is None else wish.driver
     sizes = wish.vram if wish.vram != (0,) else ()
-    return tuple(wished_gpu(s, driver=driver, asked=wish.driver is not None, number=n) for n, s in enumerate(sizes))
+    asked = wish.driver is not None
+    return tuple(wished_gpu(size, driver=driver, asked=asked, number=n) for n, size in enumerate(sizes)), None
+
+
+def _note(card: "Card") -> str:
+    return f"{card.name}: of {gib(card.ram)} of RAM its GPU may take {gib(card.memory)}: {card.rule}"
+
+
+def _sharing(card: "Card", wish: Wish) -> "Card":
+    """*card*, whose GPU works in its machine's RAM; ``InputError`` for wishes that contradict that."""
+    if len(wish.cards) > 1:
+        raise InputError(
+            f"{card.name} shares the RAM of its machine, and an engine uses it only where there is no other GPU",
+            hint="Plan for one of them.",
+        )
+    if wish.host_ram not in {None, card.ram}:
+        raise InputError(
+            f"{card.name} has its RAM, which its GPU shares, and --host-ram says another size",
+            hint="Leave --host-ram out, or name the chip with that size.",
+        )
+    return card
 
 
 def _driven(gpu: Device, driver: int | None) -> Device:

@@ -161,7 +161,7 @@ def _planned(settled: "Settled") -> "Plan":
     from aidx.plan.wish import Wish
 
     device = settled.config.device
-    machine = wiring.machine(Wish(device.vram, (), device.host_ram, device.driver, device.total))
+    machine = wiring.machine(Wish(device.vram, device.gpu, device.host_ram, device.driver, device.total))
     roles = wiring.configured(settled, Need(environment=wiring.engine_environment()))
     with closing(wiring.prober()) as prober:
         return deploy(roles.members, machine, prober, roles.remotes)

@@ -16,7 +16,7 @@ GIB = 1 << 30
 def test_each_row_has_a_source_for_each_figure():
     assert len(CARDS) >= 45
     assert len({card.name for card in CARDS}) == len(CARDS)
-    for card in CARDS:
+    for card in (card for card in CARDS if not card.unified):
         size = int(re.search(r"-(\d+)gb$", card.name)[1])
         assert 0.9 * size * GIB <= card.memory <= 1.01 * size * GIB, card
         assert card.memory_source
@@ -78,3 +78,42 @@ def test_a_gpu_that_is_here_is_known_by_its_own_name_and_size():
     assert match(CARDS, "NVIDIA GeForce RTX 4090 Laptop GPU", 16376 * MIB) is None
     assert bandwidth(known(CARDS, CHIPS, Device("gpu0", "gpu", GIB, label="Apple M1"))) == 68 * 10**9
     assert bandwidth(known(CARDS, CHIPS, Device("gpu0", "gpu", GIB, label="AMD card0"))) is None
+
+
+def test_chips_that_share_the_ram_have_a_rule_and_its_source_in_each_size():
+    shared = [card for card in CARDS if card.unified]
+    assert {card.vendor for card in shared} == {"Apple", "AMD", "NVIDIA"}
+    for generation in range(1, 6):
+        assert [card for card in shared if card.chip == f"M{generation}"]
+    for card in shared:
+        assert 0 < card.unified <= card.memory <= card.ram + 512 * MIB, card
+        assert card.unified <= card.ram
+        assert not card.measured
+        assert "#" in card.memory_source
+        assert card.rule
+        assert card.bandwidth_source
+        assert match(CARDS, f"{card.vendor} {card.chip}", card.memory) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "mib"),
+    [
+        ("apple-m1-16gb", 10_922),
+        ("Apple M2 Max 32GB", 21_845),
+        ("m3-max-36gb", 27_648),
+        ("m2-max-96gb", 73_728),
+        ("ryzen-ai-max-395-128gb", 512 + 65_280),
+        ("AMD Ryzen AI Max+ 395 128GB", 512 + 65_280),
+        ("strix-halo-128gb", 512 + 65_280),
+        ("radeon-8060s-128gb", 512 + 65_280),
+        ("dgx-spark", 124_611),
+    ],
+)
+def test_what_their_gpus_may_take_is_what_was_seen_of_them(name, mib):
+    """recommendedMaxWorkingSetSize and CUDA's total from public logs; amdgpu's default as its source has it."""
+    assert find(CARDS, name).memory // MIB == mib
+
+
+def test_a_chip_of_several_sizes_lists_them():
+    with pytest.raises(InputError, match=r"may be apple-m4-max-36gb, apple-m4-max-48gb, .* or apple-m4-max-128gb"):
+        find(CARDS, "M4 Max")

@@ -1,21 +1,19 @@
 """Apple silicon through ``sysctl``: one memory, of which the GPU may wire a part.
 
-Metal's ``recommendedMaxWorkingSetSize`` is not in ``sysctl``; what was measured of it: 2/3 of 16 GiB on an M1, 3/4 of
-64 GiB on an M1 Max, more on newer systems. Taken here: 2/3 below 64 GiB, 3/4 from there on, graded ``assumed``.
+Metal's ``recommendedMaxWorkingSetSize`` is not in ``sysctl``; what was seen of it is in ``plan.unified``: 2/3 of up to
+32 GiB, 3/4 from 36 GiB on, more on newer systems.
 ``iogpu.wired_limit_mb``, where somebody has set it, is the limit itself.
 """
 
 import subprocess
 import sys
 from collections.abc import Callable
-from fractions import Fraction
 
 from aidx.plan.devices import ASSUMED_DRIVER, MIB, Device, Found
+from aidx.plan.unified import LARGE, LARGE_PART, PART, working_set
 
 NAME = "apple"
 _KEYS = ("hw.memsize", "machdep.cpu.brand_string", "iogpu.wired_limit_mb")
-_LARGE = 64 << 30
-_PART, _LARGE_PART = Fraction(2, 3), Fraction(3, 4)
 
 
 def find() -> Found:
@@ -35,8 +33,8 @@ def read(sysctl: Callable[[tuple[str, ...]], str]) -> Found:
     except (KeyError, ValueError):
         return Found(notes=(f"the memory of {chip} cannot be read from sysctl: give --vram to plan for its GPU",))
     notes = () if wired else (f"{chip}: how much the GPU may wire is assumed; sysctl iogpu.wired_limit_mb sets it",)
-    part = _LARGE_PART if memory >= _LARGE else _PART
-    limit = wired * MIB if wired else int(memory * part)
+    part = LARGE_PART if memory >= LARGE else PART
+    limit = wired * MIB if wired else working_set(memory)
     why = "iogpu.wired_limit_mb" if wired else f"{part} of RAM, assumed; sysctl iogpu.wired_limit_mb sets another limit"
     return Found(
         (
