@@ -69,10 +69,14 @@ Enforced = Literal["llguidance", "json_schema", "none"]
 
 
 class Patience(Struct, frozen=True):
-    """How many seconds an engine may be silent before its answer begins, and between two pieces of it."""
+    """How many seconds an engine may be silent before its answer begins, and between two pieces of it.
+
+    *lasts_s* is what an answer in one piece may take altogether, at the speed of the latest ones.
+    """
 
     first_s: float = 600.0
     between_s: float = 300.0
+    lasts_s: float = 0.0
 
 
 PATIENCE = Patience()

@@ -250,7 +250,7 @@ def test_a_client_that_leaves_frees_its_cells(endpoint, stream):
     left = time.monotonic()
 
     free = until(lambda: endpoint.reserved["requests"] == 0)
-    if stream:  # otherwise the engine looks for a vanished client once a second only
+    if stream:  # a short answer in one piece ends by itself
         began = time.monotonic()
         endpoint.ask(max_tokens=900, ignore_eos=True)
         assert free - left < (time.monotonic() - began) / 2, "the answer was finished for nobody"

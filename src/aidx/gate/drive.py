@@ -13,7 +13,7 @@ from aidx.errors import EngineError
 from aidx.gate.admit import Admission, Admitted, Limits, RefusedError, Reserved
 from aidx.gate.count import Counter, Own
 from aidx.gate.fit import Fitted, Fitter, no_tools
-from aidx.gate.forecast import Running, Speed, retry_after
+from aidx.gate.forecast import UNKNOWN, Running, Speed, retry_after
 from aidx.gate.pool import Pool
 from aidx.gate.prompt import Prompt
 from aidx.gate.usage import Usage
@@ -26,6 +26,7 @@ PROBE = b'{"messages":[{"role":"user","content":"x"}]}'
 BORNE_S = 60.0  # of silence, whatever the request
 SLOWEST_READ = 10.0  # tokens a second: a 14B model on two cores reads faster
 SLOWEST_WRITE = 0.5
+READS = 5  # tokens in the time in which one is written, at least
 BATCH = 2048  # tokens of another request that the engine may read between two of ours
 
 
@@ -38,10 +39,14 @@ class LoadingError(EngineError):
         self.retry_after = retry_after
 
 
-def patience(prompt: Prompt, tokens: int, output: int) -> Patience:
-    """How long an engine may be silent over a request before it is taken for dead: longer than any that lives."""
+def patience(prompt: Prompt, tokens: int, output: int, speed: float = UNKNOWN) -> Patience:
+    """How long an engine may be silent over a request before it is taken for dead: longer than any that lives.
+
+    *speed* is that of the latest answers, in tokens a second.
+    """
     first = BORNE_S + tokens / SLOWEST_READ + (0 if prompt.stream else output / SLOWEST_WRITE)
-    return Patience(first, BORNE_S + BATCH / SLOWEST_READ)
+    lasts = 0.0 if prompt.stream else (output + tokens / READS) / speed
+    return Patience(first, BORNE_S + BATCH / SLOWEST_READ, lasts)
 
 
 class Gate:
@@ -58,7 +63,7 @@ class Gate:
         *,
         own: Own | None = None,
         tell: Callable[[str], object] = lambda _: None,
-        patient: Callable[[Prompt, int, int], Patience] = patience,
+        patient: Callable[[Prompt, int, int, float], Patience] = patience,
     ) -> None:
         self.limits = limits
         self.pool = Pool(Admission(limits), Counter(own, tell))
@@ -217,7 +222,7 @@ class Gate:
 
     def patience(self, prompt: Prompt, booking: "Booking") -> Patience:
         """How long the engine may be silent over *prompt*."""
-        return self._patient(prompt, booking.prompt_tokens, booking.max_tokens)
+        return self._patient(prompt, booking.prompt_tokens, booking.max_tokens, self.speed.tokens_per_second)
 
     def release(self, grant: "Grant") -> None:
         """Give back what was reserved and let the next ones in; what the engine said of the answer is noted."""

@@ -304,6 +304,13 @@ def test_patience_grows_with_the_work(stream):
     assert patience(prompt("x", stream=False), 10, 100).first_s > patience(prompt("x", stream=True), 10, 100).first_s
 
 
+def test_how_long_an_answer_in_one_piece_may_take_goes_by_the_speed_of_the_latest():
+    slow, fast = (patience(prompt("x", stream=False), 50, 100, speed).lasts_s for speed in (11.0, 1100.0))
+
+    assert (slow, fast) == (10.0, 0.1)
+    assert patience(prompt("x", stream=True), 50, 100, 1.0).lasts_s == 0.0
+
+
 def test_who_comes_while_the_model_loads_is_told_when_it_should_be_there():
     async def scenario(gate, chat):
         gate.detach()

@@ -8,13 +8,13 @@ from typing import Any, TypeVar
 
 from aidx.adapters.child import Child
 from aidx.adapters.http import Pool
+from aidx.adapters.talk.assembled import SOON_S, Asked, asked
 from aidx.adapters.talk.estimate import texts_of
 from aidx.adapters.talk.refusal import refused
 from aidx.errors import EngineError, InputError
 from aidx.ports import PATIENCE, Enforced, Kind, Patience
 
 WHO = "the engine"
-IDLE_POLL_S = 0.02
 ANSWER = {"chat": "/v1/chat/completions", "text": "/v1/completions", "embedding": "/v1/embeddings"}
 COUNT = "/v1/chat/completions/input_tokens"
 COUNTED = Patience(60.0, 60.0)  # a batch of another request on a slow CPU comes first
@@ -111,21 +111,24 @@ class ServedChat:
         self, body: bytes, *, slot: int, kind: Kind = "chat", patience: Patience = PATIENCE
     ) -> AsyncGenerator[bytes, None]:
         """Pass the engine's bytes on; left early, wait until the engine has let go of *slot*."""
+        sent, taken, pause = Asked(body, None, SOON_S) if kind == "embedding" else asked(body, slot, patience, WHO)
         held = True
-        sent = body if kind == "embedding" else b'{"id_slot":%d,' % slot + body[1:]
         try:
             async with self._pool.stream("POST", ANSWER[kind], sent, patience=patience) as reply:
                 if reply.status != 200:
                     raise refused(reply.status, await reply.whole(), who=WHO)
                 while chunk := await reply.read():
-                    yield chunk
+                    if taken is None or (chunk := taken.feed(chunk)):
+                        yield chunk
+            if taken is not None and (chunk := taken.rest()):
+                yield chunk
             held = False
         except EngineError as error:
             held = error.code != "engine_silent"  # it would not tell that it has let go, either
             raise await self._explained(error) from None
         finally:
             if held:
-                await self._let_go(slot)
+                await self._let_go(slot, pause)
 
     def close(self) -> None:
         """Drop the connections."""
@@ -136,18 +139,18 @@ class ServedChat:
         if self._child is None:
             return error
         with suppress(TimeoutError):
-            async with asyncio.timeout(IDLE_POLL_S):
+            async with asyncio.timeout(SOON_S):
                 await asyncio.wrap_future(self._child.ending())
         return EngineError(f"{self._child.end or error}", code=error.code, hint=error.hint)
 
-    async def _let_go(self, slot: int) -> None:
-        """Wait until *slot* is idle; an engine that cannot say is dead and holds nothing."""
+    async def _let_go(self, slot: int, pause: float) -> None:
+        """Wait until *slot* is idle, looking every *pause*; an engine that cannot say is dead and holds nothing."""
         with suppress(EngineError):
             while True:
                 status, found = await self._pool.request("GET", "/slots")
                 if status != 200 or not json.loads(found)[slot]["is_processing"]:
                     return
-                await asyncio.sleep(IDLE_POLL_S)
+                await asyncio.sleep(pause)
 
 
 async def probe(chat: ServedChat, *, embedding: bool) -> Enforced:

@@ -20,7 +20,7 @@ from aidx.ports import Chat, Patience
 from aidx.stress.exact import exact
 from aidx.stress.load import OUTPUT, TURNS_EACH, Shape, prompt
 
-Patient = Callable[[Prompt, int, int], Patience]
+Patient = Callable[[Prompt, int, int, float], Patience]
 
 
 class Outcome(Struct, frozen=True):

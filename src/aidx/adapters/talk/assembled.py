@@ -1,0 +1,153 @@
+"""How llama.cpp's server is asked so that it notices who has gone: it does while it says something.
+
+It looks for a client that waits once a second, and not even that while it says anything to anybody else. So a long
+answer is streamed to us and put together here, and the engine says how far it is while it reads a long prompt.
+"""
+
+import json
+import re
+from typing import Any, NamedTuple, Protocol
+
+from aidx.adapters.talk.events import EventReader
+from aidx.adapters.talk.refusal import refused
+from aidx.errors import AidxError, EngineError
+from aidx.ports import Patience
+
+SOON_S = 0.02
+NOTICED_S = 1.05  # our own looking is something that the engine says
+LONG_S = 0.5  # an answer that takes no longer ends by itself
+LONG_PROMPT = 1 << 11  # bytes; what is shorter is read before anybody is missed
+
+PROGRESS = b'"prompt_progress":'  # as JSON writes it; inside a string the quotation marks are escaped
+ERROR = (b'data: {"error"', b"error:")
+STREAMS = re.compile(rb'"stream":\s?true')
+APART = re.compile(rb'"(?:logprobs|response_format|stop|tools)":')  # in one piece these are more, or something else
+TOLD = b',"return_progress":true}'
+IN_PIECES = b',"stream":true,"stream_options":{"include_usage":true}' + TOLD
+ORDER = ("created", "model", "system_fingerprint", "object", "usage", "id", "timings")
+KINDS = {"chat.completion.chunk": "chat.completion"}
+
+
+class Taken(Protocol):
+    """What becomes of a stream on its way through."""
+
+    def feed(self, piece: bytes) -> bytes:
+        """What is passed on for the next bytes; raises what the engine says instead of an answer."""
+        ...
+
+    def rest(self) -> bytes:
+        """What is passed on when there are no more."""
+        ...
+
+
+class Asked(NamedTuple):
+    """What is *sent* to the engine, how its answer is *taken*, and the *pause* between two looks at who has left."""
+
+    sent: bytes
+    taken: Taken | None
+    pause: float
+
+
+def asked(body: bytes, slot: int, patience: Patience, who: str) -> Asked:
+    """The request *body* as it is sent to the engine of *who*, so that it notices in time who has gone.
+
+    An answer in one piece is the same as if it had been asked for so, but for a character of which the last bytes did
+    not fit: there it has U+FFFD, and from a stream it ends before.
+    """
+    sent = b'{"id_slot":%d,' % slot + body[1:]
+    if patience.lasts_s > LONG_S:
+        if APART.search(body):
+            return Asked(sent, None, NOTICED_S)
+        return Asked(sent[:-1] + IN_PIECES, Assembled(who), SOON_S)
+    if len(body) > LONG_PROMPT and STREAMS.search(body):
+        return Asked(sent[:-1] + TOLD, Unread(who), SOON_S)
+    return Asked(sent, None, SOON_S)
+
+
+class Assembled:
+    """Takes a stream piece by piece; *who* is named where it fails."""
+
+    def __init__(self, who: str) -> None:
+        self._who = who
+        self._events = EventReader()
+        self._about: dict[str, Any] = {}
+        self._finish: str | None = None
+        self._texts: dict[str, list[str]] = {"content": []}
+        self._complete = False
+
+    def feed(self, piece: bytes) -> bytes:
+        """Keep the next bytes; raises what the engine says instead of an answer."""
+        for name, data in self._events.feed(piece):
+            if data == b"[DONE]":
+                self._complete = True
+            elif name == "error" or data.startswith(b'{"error"'):
+                raise _failed(data, self._who)
+            elif PROGRESS not in data:
+                self._take(data)
+        return b""
+
+    def rest(self) -> bytes:
+        """The answer; raises ``EngineError`` where the stream has no end."""
+        if not self._complete:
+            raise EngineError(f"the answer of {self._who} broke off", code="engine_failed")
+        about = self._about
+        about["object"] = KINDS.get(about["object"], about["object"])
+        found = {"choices": [self._choice()], **{name: about[name] for name in ORDER if name in about}}
+        return json.dumps(found, ensure_ascii=False, separators=(",", ":")).encode()
+
+    def _take(self, data: bytes) -> None:
+        try:
+            event = json.loads(data)
+            for choice in event.pop("choices"):
+                self._finish = choice["finish_reason"] or self._finish
+                delta = choice["delta"] if "delta" in choice else {"content": choice["text"]}
+                for name in ("content", "reasoning_content"):
+                    if delta.get(name):
+                        self._texts.setdefault(name, []).append(delta[name])
+            self._about |= event
+        except (ValueError, KeyError, TypeError, AttributeError):
+            raise EngineError(f"{self._who} does not stream as llama.cpp's server does") from None
+
+    def _choice(self) -> dict[str, Any]:
+        texts = {name: "".join(parts) for name, parts in self._texts.items()}
+        if self._about["object"] == "text_completion":
+            return {"text": texts["content"], "index": 0, "logprobs": None, "finish_reason": self._finish}
+        return {"finish_reason": self._finish, "index": 0, "message": {"role": "assistant", **texts}}
+
+
+class Unread:
+    """Takes from the head of a stream what says how far the engine is; *who* is named where it fails."""
+
+    def __init__(self, who: str) -> None:
+        self._who = who
+        self._rest = b""
+        self._reads = True
+
+    def feed(self, piece: bytes) -> bytes:
+        """What of the next bytes belongs to the answer; raises what the engine says instead of one."""
+        if not self._reads:
+            return piece
+        self._rest += piece
+        while (end := self._rest.find(b"\n\n") + 2) > 1:
+            event = self._rest[:end]
+            if event.startswith(ERROR):
+                raise _failed(event.partition(b":")[2], self._who)
+            if PROGRESS not in event:
+                self._reads = False
+                return self.rest()
+            self._rest = self._rest[end:]
+        return b""
+
+    def rest(self) -> bytes:
+        """What is kept."""
+        found, self._rest = self._rest, b""
+        return found
+
+
+def _failed(data: bytes, who: str) -> AidxError:
+    """What an event says that the engine of *who* sends instead of an answer, as if it had said so at once."""
+    try:
+        status = int(json.loads(data)["error"]["code"])
+    except (ValueError, KeyError, TypeError):
+        status = 500
+    return refused(status, data, who=who)

@@ -1,0 +1,194 @@
+"""A long plain answer is streamed from the engine and put together: it is what the engine says in one piece."""
+
+import asyncio
+import json
+from random import Random
+
+import pytest
+
+from aidx.adapters.engines.embedded import ENGINE
+from aidx.adapters.stores import shipped
+from aidx.adapters.talk.assembled import APART, Assembled, asked
+from aidx.budget.settings import Settings
+from aidx.errors import EngineError, InputError
+from aidx.ports import PATIENCE, Launch, Patience
+
+LONG = Patience(lasts_s=60.0)
+TEXTS = ("def f(x):", "class A:\n    def", "日本語 é 🙂", "import os\n", "word " * 300, '<think>hm</think> "\\u00e9"\t')
+OWN = {"id", "created", "timings"}  # no two answers have these in common
+GRAMMAR = "%llguidance {}\nstart: /[a-z ]{5,20}/"
+
+
+@pytest.fixture(scope="module")
+def deployment():
+    settings = Settings(ctx_size=1024, parallel=2)
+    running = ENGINE.start(Launch(shipped.path(), "tiny", settings, threads=1))
+    yield running
+    running.stop()
+
+
+def talk(deployment, conversation):
+    async def run():
+        chat = deployment.chat()
+        try:
+            return await asyncio.wait_for(conversation(chat), 120)
+        finally:
+            chat.close()
+
+    return asyncio.run(run())
+
+
+async def whole(chat, body, kind="chat", patience=PATIENCE, slot=0):
+    return b"".join([piece async for piece in chat.answer(body, slot=slot, kind=kind, patience=patience)])
+
+
+def requests(number):
+    """As many requests as *number*, each of another kind."""
+    pick = Random(5)
+    for seed in range(number):
+        fields = {"seed": seed, "max_tokens": pick.choice((1, 7, 40)), "temperature": pick.choice((0, 0.8, 1.5))}
+        if pick.random() < 0.3:
+            fields["ignore_eos"] = True
+        if pick.random() < 0.2:
+            fields["grammar"] = GRAMMAR
+        if pick.random() < 0.5:
+            fields["stream"] = False
+        text = pick.choice(TEXTS)
+        if pick.random() < 0.3:
+            yield "text", {"prompt": text, **fields}
+        else:
+            yield "chat", {"messages": [{"role": "user", "content": text}], **fields}
+
+
+def said(answer):
+    """All that two answers to the same request have in common, in its order."""
+    found = json.loads(answer)
+    found["usage"].pop("prompt_tokens_details", None)  # the second one finds the prompt in the cache
+    return json.dumps({name: value for name, value in found.items() if name not in OWN})
+
+
+def test_an_answer_in_pieces_is_the_answer_in_one(deployment):
+    async def both(chat):
+        differ = []
+        for kind, fields in requests(120):
+            body = json.dumps({**fields, "cache_prompt": False}).encode()
+            once = await whole(chat, body, kind)
+            put_together = await whole(chat, body, kind, LONG)
+            assert set(json.loads(once)) == set(json.loads(put_together))
+            if said(once) != said(put_together):
+                differ.append((once, put_together))
+        return differ
+
+    for once, put_together in talk(deployment, both):  # a bound within a character: the one thing that differs
+        assert said(once).replace('\\ufffd"', '"') == said(put_together)
+        assert json.loads(once)["choices"][0]["finish_reason"] == "length"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"logprobs": True},
+        {"stop": ["def"]},
+        {"tools": [{"type": "function", "function": {"name": "f"}}]},
+        {"response_format": {"type": "json_object"}},
+    ],
+)
+def test_what_would_differ_is_asked_for_in_one_piece(fields):
+    body = json.dumps({"messages": [], **fields}).encode()
+
+    assert APART.search(body)
+    assert asked(body, 1, LONG, "it").taken is None
+    assert json.loads(asked(body, 1, LONG, "it").sent) == {"id_slot": 1, "messages": [], **fields}
+
+
+def test_what_looks_like_a_field_in_a_text_is_none():
+    body = json.dumps({"messages": [{"role": "user", "content": '"stop": "tools":'}]}).encode()
+
+    assert isinstance(asked(body, 0, LONG, "it").taken, Assembled)
+
+
+def test_a_short_answer_is_asked_for_as_it_is():
+    assert asked(b'{"messages":[]}', 3, PATIENCE, "it").sent == b'{"id_slot":3,"messages":[]}'
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_the_engine_refuses_is_refused(deployment, stream):
+    prompt = "word " * 3000
+    body = json.dumps({"messages": [{"role": "user", "content": prompt}], "stream": stream}).encode()
+
+    with pytest.raises(InputError, match="context") as wrong:
+        talk(deployment, lambda chat: whole(chat, body, patience=PATIENCE if stream else LONG))
+    assert wrong.value.code == "context_length_exceeded"
+
+
+def test_of_a_long_prompt_s_stream_nothing_is_left_but_the_answer(deployment):
+    fields = {"messages": [{"role": "user", "content": "word " * 500}], "max_tokens": 5, "seed": 1, "stream": True}
+    body = json.dumps({**fields, "stream_options": {"include_usage": True}}).encode()
+    told = asked(body, 0, PATIENCE, "it")
+    stream = talk(deployment, lambda chat: whole(chat, body))
+
+    assert json.loads(told.sent)["return_progress"] is True
+    assert b"prompt_progress" not in stream
+    assert stream.startswith(b'data: {"choices":[{"finish_reason":null,"index":0,"delta":{"role":"assistant"')
+    assert stream.endswith(b"data: [DONE]\n\n")
+
+
+EVENT = b'data: {"choices":[{"delta":{"content":"%b"},"finish_reason":null}],"object":"chat.completion.chunk"}\n\n'
+READING = b'data: {"choices":[],"prompt_progress":{"total":2}}\n\n'
+ERROR = b'data: {"error":{"code":400,"message":"no"}}\n\n'
+
+
+def every_cut(data):
+    return [(data[:at], data[at:]) for at in range(len(data) + 1)]
+
+
+def test_progress_is_left_out_wherever_the_pieces_are_cut():
+    body = b'{"stream":true,"x":"' + b"x" * 3000 + b'"}'
+    rest = EVENT % b"a" + EVENT % b"b" + b"data: [DO"
+    for first, second in every_cut(READING + READING + rest):
+        taken = asked(body, 0, PATIENCE, "it").taken
+        assert taken.feed(first) + taken.feed(second) + taken.rest() == rest
+
+
+def test_a_refusal_after_progress_is_a_refusal_still():
+    streamed = asked(b'{"stream":true,"x":"' + b"x" * 3000 + b'"}', 0, PATIENCE, "it").taken
+    plain = asked(b'{"messages":[]}', 0, LONG, "it").taken
+    for taken in (streamed, plain):
+        with pytest.raises(InputError, match="it refuses the request: no"):
+            taken.feed(READING + ERROR)
+
+
+@pytest.mark.parametrize("rest", [b"", b"data: [DO"])
+def test_an_answer_without_an_end_is_none(rest):
+    taken = asked(b'{"messages":[]}', 0, LONG, "it").taken
+    assert taken.feed(EVENT % b"a" + rest) == b""
+    with pytest.raises(EngineError, match="broke off"):
+        taken.rest()
+
+
+@pytest.mark.parametrize("event", [b"data: {}\n\n", b"data: x\n\n", b'data: {"choices":[{}]}\n\n', b"data: []\n\n"])
+def test_a_stream_of_something_else_is_said(event):
+    with pytest.raises(EngineError, match="does not stream as"):
+        asked(b'{"messages":[]}', 0, LONG, "it").taken.feed(event)
+
+
+def test_who_leaves_a_long_answer_frees_its_slot_while_others_are_answered(deployment):
+    """The engine says things to others all the time: what it does not say to us it would not notice."""
+    fields = {"messages": [{"role": "user", "content": "x"}], "max_tokens": 800, "ignore_eos": True}
+
+    async def leave(chat):
+        async def others():
+            return await whole(chat, json.dumps({**fields, "stream": True}).encode(), slot=1)
+
+        beside = asyncio.create_task(others())
+        answer = chat.answer(json.dumps(fields).encode(), slot=0, patience=LONG)
+        first = asyncio.create_task(anext(answer))
+        await asyncio.sleep(0.1)
+        first.cancel()
+        await asyncio.gather(first, return_exceptions=True)
+        assert json.loads(await whole(chat, json.dumps({**fields, "max_tokens": 1}).encode()))["usage"]
+        went_on = not beside.done()
+        await beside
+        return went_on
+
+    assert talk(deployment, leave)
