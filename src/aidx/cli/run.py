@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -72,7 +73,7 @@ def command(
     with opened as records:
         if records is not None:
             if (told := records.read(DONE)) is not None:
-                return _done_before(told, as_json=as_json, quiet=quiet)
+                return _done_before(told, records, as_json=as_json, quiet=quiet)
             given = _remembered(records, given)
         crew = Crew(settings(), _machine(settings()))
         order = _order(given, until, crew, root, dry_run=dry_run)
@@ -81,7 +82,7 @@ def command(
         finished = order.until is None and run.error is None
         if records is not None and finished:
             records.write(DONE, json.dumps(_contract(run)).encode())
-    return _report(run, order, as_json=as_json, quiet=quiet)
+    return _report(run, order, root, as_json=as_json, quiet=quiet)
 
 
 def _read_plan(path: str | None) -> str | None:
@@ -216,8 +217,11 @@ def _asked_person(*, as_json: bool) -> Callable[[str, str], bool | None]:
     return confirm
 
 
-def _done_before(told: bytes, *, as_json: bool, quiet: bool) -> int:
+def _done_before(told: bytes, records: "Records", *, as_json: bool, quiet: bool) -> int:
+    from aidx.pipeline.run import PlanFile
+
     found = json.loads(told)
+    PlanFile(records).check_as_tried()
     if as_json:
         click.echo(json.dumps(found))
     elif not quiet:
@@ -225,7 +229,7 @@ def _done_before(told: bytes, *, as_json: bool, quiet: bool) -> int:
     return 0
 
 
-def _report(run: "Finished", order: "Order", *, as_json: bool, quiet: bool) -> int:
+def _report(run: "Finished", order: "Order", root: str, *, as_json: bool, quiet: bool) -> int:
     from aidx.pipeline.contract import has_verdict
 
     if as_json and has_verdict(run.error):
@@ -233,18 +237,22 @@ def _report(run: "Finished", order: "Order", *, as_json: bool, quiet: bool) -> i
         return 0 if run.error is None else run.error.exit_code
     if run.error is not None:
         if run.id:
-            _tell_how_to_go_on(run.error, run.id)
+            _tell_how_to_go_on(run.error, run.id, root)
         raise run.error
     if as_json:
         click.echo(json.dumps(_contract(run)))
     else:
-        _show(run, order, quiet=quiet)
+        _show(run, order, root, quiet=quiet)
     return 0
 
 
-def _tell_how_to_go_on(error: "AidxError", run: str) -> None:
+def _tell_how_to_go_on(error: "AidxError", run: str, root: str) -> None:
     """Name the *run* in the hint of an *error* after which it can go on: what was paid for is kept."""
-    go_on = f"aidx run --resume {run}"
+    from aidx.wiring import runs
+
+    go_on = runs.resume(run, root)
+    error.hint = error.hint.replace(f"aidx run --resume {run}", go_on)
+    error.hint = error.hint.replace("the run's plan.md", _plan_file(run, root))
     if go_on in error.hint:
         return
     if "with --resume" in error.hint:
@@ -253,7 +261,11 @@ def _tell_how_to_go_on(error: "AidxError", run: str) -> None:
         error.hint = f"{error.hint} Then go on: {go_on}".strip()
 
 
-def _show(run: "Finished", order: "Order", *, quiet: bool) -> None:
+def _plan_file(run: str, root: str) -> str:
+    return str(Path(root, ".aidx", "runs", run, "plan.md"))
+
+
+def _show(run: "Finished", order: "Order", root: str, *, quiet: bool) -> None:
     from aidx.cli._text import safe
 
     outcome = run.outcome
@@ -276,7 +288,16 @@ def _show(run: "Finished", order: "Order", *, quiet: bool) -> None:
     for role, peak in _contract(run)["peak_prompt_tokens"].items():
         click.echo(f"{role}: at most {peak} prompt tokens; KV cache {run.kv_bytes.get(role, 0):,} B", err=True)
     if order.until is not None and not order.dry_run:
-        click.echo(f"stopped after {order.until}; go on: aidx run --resume {run.id}", err=True)
+        _show_way_on(run, order.until, root)
+
+
+def _show_way_on(run: "Finished", until: str, root: str) -> None:
+    """Where the plan is, as long as it may be edited, and how to go on."""
+    from aidx.wiring import runs
+
+    if run.outcome.plan is not None and until in {"plan", "preflight"}:
+        click.echo(f"the plan is in {_plan_file(run.id, root)}: edit it where you like", err=True)
+    click.echo(f"stopped after {until}; go on: {runs.resume(run.id, root)}", err=True)
 
 
 def _cost(most: float | None, written: int) -> str:

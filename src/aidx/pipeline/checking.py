@@ -4,7 +4,7 @@ from collections.abc import Generator, Mapping
 from typing import Any
 
 from aidx.errors import InputError
-from aidx.pipeline.artifact.plan import ChangePlan
+from aidx.pipeline.artifact.plan import ChangePlan, render
 from aidx.pipeline.checks import judge, must_work, said, telling
 from aidx.pipeline.context.editor import Format, editor_prompt
 from aidx.pipeline.diff import unified
@@ -49,7 +49,7 @@ def _keep(plan: ChangePlan, before: Tree, tried: Tree, findings: str) -> Generat
 
 def _tried(plan: ChangePlan, changes: Tree, before: Tree, commands: Commands) -> Generator[Effect, Any, str]:
     """What the checks object to; '' where they pass."""
-    results = yield from attempt(changes, before, plan.checks)
+    results = yield from attempt(changes, before, plan.checks, render(plan))
     findings = []
     for name, ran in zip(plan.checks, results, strict=True):
         must_work(name, commands[name], ran)

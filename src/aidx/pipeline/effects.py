@@ -40,6 +40,18 @@ class Find(Struct, frozen=True):
     limit: int
 
 
+class Recall(Struct, frozen=True):
+    """What is left of the plan from an earlier attempt; answered with a ``Recalled``."""
+
+
+class Recalled(Struct, frozen=True):
+    """The run's plan as a person *edited* it in the file *path*; *applied* is the one whose edits are in the tree."""
+
+    edited: str | None = None
+    path: str = ""
+    applied: str | None = None
+
+
 class Save(Struct, frozen=True):
     """Keep *text* with the run, under *name*."""
 
@@ -111,12 +123,13 @@ class Confirm(Struct, frozen=True):
 class Try(Struct, frozen=True):
     """Put *changes* into the tree, where *before* was, and run the configured *checks*; answered with a ``Ran`` each.
 
-    The tree is put back when the run ends in any way before ``Keep``.
+    They carry out *plan*. The tree is put back when the run ends in any way before ``Keep``.
     """
 
     changes: Tree
     before: Tree
     checks: tuple[str, ...]
+    plan: str = ""
 
 
 class Keep(Struct, frozen=True):
@@ -130,7 +143,7 @@ class Commit(Struct, frozen=True):
     paths: tuple[str, ...]
 
 
-Effect = Enter | Tell | Read | Find | Save | Ask | Consult | Hand | Count | Confirm | Try | Keep | Commit
+Effect = Enter | Tell | Read | Find | Recall | Save | Ask | Consult | Hand | Count | Confirm | Try | Keep | Commit
 Flow = Generator[Effect, Any, Any]
 
 
@@ -179,7 +192,9 @@ def count(
     return found
 
 
-def attempt(changes: Tree, before: Tree, checks: tuple[str, ...]) -> Generator[Effect, Any, tuple[Ran, ...]]:
+def attempt(
+    changes: Tree, before: Tree, checks: tuple[str, ...], plan: str = ""
+) -> Generator[Effect, Any, tuple[Ran, ...]]:
     """See ``Try``."""
-    found: tuple[Ran, ...] = yield Try(changes, before, checks)
+    found: tuple[Ran, ...] = yield Try(changes, before, checks, plan)
     return found

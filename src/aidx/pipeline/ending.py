@@ -2,6 +2,8 @@
 
 from aidx.errors import AidxError, BudgetError, CheckError, InputError
 
+EDIT = "Change the run's plan.md, and go on with --resume."
+
 
 class BlockedError(CheckError):
     """A run that goes no further until somebody answers: questions of the Architect, objections, a person's no."""

@@ -5,6 +5,7 @@ from collections.abc import Generator, Mapping
 from typing import Any, Literal
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from aidx.errors import BudgetError
 from aidx.pipeline.artifact.parse import parse
@@ -25,13 +26,16 @@ from aidx.pipeline.effects import (
     Enter,
     Keep,
     Phase,
+    Recall,
+    Recalled,
     Save,
+    Tell,
     Tree,
     ask,
     count,
     read_planned,
 )
-from aidx.pipeline.ending import BlockedError, LintError, TooLongError
+from aidx.pipeline.ending import EDIT, BlockedError, LintError, TooLongError
 from aidx.pipeline.handing import handed_out
 from aidx.pipeline.planning import ARCHITECT, first_prompt, planned
 from aidx.pipeline.preflight import contexts, linted, shown_to_thinking, thought_over
@@ -79,7 +83,11 @@ def plan_hash(plan: ChangePlan) -> str:
 
 def pipeline(order: Order) -> Generator[Effect, Any, Outcome]:
     """Carry out *order*; raises what its phases raise."""
-    if order.plan is not None:
+    recalled: Recalled = yield Recall()
+    if recalled.edited is not None:
+        plan = parse(recalled.edited, recalled.path)
+        yield Tell(f"plan: {recalled.path} was edited, and is taken as it is now")
+    elif order.plan is not None:
         plan = parse(order.plan)
     else:
         yield Enter("research")
@@ -92,10 +100,24 @@ def pipeline(order: Order) -> Generator[Effect, Any, Outcome]:
             return Outcome(found=tuple(files))
         yield Enter("plan")
         plan = yield from _planned(order, files)
-    yield Save(render(plan))
+    not_applied_otherwise(plan, recalled)
+    if recalled.edited is None:
+        yield Save(render(plan))
     if order.until == "plan":
         return Outcome(plan)
     return (yield from _carried_out(order, plan))
+
+
+def not_applied_otherwise(plan: ChangePlan, recalled: Recalled) -> None:
+    """Raise ``LintError`` where edits of another plan are in the tree: only its commit message may still change."""
+    applied = None if recalled.applied is None else parse(recalled.applied)
+    if applied is None or replace(plan, commit=None) == replace(applied, commit=None):
+        return
+    tried = f"{recalled.path.rpartition('/')[0]}/tried.md"
+    raise LintError(
+        "the run's plan was changed after its edits had been put into the tree, where they still are",
+        hint=f"Copy {tried} over {recalled.path}, and let that be finished, or put back, with --resume.",
+    )
 
 
 def _foreseen(order: Order) -> Generator[Effect, Any, Outcome]:
@@ -144,7 +166,7 @@ def _carried_out(order: Order, plan: ChangePlan) -> Generator[Effect, Any, Outco
     if order.until == "preflight":
         return Outcome(plan)
     if not (yield Confirm(plan_hash(plan), render(plan))):
-        raise BlockedError("the plan was not agreed to; nothing was changed", hint="Change it and run it with --plan.")
+        raise BlockedError("the plan was not agreed to; nothing was changed", hint=EDIT)
     yield Enter("edit")
     made = yield from _edited(order, plan, tree)
     if order.until == "edit":

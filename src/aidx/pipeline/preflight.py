@@ -11,7 +11,7 @@ from aidx.pipeline.context.prompt import Prompt
 from aidx.pipeline.context.thinking import SCHEMA, thinking_prompt, verdict
 from aidx.pipeline.edit.refusal import EditRefusedError
 from aidx.pipeline.effects import Ask, Counted, Effect, Tree, ask, count, tell
-from aidx.pipeline.ending import BlockedError, LintError, TooLongError
+from aidx.pipeline.ending import EDIT, BlockedError, LintError, TooLongError
 from aidx.pipeline.lint import lint
 
 VERDICTS = 2  # the answer, and one repair
@@ -87,7 +87,7 @@ def thought_over(task: str, plan: ChangePlan, files: Tree) -> Generator[Effect, 
             yield from tell("preflight: thinking says go")
             return
         listed = " ".join(f"{place}. {text}" for place, text in enumerate(found.objections, 1))
-        raise BlockedError(f"thinking objects: {listed}", hint="Change the plan and run it with --plan.")
+        raise BlockedError(f"thinking objects: {listed}", hint=EDIT)
     raise BlockedError("thinking gave no verdict in two answers", hint="Use another model, or run without the role.")
 
 

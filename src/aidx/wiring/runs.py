@@ -1,5 +1,6 @@
 """What a run of the pipeline works with, beside its models."""
 
+import shlex
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,11 @@ def records(root: str, run: str | None = None) -> Records:
     return RunRecords(root, run)
 
 
+def resume(run: str, root: str) -> str:
+    """The command that goes on with *run* from here."""
+    return f"aidx run --resume {run}" + ("" if root == "." else f" --root {shlex.quote(root)}")
+
+
 def check_unfinished(root: str) -> None:
     """Raise ``CheckError`` where the edits of a run are still on trial in the tree: it was killed, say."""
     from aidx.adapters.workspace.records import on_trial
@@ -26,7 +32,7 @@ def check_unfinished(root: str) -> None:
     if (name := on_trial(root, TREE, TRYING)) is not None:
         raise CheckError(
             f"the edits of run {name} are still on trial in the tree: it was killed, or could not put the files back",
-            hint=f"aidx run --resume {name} goes on with it, or puts every byte back.",
+            hint=f"{resume(name, root)} goes on with it, or puts every byte back.",
         )
 
 

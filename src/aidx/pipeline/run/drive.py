@@ -28,6 +28,7 @@ from aidx.pipeline.effects import (
     Keep,
     Phase,
     Read,
+    Recall,
     Save,
     Tell,
     Try,
@@ -39,11 +40,12 @@ from aidx.pipeline.research.choose import Candidate
 from aidx.pipeline.run.arriving import Arriving
 from aidx.pipeline.run.bench import Bench, Workbench
 from aidx.pipeline.run.models import Models, Seat, text_of
+from aidx.pipeline.run.planfile import PLAN, PlanFile
 from aidx.pipeline.run.trial import Trial
 from aidx.ports import Checker, Grounds, Ran, Records, Repository, Worked, Workspace
 
 ANSWERS, LEDGER, GROUNDS = "answers.jsonl", "ledger.jsonl", "grounds.json"
-TREE, TRYING = "tree", b"trying\n"  # while edits that no check has passed yet are in it
+TREE, TRYING, KEPT = "tree", b"trying\n", b"kept\n"  # while edits that no check has passed yet are in it; afterwards
 
 
 class World(Struct, frozen=True):
@@ -79,11 +81,14 @@ class _Drive:
         self._world = world
         self._models = Models(world.seats)
         self._aside = "" if world.records is None else f".aidx/runs/{world.records.name}/aside"
-        self._was_on_trial = world.records is not None and world.records.read(TREE) == TRYING
+        tree = None if world.records is None else world.records.read(TREE)
+        self._was_on_trial, self._was_applied = tree == TRYING, tree in {TRYING, KEPT}
+        self._plan = PlanFile(world.records)
         self._trial = Trial(world.workspace, self._aside, world.tell, on_trial=self._was_on_trial)
         self._replay = Replay(self._lines(ANSWERS))
         self._arriving = Arriving(world.records, self._lines(ANSWERS))
         self._bench = Workbench(world.bench)
+        self._tried = ""
         self._requests: list[Json] = []
         self._phases: list[PhaseRun] = []
         self._phase: tuple[Phase, float] | None = None
@@ -130,6 +135,7 @@ class _Drive:
     def _answered(self, effect: Effect) -> Any:  # noqa: ANN401 - each effect has an answer of its own
         if isinstance(effect, Try):
             self._trial.propose(effect.changes, effect.before)
+            self._tried = effect.plan
         found = self._replay.find(effect)
         if found is not None:
             return found[0]
@@ -149,6 +155,7 @@ class _Drive:
             Tell: lambda effect: self._world.tell(effect.line),
             Read: lambda effect: {path: self._world.workspace.read(path) for path in effect.paths},
             Find: lambda effect: self._world.find(effect.query, effect.limit),
+            Recall: lambda _: self._plan.recall(applied=self._was_applied),
             Save: self._save,
             Count: self._count,
             Ask: self._ask,
@@ -156,7 +163,7 @@ class _Drive:
             Hand: self._hand,
             Confirm: self._confirm,
             Try: self._try,
-            Keep: lambda _: self._trial.keep(self._grounds()),
+            Keep: self._keep,
             Commit: lambda effect: self._world.repository.commit(effect.message, effect.paths),
         }
         return doers[type(effect)](effect)
@@ -216,7 +223,8 @@ class _Drive:
         """Put the changes in and run the checks; the first that cannot work ends them."""
         records = self._world.records
         assert records is not None
-        if records.read(GROUNDS) is None:
+        if records.read(TREE) != TRYING:
+            self._plan.try_(effect.plan)
             records.write(GROUNDS, encode(self._world.workspace.grounds(effect.changes)))
         records.write(TREE, TRYING)
         self._trial.settle(self._grounds())
@@ -233,6 +241,10 @@ class _Drive:
                 break
         return (*found, *[Ran(0, "")] * (len(effect.checks) - len(found)))
 
+    def _keep(self, _: Keep) -> None:
+        self._plan.try_(self._tried)
+        self._trial.keep(self._grounds())
+
     def _broken(self, effect: Try, results: tuple[Ran, ...]) -> bool:
         """A check that could not work says nothing about the tree: it is run again by ``--resume``."""
         commands = (self._world.commands[name] for name in effect.checks)
@@ -242,7 +254,7 @@ class _Drive:
         """The tree is as planned or as before: nothing of this run is on trial in it any more."""
         records = self._world.records
         if records is not None and records.read(TREE) == TRYING:
-            records.write(TREE, b"settled\n")
+            records.write(TREE, KEPT if self._trial.kept else b"settled\n")
 
     def _grounds(self) -> Grounds:
         """What was around the files when the run first changed the tree."""
@@ -251,7 +263,9 @@ class _Drive:
 
     def _save(self, effect: Save) -> None:
         records, text = self._world.records, effect.text.encode()
-        if records is not None and records.read(effect.name) != text:
+        if effect.name == PLAN:
+            self._plan.save(effect.text)
+        elif records is not None and records.read(effect.name) != text:
             records.write(effect.name, text)
 
     def _enter(self, effect: Enter) -> None:

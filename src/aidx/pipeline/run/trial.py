@@ -35,6 +35,11 @@ class Trial:
         self._wanted: State = {}
         self._touched = self._current = self._kept = False
 
+    @property
+    def kept(self) -> bool:
+        """Whether what was tried stays."""
+        return self._kept
+
     def propose(self, changes: Tree, before: Tree) -> None:
         """*changes* are what is wanted now; *before* is what was there when the run began."""
         if not self._states:
