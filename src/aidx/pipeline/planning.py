@@ -82,6 +82,11 @@ def planned(task: str, files: Mapping[str, str], checks: Collection[str]) -> Gen
     )
 
 
+def worth_keeping(asked: Ask, answer: str) -> str:
+    """What of the *answer* to *asked* is kept, and used: of one that holds a plan, the plan."""
+    return answer if asked.phase != "plan" or asked.schema is not None else found_in(answer) or answer
+
+
 def plan_in(answer: str) -> tuple[ChangePlan | None, list[str]]:
     """The plan in *answer*, or what is wrong with it; raises ``BlockedError`` where it asks instead."""
     text = found_in(answer)

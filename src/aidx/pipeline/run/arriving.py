@@ -14,11 +14,12 @@ from aidx.budget.prices import Price
 from aidx.errors import EngineError
 from aidx.gate.reply import Reply
 from aidx.pipeline.contract import Json, Request
-from aidx.pipeline.effects import Ask, Consult
+from aidx.pipeline.effects import Ask, Consult, Phase
 from aidx.pipeline.replay import key, record
 from aidx.ports import Records
 
 FILE = "arriving.sse"
+PLANNING: Phase = "plan"
 
 
 class Sink(Struct, frozen=True):
@@ -46,10 +47,25 @@ class Arriving:
         self._taken: Counter[str | None] = Counter(
             found["asked"] for text in lines if (found := record(text)) is not None
         )
+        self._drop_thoughts()
 
     def taken(self, asked: str | None) -> None:
         """The answer to *asked* stands in the run's record now."""
         self._taken[asked] += 1
+        self._drop_thoughts()
+
+    def _drop_thoughts(self) -> None:
+        """Of an answer with a plan only the plan is kept; until it was taken the stream has what came before it."""
+        told = self._told()[0]
+        planned = told and told["request"]["phase"] == PLANNING and told["taken"] < self._taken[told["asked"]]
+        if self._records is not None and planned:
+            self._records.write(FILE, b"")
+
+    def _told(self) -> tuple[Json, bytes]:
+        """What stands in the file of its question, and the stream."""
+        data = None if self._records is None else self._records.read(FILE)
+        head, _, stream = (data or b"").partition(b"\n\n")
+        return record(head.removeprefix(b": ")) or {}, stream
 
     def begin(self, effect: Ask | Consult) -> Opening:
         """How the answer to *effect* is opened, with the request as it is sent."""
@@ -71,9 +87,7 @@ class Arriving:
 
         Whole is one that says why it ended; the answer to an ``Ask`` that was cut at its limit is of no use.
         """
-        data = None if self._records is None else self._records.read(FILE)
-        head, _, stream = (data or b"").partition(b"\n\n")
-        told = record(head.removeprefix(b": ")) or {}
+        told, stream = self._told()
         asked = key(effect)
         if asked is None or told.get("asked") != asked or told["taken"] != self._taken[asked]:
             return None

@@ -35,6 +35,7 @@ from aidx.pipeline.effects import (
 )
 from aidx.pipeline.ending import NotConfirmedError, PlannedFilesGoneError
 from aidx.pipeline.flow import Outcome
+from aidx.pipeline.planning import worth_keeping
 from aidx.pipeline.replay import Replay, key, line, record
 from aidx.pipeline.research.choose import Candidate
 from aidx.pipeline.run.arriving import Arriving
@@ -177,11 +178,12 @@ class _Drive:
         return counted
 
     def _ask(self, ask: Ask) -> str:
-        return text_of(ask, *self._answer(ask, ask, None))
+        return worth_keeping(ask, text_of(ask, *self._answer(ask, ask, None)))
 
     def _consult(self, consult: Consult) -> Said:
         reply, request = self._answer(consult, consult.ask, consult.max_tokens)
-        return Said(reply.text, reply.finish_reason or "stop", request.prompt_tokens, request.completion_tokens)
+        text = worth_keeping(consult.ask, reply.text)
+        return Said(text, reply.finish_reason or "stop", request.prompt_tokens, request.completion_tokens)
 
     def _answer(self, effect: Ask | Consult, ask: Ask, max_tokens: int | None) -> tuple[Reply, Request]:
         """What a model answers, or had answered when the run was killed before it took the answer."""

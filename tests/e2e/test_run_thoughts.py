@@ -1,0 +1,46 @@
+"""What an Architect says before its plan is dropped: nothing of a run holds it, and nothing is paid for twice."""
+
+from tests.fakes.paid import BLOCK, PLAN, aidx, only_run, paid
+
+THOUGHT = "This is a thought about a.py."
+ANSWER = f"{THOUGHT}\n\n```markdown\n{PLAN}```\nAnd another thought of mine."
+CASCADE = '[roles.architect]\npattern = "cascade"\n'
+ACCEPT = '{"verdict": "accept"}'
+
+
+def kept(root):
+    return {path.name: path.read_text() for path in only_run(root).iterdir() if path.is_file()}
+
+
+def test_the_architect_s_thoughts_are_not_kept(tmp_path):
+    with paid(tmp_path, architect=ANSWER, editor=BLOCK) as service:
+        assert aidx(tmp_path, "a.py returns two", "--until", "plan")[0] == 0
+        assert not any("thought" in text for text in kept(tmp_path).values())
+        assert kept(tmp_path)["plan.md"] == PLAN
+
+        assert aidx(tmp_path, "--resume", only_run(tmp_path).name, "--yes")[0] == 0
+        assert len(service.asked("architect")) == 1
+
+
+def test_a_drafter_s_neither_and_its_verifier_sees_the_plan_alone(tmp_path):
+    def verifier(text):
+        assert "thought" not in text
+        return ACCEPT
+
+    with paid(tmp_path, drafter=ANSWER, verifier=verifier, editor=BLOCK) as service:
+        with (tmp_path / "aidx.toml").open("a") as file:
+            file.write(CASCADE)
+        assert aidx(tmp_path, "a.py returns two", "--until", "plan")[0] == 0, service.asked()
+        assert not any("thought" in text for text in kept(tmp_path).values())
+        first = len(service.asked())
+
+        assert aidx(tmp_path, "--resume", only_run(tmp_path).name, "--until", "plan")[0] == 0
+        assert len(service.asked()) == first
+
+
+def test_questions_are_kept_as_they_were_asked(tmp_path):
+    with paid(tmp_path, architect=f"{THOUGHT}\nWhich f?", editor=BLOCK) as service:
+        code, _, err = aidx(tmp_path, "a.py returns two")
+        assert (code, "1. Which f?" in err) == (5, True)
+        assert "1. Which f?" in aidx(tmp_path, "--resume", only_run(tmp_path).name)[2]
+        assert len(service.asked("architect")) == 1
