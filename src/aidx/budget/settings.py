@@ -12,6 +12,13 @@ def pad(value: int, to: int) -> int:
     return -(-value // to) * to
 
 
+def room(context: int, trained: int) -> str:
+    """What a hint adds about a *context* that is too small, of a model that was *trained* for so many tokens."""
+    if context >= trained:
+        return ": the model was trained for no more"
+    return f", or a larger ctx_size, up to the {trained:,} tokens that the model was trained for"
+
+
 class Settings(Struct, frozen=True):
     """``n_gpu_layers`` counts as llama.cpp does: the output layer is one more than the blocks.
 

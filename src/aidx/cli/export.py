@@ -62,12 +62,12 @@ def command(
 
     plan = _placed(planned(model, need, machine, model_options))
     found = export.find(target).export(_given(plan, model, _filled(plan, model), url=url, key=api_key_env))
+    notes = tuple(dict.fromkeys((*plan.notes, *found.notes)))
     if output is not None:
         exports.write_files(output, [(file.name, file.text, file.program) for file in found.files], force=force)
     if as_json:
         files = [{"name": file.name, "text": file.text} for file in found.files]
-        notes = list(found.notes)
-        report = {"schema": SCHEMA, "target": target, "plan_hash": plan.plan_hash, "files": files, "notes": notes}
+        report = {"schema": SCHEMA, "target": target, "plan_hash": plan.plan_hash, "files": files, "notes": list(notes)}
         click.echo(json.dumps(report))
     elif output is None:
         for file in found.files:
@@ -76,7 +76,7 @@ def command(
     if not quiet:
         for file in found.files if output is not None else ():
             tell(f"aidx: wrote {Path(output or '') / file.name}")
-        for note in found.notes:
+        for note in notes:
             tell(f"aidx: {note}")
     return 0
 

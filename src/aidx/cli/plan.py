@@ -46,8 +46,6 @@ def command(
     if html is not None:
         wiring.check_page(html)
     plan = planned(model, need, machine, model_options)
-    if model is None:
-        plan = wiring.within(plan, {str(role): table for role, table in settings().config.roles.items()})
     if html is not None:
         wiring.write_report(html, plan)
     if as_json:
@@ -85,6 +83,8 @@ def planned(
             from aidx.advise import deploy
 
             plan = deploy(roles.members, machine, prober, roles.remotes, turns=turns)
+            tables = {str(role): table for role, table in settings().config.roles.items()}
+            plan = wiring.within(plan, tables)
             return replace(plan, notes=(*plan.notes, *roles.notes))
         from aidx.advise import plan as make
         from aidx.wiring.proof import calibrated

@@ -10,7 +10,7 @@ from typing import Literal
 
 from msgspec import Struct, field
 
-from aidx.budget.settings import Settings
+from aidx.budget.settings import Settings, room
 from aidx.errors import BudgetError, InputError
 
 MAX_TOKENS = 1024  # of output, where neither the request nor the role says; a quarter of a small context
@@ -35,7 +35,7 @@ class Limits(Struct, frozen=True):
     Cells of a sequence are prompt and output together. *gate* is the most prompt tokens, *max_tokens* the output
     of a request that asks for none in particular. *history* is the most prompt tokens between the system text and
     what the user said last (``None``: as many as fit). What is too long is refused, or, where *overflow* says so,
-    loses its oldest exchanges.
+    loses its oldest exchanges. *trained* is where the model's own training ends a sequence (0: not known).
     """
 
     n_ctx: int
@@ -45,6 +45,7 @@ class Limits(Struct, frozen=True):
     max_tokens: int
     history: int | None = None
     overflow: Overflow = "refuse"
+    trained: int = 0
 
     @property
     def queue(self) -> int:
@@ -73,6 +74,13 @@ class Limits(Struct, frozen=True):
         share = self.n_ctx // self.slots - prompt
         return min(self.max_tokens, share if share > 0 else max(self.n_ctx_seq - prompt, 1))
 
+    @property
+    def _way_out(self) -> str:
+        if not 0 < self.trained <= self.n_ctx_seq:
+            return "Send a shorter prompt, ask for fewer max_tokens, or serve a larger context."
+        longest = f"the model was trained for {self.trained:,} tokens, and no context is longer"
+        return f"Send a shorter prompt, or ask for fewer max_tokens; {longest}."
+
     def too_long(self, prompt: int, output: int, over: int, *, at_least: bool = False) -> RefusedError:
         """The refusal of a prompt that is *over* the gate or the context; *at_least*: it was not tokenized."""
         about = "at least " if at_least else ""
@@ -80,7 +88,7 @@ class Limits(Struct, frozen=True):
             f"the maximum context length is {self.n_ctx_seq} tokens, {self.gate} of them for the prompt; the prompt "
             f"has {about}{prompt}, and {output} are wanted for the answer: {about}{over} too many",
             code="context_length_exceeded",
-            hint="Send a shorter prompt, ask for fewer max_tokens, or serve a larger context.",
+            hint=self._way_out,
             n_prompt_tokens=prompt,
             n_ctx=self.n_ctx_seq,
             gate=self.gate,
@@ -110,9 +118,10 @@ def limits(
         least = 0 if flag == "--max-chat-history-tokens" else 1
         if value is not None and not least <= value < context:
             raise InputError(
-                f"{flag} {value} does not fit into a context of {context}", hint=f"Give {least} to {context - 1}."
+                f"{flag} {value} does not fit into a context of {context}",
+                hint=f"Give {least} to {context - 1}{room(context, context_length)}.",
             )
-    return Limits(settings.n_ctx, context, settings.parallel, prompt, output, history, overflow)
+    return Limits(settings.n_ctx, context, settings.parallel, prompt, output, history, overflow, context_length)
 
 
 class Admitted(Struct, frozen=True):

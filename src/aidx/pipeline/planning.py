@@ -55,7 +55,7 @@ def first_prompt(task: str, files: Mapping[str, str], checks: Collection[str]) -
     if not counted.fits:
         raise TooLongError(
             f"the task takes {counted.tokens} tokens of the Architect's gate of {counted.gate}",
-            hint="Make TASK shorter, or give the architect a larger ctx_size.",
+            hint="Make TASK shorter, or give the architect a larger ctx_size, at most what its model was trained for.",
         )
     return prompt
 

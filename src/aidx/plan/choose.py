@@ -18,6 +18,7 @@ from aidx.model.tensor import TYPES
 from aidx.plan.choice import Candidate, Choice, Chosen, Terms
 from aidx.plan.devices import Machine
 from aidx.plan.ledger import Desk
+from aidx.plan.make import clipped
 from aidx.plan.need import Need
 from aidx.plan.place import place, training_length
 from aidx.plan.probe import Answer, Probe
@@ -263,7 +264,7 @@ def _final(
         if ledger.holds:
             choices.append(_choice(found, ledger, reach))
     notes = () if silence is None else (f"the engine was not asked ({silence}): compute is modelled",)
-    return choices, notes
+    return choices, (*notes, *clipped(wish.need))
 
 
 def _choice(found: _Held, ledger: Ledger, reach: int) -> Choice:

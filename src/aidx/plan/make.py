@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -134,7 +134,7 @@ def _growth(desk: Desk, settings: Settings, need: Need) -> Generator[Probe, Answ
         bytes_a_token=marginal,
         start_tokens=need.start_tokens,
         tokens_per_turn=need.turn_tokens,
-        context_tokens=settings.n_ctx_seq,
+        context_tokens=min(settings.n_ctx_seq, training_length(desk)),
         memory_tokens=memory if memory < BEYOND else None,
     )
 
@@ -188,16 +188,30 @@ def _stated(role: RolePlan) -> dict[str, object]:
     }
 
 
+def clipped(settings: Need | Settings) -> tuple[str, ...]:
+    """That a physical batch is no larger than the logical one, whatever was asked."""
+    if settings.ubatch_size <= settings.batch_size:
+        return ()
+    asked = f"--ubatch-size {settings.ubatch_size} is more than --batch-size {settings.batch_size}"
+    return (f"{asked}, and the engine computes no more at once: it counts as {settings.batch_size}",)
+
+
+def _beyond(settings: Settings, trained: int) -> Iterator[str]:
+    empty = settings.n_ctx - trained * settings.parallel
+    if settings.ctx_size > trained and empty > 0:
+        yield (
+            f"context {settings.ctx_size:,} is longer than the model was trained for ({trained:,}): llama.cpp's "
+            f"server ends each slot there, {empty:,} cells stay empty"
+        )
+
+
 def notes(here: Seat, settings: Settings) -> tuple[str, ...]:
     """What must be read before the plan of one process."""
     desk, found = here.desk, list(here.desk.machine.notes)
     if not here.need.fast and desk.silence is not None:
         found.append(f"the engine was not asked ({desk.silence}): compute is modelled")
     found += here.notes
-    if settings.ctx_size > desk.model.context_length * (1 if settings.kv_unified else settings.parallel):
-        found.append(
-            f"context {settings.ctx_size:,} is longer than the model was trained for ({desk.model.context_length:,})"
-        )
+    found += [*_beyond(settings, training_length(desk)), *clipped(settings)]
     if settings.n_ctx > pad(settings.ctx_size, CELL_PAD):
         found.append(f"each of {settings.parallel} slots is padded to 256 cells: n_ctx is {settings.n_ctx:,}")
     return tuple(found)

@@ -40,7 +40,7 @@ def of(plan: Plan) -> Subject:
     role = plan.roles[0]
     bounds = limits(role.settings, role.model.context_length, max_tokens=OUTPUT)
     trained = role.model.context_length
-    return Subject(role.model.name, plan.ledger, role.settings, bounds, trained, plan.plan_hash)
+    return Subject(role.model.name, plan.ledger, role.settings, bounds, trained, plan.plan_hash, notes=plan.notes)
 
 
 def served(told: Mapping[str, Any], model: str | None, gates: Mapping[str, int]) -> Subject:

@@ -146,7 +146,7 @@ def elsewhere(role: str, table: "RoleTable", *, bounds: "Bounds | None" = None, 
         role=role,
         model=table.model,
         engine=engine,
-        limits=asked.of(settings, context),
+        limits=replace(asked.of(settings, context), trained=0),  # what it was trained for nobody says
         start=partial(_attach, engine, launch, table, tell),
         embeds=role == EMBEDDER,
         leaves=True,

@@ -1,6 +1,7 @@
 """Admission by hand: who gets in, who waits, who is refused, and by how much."""
 
 import pytest
+from msgspec.structs import replace
 
 from aidx.budget.settings import Settings
 from aidx.errors import InputError
@@ -141,15 +142,17 @@ def test_common_prefix(first, second, length):
 
 
 def test_limits_follow_the_settings():
-    assert limits(Settings(8192), 32768) == Limits(n_ctx=8192, n_ctx_seq=8192, slots=1, gate=7168, max_tokens=1024)
-    assert limits(Settings(1024, parallel=2), 1024) == LIMITS
+    assert limits(Settings(8192), 32768) == Limits(
+        n_ctx=8192, n_ctx_seq=8192, slots=1, gate=7168, max_tokens=1024, trained=32768
+    )
+    assert limits(Settings(1024, parallel=2), 1024) == replace(LIMITS, trained=1024)
     apart = limits(Settings(2048, parallel=2, kv_unified=False), 4096, gate=500, max_tokens=100)
-    assert apart == Limits(n_ctx=2048, n_ctx_seq=1024, slots=2, gate=500, max_tokens=100)
+    assert apart == Limits(n_ctx=2048, n_ctx_seq=1024, slots=2, gate=500, max_tokens=100, trained=4096)
 
 
 def test_no_sequence_is_longer_than_the_model_was_trained_for():
     assert limits(Settings(4096, parallel=4), 1024) == Limits(
-        n_ctx=4096, n_ctx_seq=1024, slots=4, gate=768, max_tokens=256
+        n_ctx=4096, n_ctx_seq=1024, slots=4, gate=768, max_tokens=256, trained=1024
     )
 
 

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from aidx.budget.growth import Growth
 from aidx.budget.ledger import Ledger
 from aidx.budget.loss import Loss
-from aidx.budget.settings import Settings
+from aidx.budget.settings import Settings, room
 from aidx.budget.sizes import gib
 from aidx.errors import InputError
 from aidx.model.spec import Header, ModelSpec
@@ -89,12 +89,13 @@ def _roles(found: Arrangement, process: Process) -> Generator[Probe, Answer, lis
     cap = yield from longest_kv(process)
     desk = process.seat.on(found.left_to(process))
     made = yield from role_plan(process.seat, desk, process.settings, cap=cap)
-    context = min(process.settings.n_ctx_seq, process.seat.desk.model.context_length)
+    trained = process.seat.desk.model.context_length
+    context = min(process.settings.n_ctx_seq, trained)
     for member in process.members:
         if member.at_least > context:
             raise InputError(
                 f"roles.{member.role}: gate and max_tokens take {member.at_least:,} tokens of a context of {context:,}",
-                hint="Name a larger ctx_size, or a smaller gate or max_tokens.",
+                hint=f"Name a smaller gate or max_tokens{room(context, trained)}.",
             )
     return [replace(made, role=member.role) for member in process.members]
 
