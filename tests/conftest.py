@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hypothesis import settings
 
+from tests.fakes import places  # noqa: F401 - reads the environment before it is emptied
 from tests.fakes.offline import sitecustomize  # from here on nothing leaves this machine
 
 settings.register_profile("dev", deadline=None, max_examples=50)

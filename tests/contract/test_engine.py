@@ -146,7 +146,12 @@ def test_its_count_is_what_the_answer_s_usage_says(deployment, messages):
         used = json.loads(await whole(chat, request))["usage"]["prompt_tokens"]
         return counted, used, chat.exact
 
-    counted, used, exact = talk(deployment, both)
+    try:
+        counted, used, exact = talk(deployment, both)
+    except InputError:
+        if messages[0]["content"]:
+            raise
+        return  # a service may want words: Anthropic does, and LiteLLM drops a message without any
     assert counted == used if exact else counted > 0
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from tests.fakes.hosts.ollama import ollama
-from tests.fakes.upstream import Said, upstream
+from tests.fakes.upstream import Said, say, upstream
 
 from aidx.adapters.engines.ollama import ENGINE, same, where
 from aidx.adapters.stores import shipped
@@ -94,6 +94,23 @@ def test_a_stream_that_does_not_end_well_is_an_error(running, lines):
     try:
         with pytest.raises(EngineError):
             ask(lambda: started, limits(SETTINGS, 1024), prompt(), lambda _: None)
+    finally:
+        service.routes["POST", "/api/chat"] = route
+
+
+def test_white_space_before_a_held_answer_does_not_hide_that_it_is_held(running):
+    service, ready = running
+    route = service.routes["POST", "/api/chat"]
+
+    def spaced(request):
+        """As llama.cpp's grammar lets it: two line ends and twenty spaces, each a token, in each of six places."""
+        long = request.json["options"]["num_predict"] >= 6 * 22 + 5
+        said = {"message": {"content": '{"a": 1}' if long else '{"a"'}, "done_reason": "stop" if long else "length"}
+        return say({**said, "done": True, "prompt_eval_count": 1, "eval_count": 1})
+
+    service.routes["POST", "/api/chat"] = spaced
+    try:
+        assert ENGINE.start(ready).chat().enforces() == "json_schema"
     finally:
         service.routes["POST", "/api/chat"] = route
 

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tests.fakes.places import PLACES
+
 HERE = Path(__file__).parent
-REAL = {"llama-server": os.environ.get("AIDX_TEST_LLAMA_SERVER")}
+REAL = {"llama-server": PLACES.get("LLAMA_SERVER")}
 """Real programs that stand in for a script, where their path is given: ``scripts/build_llama_server.py`` makes one."""
 
 

@@ -3,6 +3,7 @@
 from aidx.errors import InputError
 from aidx.export.given import Exported, File, Given
 from aidx.export.text import shell
+from aidx.plan.engines.vllm import BLOCK
 
 ENGINE = "vllm"
 
@@ -24,7 +25,8 @@ def export(given: Given) -> Exported:
     words = (
         *("vllm", "serve", source, "--served-model-name", given.names(role)[0]),
         *("--max-model-len", str(chosen.n_ctx_seq), "--max-num-seqs", str(chosen.parallel)),
-        *("--max-num-batched-tokens", str(chosen.n_batch), "--kv-cache-memory-bytes", str(cache)),
+        *("--max-num-batched-tokens", str(chosen.n_batch)),
+        *("--block-size", str(BLOCK), "--kv-cache-memory-bytes", str(cache)),
         *("--host", "127.0.0.1", "--port", "8000"),
     )
     text = f"#!/bin/sh\n# aidx plan {given.plan.plan_hash}\nexec {shell(words)}\n"

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from msgspec.structs import replace
 
 from tests.fakes.behind import behind
+from tests.fakes.places import servers
 from tests.fakes.upstream import Said, say, upstream
 
 SAME = {"temperature": "temperature", "seed": "seed", "stop": "stop", "num_predict": "max_tokens"}
@@ -131,4 +132,4 @@ def running(launch):
         yield ready
 
 
-HOSTS = {"running": running}
+HOSTS = {"running": running} | servers("OLLAMA")

@@ -1,10 +1,11 @@
-"""A service that speaks as OpenAI does: llama.cpp's real server, which has that interface."""
+"""Services that speak as OpenAI does: llama.cpp's real server, and those that are named and run."""
 
 from contextlib import contextmanager
 
 from msgspec.structs import replace
 
 from tests.fakes.hosts.llama_server import running
+from tests.fakes.places import SERVERS, servers
 
 
 @contextmanager
@@ -13,4 +14,4 @@ def service(launch):
         yield replace(ready, path="")
 
 
-HOSTS = {"service": service}
+HOSTS = {"service": service} | servers(*SERVERS)

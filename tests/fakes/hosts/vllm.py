@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from msgspec.structs import replace
 
 from tests.fakes.behind import behind
+from tests.fakes.real_vllm import PLACE, real
 from tests.fakes.upstream import Said, say, upstream
 
 
@@ -60,4 +61,4 @@ def vllm(launch, length=None):
         yield replace(launch, path="", urls=(found.url,))
 
 
-HOSTS = {"running": vllm}
+HOSTS = {"running": vllm} | ({"real_vllm": real} if PLACE else {})

@@ -165,7 +165,8 @@ def test_vllm_is_modelled_and_says_what_is_not() -> None:
     assert {grades[what] for what in ("weights", "kv_cache", "compute")} == {"modelled"}
     assert "CUDA graphs" in found.notes[0]
     size = found.ledger.accounts[0].sum("kv_cache")
-    assert f"--max-num-seqs 4 --max-num-batched-tokens 2048 --kv-cache-memory-bytes {size}" in found.notes[1]
+    assert "--max-num-seqs 4 --max-num-batched-tokens 2048 --block-size 16 " in found.notes[1]
+    assert f"--kv-cache-memory-bytes {size};" in found.notes[1]
 
 
 def test_vllm_s_longest_context_holds_and_256_more_do_not() -> None:

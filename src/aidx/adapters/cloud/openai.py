@@ -74,7 +74,7 @@ async def _check(at: Address, launch: Launch) -> None:
         names = set()
     finally:
         connections.close()
-    if names and launch.name not in names:
+    if names and not {launch.name, f"{launch.name}:latest"} & names:  # Ollama lists it with its tag
         raise EngineError(
             f"{at.host} has no model {launch.name}; it has {_some(names)}",
             hint="Name one of its models in aidx.toml.",

@@ -25,6 +25,7 @@ NOT_TOLD = ("cache_type_k", "cache_type_v", "parallel", "layers on the GPU")
 LINE = 8 << 20  # bytes of one object of a stream
 LOADING = Patience(600.0, 600.0)
 SCHEMA = {"type": "object", "properties": {"a": {"enum": [1]}}, "required": ["a"]}
+ROOM = 160  # tokens: llama.cpp's grammars allow 22 of white space in each of six places
 
 
 class Known(NamedTuple):
@@ -180,7 +181,8 @@ async def _load(chat: OllamaChat, *, embedding: bool) -> Enforced:
         order: dict[str, Any] = {"input": ["."]}
     else:
         schema = {"type": "json_schema", "json_schema": {"name": "probe", "schema": SCHEMA}}
-        order = {"messages": [{"role": "user", "content": "."}], "max_tokens": 16, "response_format": schema}
+        order = {"messages": [{"role": "user", "content": "."}], "max_tokens": ROOM, "temperature": 0}
+        order["response_format"] = schema
     body = json.dumps(order).encode()
     kind: Kind = "embedding" if embedding else "chat"
     whole = b"".join([piece async for piece in chat.answer(body, slot=0, kind=kind, patience=LOADING)])

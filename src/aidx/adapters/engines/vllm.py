@@ -47,7 +47,7 @@ class VllmChat(OpenAIChat):
     exact = True
 
     def __init__(self, pool: Pool, root: Pool, *, model: str, enforced: Enforced) -> None:
-        super().__init__(pool, model=model, who="vLLM", enforced=enforced)
+        super().__init__(pool, model=model, who="vLLM", shape=_named, enforced=enforced)
         self._root = root
         self._named = model
 
@@ -82,6 +82,14 @@ class VllmChat(OpenAIChat):
         self._root.close()
 
 
+def _named(request: dict[str, Any], kind: Kind) -> dict[str, Any]:
+    """*request* with vLLM's own names: what it does not know it passes over."""
+    del kind
+    if (penalty := request.pop("repeat_penalty", None)) is not None:
+        request["repetition_penalty"] = penalty
+    return request
+
+
 async def _attach(launch: Launch) -> AttachedDeployment:
     at = address(launch.urls[0] if launch.urls else HOME)
     at = at._replace(path=at.path.removesuffix("/v1"))
@@ -93,7 +101,7 @@ async def _attach(launch: Launch) -> AttachedDeployment:
         build = await _build(root)
         chat = _chat(at, launch, "none")
         try:
-            enforced: Enforced = "none" if launch.embedding else await _probe(chat)
+            enforced = await (_embeds(chat, who) if launch.embedding else _probe(chat))
         finally:
             chat.close()
     finally:
@@ -139,6 +147,22 @@ async def _probe(chat: VllmChat) -> Enforced:
     except InputError as error:
         raise EngineError(f"the engine does not answer: {error}") from None
     return "json_schema" if said == f'"{WORD}"' else "none"
+
+
+async def _embeds(chat: VllmChat, who: str) -> Enforced:
+    """One vector; a server of a model that answers has no path for it."""
+    try:
+        async for _ in chat.answer(b'{"input":["."]}', slot=0, kind="embedding"):
+            pass
+    except EngineError as error:
+        if error.code != "model_not_there":
+            raise
+        raise EngineError(
+            f"{who} does not embed",
+            hint="Serve a model for embeddings there, with --runner pooling.",
+            code="wrong_kind_of_model",
+        ) from None
+    return "none"
 
 
 async def _look(at: Address, key: str | None) -> None:

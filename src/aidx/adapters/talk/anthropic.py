@@ -103,7 +103,7 @@ def _blocks(content: Any) -> list[Any]:  # noqa: ANN401 - JSON
 def answer(found: dict[str, Any], created: int) -> bytes:
     """The chat completion that a whole message becomes; ``EngineError`` for anything else."""
     try:
-        blocks = found["content"]
+        blocks = found["content"] or ()  # Ollama says null where it says nothing
         text = "".join(block["text"] for block in blocks if block["type"] == "text")
         thoughts = "".join(block.get("thinking", "") for block in blocks if block["type"] == "thinking")
         calls = [

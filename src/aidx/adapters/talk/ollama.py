@@ -60,7 +60,7 @@ def _format(wanted: Any) -> Any:  # noqa: ANN401 - JSON
     kind = wanted.get("type") if isinstance(wanted, dict) else None
     if kind == "json_schema":
         return wanted["json_schema"]["schema"]
-    return "json" if kind == "json_object" else None
+    return {"type": "object"} if kind == "json_object" else None  # "json" alone lets an answer be empty
 
 
 def _messages(given: Any) -> list[dict[str, Any]]:  # noqa: ANN401 - JSON

@@ -56,10 +56,19 @@ def _said(status: int, body: bytes) -> tuple[str, str]:
         found = found[0]
     error = found.get("error", found) if isinstance(found, dict) else {}
     if isinstance(error, str):
-        return _line(error), ""
+        return _passed_on(error) or (_line(error), "")
     if not isinstance(error, dict):
         return f"status {status}", ""
     return _line(str(error.get("message") or f"status {status}")), str(error.get("code") or error.get("type") or "")
+
+
+def _passed_on(text: str) -> tuple[str, str] | None:
+    """What the engine behind another one said, where that hands it on as it came (Ollama does)."""
+    try:
+        inner = json.loads(text)["error"]
+        return _line(str(inner["message"])), str(inner.get("type") or inner.get("code") or "")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
 
 
 def _line(text: str) -> str:

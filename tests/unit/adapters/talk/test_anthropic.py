@@ -108,6 +108,12 @@ def test_a_whole_answer_is_a_chat_completion_to_openai_s_own_client():
     assert (found.usage.prompt_tokens, found.usage.completion_tokens) == (15, 7)
 
 
+def test_a_message_of_nothing_is_an_empty_answer():
+    for nothing in ([], None):  # as Anthropic says it, and as Ollama does
+        found = json.loads(answer(message(content=nothing), 1))
+        assert found["choices"][0]["message"]["content"] == ""
+
+
 @pytest.mark.parametrize(("reason", "finish"), FINISH.items())
 def test_every_reason_to_stop_has_its_counterpart(reason, finish):
     assert json.loads(answer(message(stop_reason=reason), 1))["choices"][0]["finish_reason"] == finish

@@ -42,7 +42,7 @@ def test_a_schema_becomes_a_format():
     schema = {"type": "object"}
 
     assert chat(response_format={"type": "json_schema", "json_schema": {"schema": schema}})["format"] == schema
-    assert chat(response_format={"type": "json_object"})["format"] == "json"
+    assert chat(response_format={"type": "json_object"})["format"] == {"type": "object"}
     assert "format" not in chat(response_format={"type": "text"})
 
 

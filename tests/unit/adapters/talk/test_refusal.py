@@ -11,6 +11,7 @@ SHAPES = [
     {"error": {"message": "no", "type": "t", "code": None}},  # OpenAI, llama-server
     {"type": "error", "error": {"type": "invalid_request_error", "message": "no"}},  # Anthropic
     {"error": "no"},  # Ollama
+    {"error": '{"error":{"code":400,"message":"no","type":"t"}}'},  # what Ollama passes on of its llama-server
     {"object": "error", "message": "no", "code": 400},  # vLLM until 0.10
     [{"error": {"code": 400, "message": "no", "status": "INVALID_ARGUMENT"}}],  # Gemini
 ]
@@ -27,6 +28,11 @@ def test_every_shape_has_a_message(shape):
 @pytest.mark.parametrize("body", [b"", b"<html>", b"null", b"[]", b'"x"', b'{"error": 5}', b"\xff"])
 def test_no_message_is_a_status(body):
     assert str(refused(400, body, who="it")).endswith("status 400")
+
+
+@pytest.mark.parametrize("text", ['{"error": 5}', "{", "[1]", '{"x": 1}'])
+def test_a_message_that_only_looks_like_one_that_was_passed_on_is_shown_as_it_is(text):
+    assert str(refused(400, json.dumps({"error": text}).encode(), who="it")).endswith(text)
 
 
 @pytest.mark.parametrize(
