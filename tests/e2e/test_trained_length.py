@@ -101,3 +101,20 @@ def test_it_is_said_in_json_and_by_a_choice_and_by_a_stress_run() -> None:
         [e["bytes"] for e in found["devices"][0]["entries"] if e["what"] == "compute"] for found in (same, clamped)
     ]
     assert compute[0] == compute[1]
+
+
+@pytest.mark.parametrize("command", [("serve", "--port", "0"), ("stress",)])
+def test_the_plan_that_a_hint_names_is_the_one_that_did_not_hold(command: tuple[str, ...]) -> None:
+    devices = ("--vram", "2GiB", "--host-ram", "1GiB", "-ngl", "all")
+    done = aidx(command[0], "qwen2.5-coder:14b", *devices, *command[1:])
+    assert done.returncode == 3
+    hint = done.stderr.splitlines()[-1]
+    asked = "qwen2.5-coder:14b --n-gpu-layers all --vram 2GiB --host-ram 1GiB"
+    assert hint == f"hint: No single change is enough: see aidx plan {asked}."
+
+
+def test_a_context_of_no_use_is_the_last_way_out() -> None:
+    devices = ("--vram", "6GiB", "--vram", "4GiB", "--host-ram", "16GiB")
+    done = aidx("plan", "qwen2.5-coder:14b", *devices, "-c", "32768", "-ngl", "all", "--json")
+    ways = [way for way in json.loads(done.stdout)["alternatives"] if "not enough alone" not in way["cost"]]
+    assert [way["change"] for way in ways] == ["--n-gpu-layers 28", "--ctx-size 256"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aidx.cli._options import plan_typed, settings
+from aidx.cli._options import plan_typed, settings, typed
 from aidx.errors import InputError
 from aidx.plan.devices import Machine
 from aidx.plan.need import Need
@@ -62,6 +62,11 @@ class Ask(Struct, frozen=True):
 
         return planned(_named(self), self.need, self.machine, dict(self.options))
 
+    @property
+    def see(self) -> str:
+        """The command that shows the plan."""
+        return f"aidx plan {typed(_named(self))}".strip()
+
 
 def at_endpoint(ask: Ask) -> Run:
     """What the endpoint was planned with; ``InputError`` for options that would plan something else."""
@@ -79,8 +84,10 @@ def at_endpoint(ask: Ask) -> Run:
 def of_plan(ask: Ask, plan: "Plan") -> Run:
     """*plan* on an engine that is started here, or on the one that runs at the url."""
     from aidx.stress.subject import of
+    from aidx.wiring import held
     from aidx.wiring import proof as proving
 
+    held(plan, ask.see)
     if ask.url is None:
         return ready(plan, ask.plan, ask.need, ask.machine, partial(proving.bench, load=ask.load, tell=ask.tell))
     if ask.need.engine in {"embedded", "auto"}:

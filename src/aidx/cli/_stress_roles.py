@@ -19,7 +19,7 @@ def of_roles(ask: Ask, whole: "Plan") -> dict[str, Run]:
     from aidx.plan.proven import provable
     from aidx.wiring import held
 
-    held(whole)
+    held(whole, ask.see)
     found = {str(part.roles[0].role): part for part in provable(whole)}
     if ask.role is not None:
         name = _owner(ask.role, whole, found)

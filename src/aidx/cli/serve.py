@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
 
-from aidx.cli._options import common, planning, settings
+from aidx.cli._options import common, planning, settings, typed
 from aidx.plan.devices import Machine
 from aidx.plan.need import Need
 
@@ -68,10 +68,11 @@ def command(
     if as_json and not plan.holds:
         click.echo(json.dumps(as_contract))
         return 3
+    wiring.held(plan, f"aidx plan {typed(model)}".strip())
     tell = _silent if quiet else partial(click.echo, err=True)
-    typed = wiring.Bounds(max_tokens, gate, max_chat_history_tokens, overflow)
+    bounds = wiring.Bounds(max_tokens, gate, max_chat_history_tokens, overflow)
     tables = {} if model is not None else {str(role): table for role, table in settings().config.roles.items()}
-    offered = wiring.offers(plan, tables, typed, tell, alone=ROLE, swap=swap and model is None)
+    offered = wiring.offers(plan, tables, bounds, tell, alone=ROLE, swap=swap and model is None)
     offers = routing.staying(offered, settings(), tell)
     patterns = [] if model is not None else _patterns(offers)
     key = None if api_key_env is None else wiring.variable(api_key_env)

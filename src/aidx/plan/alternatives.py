@@ -10,6 +10,7 @@ from aidx.budget.split import parts_text
 from aidx.model.spec import ModelSpec
 from aidx.plan.changes import Change, same_model, smaller
 from aidx.plan.ledger import Desk
+from aidx.plan.need import OFFLOAD_CTX
 from aidx.plan.place import training_length
 from aidx.plan.probe import Answer, Probe
 from aidx.plan.result import Alternative
@@ -45,7 +46,9 @@ def alternatives(
         together = yield from combined(desk, settings, variant)
         found += [] if together is None else (yield from _each(iter((together,)), before))
     helping = [judged for judged in found if judged.alternative.saves_bytes > 0]
-    helping.sort(key=lambda judged: not judged.holds)  # stable: each list is already in order of its cost
+    most = min(OFFLOAD_CTX, training_length(desk), settings.ctx_size)
+    # Stable: each list is already in order of its cost. A context that is of no use is the last way out.
+    helping.sort(key=lambda judged: (not judged.holds, judged.holds and judged.alternative.max_ctx_size < most))
     return tuple(judged.alternative for judged in helping[:MOST])
 
 

@@ -218,12 +218,12 @@ def _here(role: RolePlan) -> None:
             )
 
 
-def held(plan: Plan) -> Plan:
-    """*plan*, or ``BudgetError`` with what is in the way and the cheapest way out."""
+def held(plan: Plan, see: str | None = None) -> Plan:
+    """*plan*, or ``BudgetError`` with what is in the way and the cheapest way out; *see* shows all of them."""
     if plan.holds:
         return plan
     enough = [other.change for other in plan.alternatives if "not enough alone" not in other.cost]
-    see = f"aidx plan {plan.roles[0].model.name}" if len(plan.roles) == 1 else "aidx plan"
+    see = see or (f"aidx plan {plan.roles[0].model.name}" if len(plan.roles) == 1 else "aidx plan")
     hint = f"Try {enough[0]}." if enough else f"No single change is enough: see {see}."
     what = plan.roles[0].model.name if len(plan.roles) == 1 else "the deployment"
     raise BudgetError(f"{what} does not fit: {plan.binding}", hint=hint)

@@ -19,6 +19,7 @@ from aidx.errors import EngineError, InputError
 REDIRECTS: Final = 6
 _PORTS: Final = {"https": 443, "http": 80}
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
+_BY_HAND: Final = "Download the file in a browser, and name its path."
 _TIMEOUTS: Final = {"connect": 10.0, "read": 30.0, "write": 10.0, "pool": 10.0}
 _OFFLINE: Final = "Check the network, and try again."
 
@@ -97,7 +98,7 @@ class Web:
         ``NetworkError`` where nobody answers, ``EngineError`` for redirects that lead astray.
         """
         home = origin_of(url)
-        at = url
+        at, been = url, {url}
         for _ in range(REDIRECTS + 1):
             self._check(at, first=at == url)
             sent = {**self._fixed(at), **(headers or {}), **((secret or {}) if origin_of(at) == home else {})}
@@ -112,9 +113,10 @@ class Web:
                     yield answer
                     return
                 at = _next(answer)
-        raise EngineError(
-            f"{host_of(url)} redirects more than {REDIRECTS} times", hint="Check the address.", code="bad_redirect"
-        )
+            if at in been:
+                raise EngineError(f"{host_of(url)} redirects in a circle", hint=_BY_HAND, code="bad_redirect")
+            been.add(at)
+        raise EngineError(f"{host_of(url)} redirects more than {REDIRECTS} times", hint=_BY_HAND, code="bad_redirect")
 
     def deadline(self, seconds: float) -> Deadline:
         """A deadline on this client's clock."""
@@ -181,7 +183,7 @@ def _next(answer: Answer) -> str:
         target = urljoin(answer.url, answer.headers["location"])
         parts = urlsplit(target)
         plain = parts.username is None and target.isascii() and parts.port != 0
-        sound = bool(parts.hostname) and plain and target != answer.url
+        sound = bool(parts.hostname) and plain and bool(answer.headers["location"])
     except (KeyError, ValueError):
         sound = False
     if not sound:

@@ -82,7 +82,9 @@ class _Found:
         text = self.text(name)
         if not text or (text.isascii() and text.isdigit() and len(text) < 20):
             return int(text) if text else default
-        self.ignored.append(f"{name} is no number: ignored, as Ollama does")
+        said = f"{name} is {text[:40]!r}, no whole number from 0 on: Ollama takes its default, and so does this plan"
+        if said not in self.ignored:
+            self.ignored.append(said)
         return default
 
     def notes(self) -> Iterator[str]:
@@ -104,7 +106,7 @@ def _shown(field: str, value: object) -> str:
 def _slots(found: _Found, model: ModelSpec) -> int:
     """Slots, of which some families are given one only (ollama issue 4165)."""
     slots = max(found.number("OLLAMA_NUM_PARALLEL", 1), 1)
-    why = "OLLAMA_NUM_PARALLEL" if found.text("OLLAMA_NUM_PARALLEL") else ""
+    why = "OLLAMA_NUM_PARALLEL" if found.number("OLLAMA_NUM_PARALLEL", 0) else ""
     if model.architecture in ONE_SLOT and slots > 1:
         slots, why = 1, f"Ollama gives {model.architecture} one slot"
     found.set("parallel", slots, why)
@@ -132,12 +134,13 @@ def _context_why(found: _Found, context: int, slots: int, machine: Machine, over
 
 def _cache(found: _Found) -> None:
     kind = found.text("OLLAMA_KV_CACHE_TYPE").lower()
-    if kind and kind not in CACHE_TYPES:
+    fields = ("cache_type_k", "cache_type_v")
+    if kind and kind not in CACHE_TYPES and not all(map(found.need.chose, fields)):
         raise InputError(
-            f"OLLAMA_KV_CACHE_TYPE is {kind[:40]!r}, which llama-server does not have",
-            hint=f"Known: {', '.join(CACHE_TYPES)}.",
+            f"OLLAMA_KV_CACHE_TYPE is {kind[:40]!r}, and Ollama's llama-server has no such cache type",
+            hint=f"Set it to one of {', '.join(CACHE_TYPES)}, or give --cache-type-k and --cache-type-v.",
         )
-    for field in ("cache_type_k", "cache_type_v"):
+    for field in fields:
         found.set(field, kind or "f16", "OLLAMA_KV_CACHE_TYPE" if kind else "")
 
 

@@ -1,10 +1,14 @@
 """LM Studio's folders: by publisher and model, wherever its settings put them."""
 
 import json
+import re
+from pathlib import Path
 
 import pytest
 from tests.fakes.stores import lmstudio
+from tests.gguf_files import F32, STRING, Craft
 
+from aidx.adapters.stores.file import read_header
 from aidx.adapters.stores.lmstudio import STORE
 from aidx.model.stored import Damaged, Stored
 
@@ -110,3 +114,25 @@ def test_a_link_that_dangles(store, models):
 
     assert found == Damaged("me/tiny", "lmstudio", "tiny.gguf is gone", "Download the model again in LM Studio.")
     assert list(store.models()) == [found]
+
+
+READ = re.compile(r"rchar: (\d+)")
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").exists(), reason="only Linux says what a process has read")
+def test_a_model_is_planned_from_its_header_and_not_from_its_data(store, models):
+    craft = Craft().pair("general.architecture", STRING, "llama")
+    craft = craft.array("tokenizer.ggml.tokens", STRING, [f"token{number:05}" for number in range(32_000)])
+    craft = craft.array("tokenizer.ggml.scores", F32, [0.5] * 32_000).tensor("output.weight", (1024,))
+    folder = lmstudio(models, NAME, {"Qwen-Q4_K_M.gguf": craft.file(4096)})
+    with (folder / "Qwen-Q4_K_M.gguf").open("ab") as file:
+        file.truncate(1 << 30)  # a hole, as long as a model
+
+    def read_so_far():
+        return int(READ.search(Path("/proc/self/io").read_text("ascii"))[1])
+
+    before = read_so_far()
+    found = store.find(NAME)
+    header = read_header(found.path).header
+    assert [tensor.name for tensor in header.tensors] == ["output.weight"]
+    assert header.size < read_so_far() - before <= 2 << 20

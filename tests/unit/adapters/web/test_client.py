@@ -81,8 +81,22 @@ def test_a_redirect_that_leads_astray(server, web, target, says, code):
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize("circle", ["a", "ab"])
+def test_a_circle_of_redirects_is_said_to_be_one(server, web, circle):
+    for here, there in zip(circle, circle[1:] + circle[0], strict=True):
+        server.routes[f"/{here}"] = redirect(f"/{there}")
+
+    with pytest.raises(EngineError, match="redirects in a circle") as caught:
+        whole(web, f"{server.url}/a")
+
+    assert len(server.requests) == len(circle)
+    assert caught.value.hint == "Download the file in a browser, and name its path."
+
+
 def test_redirects_end(server, web):
-    server.routes["/a"], server.routes["/b"] = redirect("/b"), redirect("/a")
+    for number in range(REDIRECTS + 2):
+        server.routes[f"/{number}"] = redirect(f"/{number + 1}")
+    server.routes["/a"] = redirect("/0")
 
     with pytest.raises(EngineError, match=f"more than {REDIRECTS} times"):
         whole(web, f"{server.url}/a")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.fakes.server import Reply, once, ranged, say
-from tests.gguf_files import STRING, Craft, plain
+from tests.gguf_files import F32, I32, STRING, Craft, plain
 
 from aidx.adapters.stores import shipped
 from aidx.adapters.stores.file import read_header as read_file
@@ -50,6 +50,23 @@ def test_a_long_header_takes_growing_ranges_and_not_much_more_than_itself(web, s
     assert sizes == [min(FIRST << step, MOST) for step in range(len(sizes))]
     assert len(sizes) > 3
     assert sum(sizes) <= header.size + MOST
+
+
+def test_a_typical_header_takes_at_most_two_megabytes(web, server):
+    craft = Craft().pair("general.architecture", STRING, "llama")
+    craft = craft.array("tokenizer.ggml.tokens", STRING, [f"token{number:05}" for number in range(32_000)])
+    craft = craft.array("tokenizer.ggml.scores", F32, [0.5] * 32_000).array(
+        "tokenizer.ggml.token_type", I32, [1] * 32_000
+    )
+    for number in range(291):  # as many tensors as a model of 7B has
+        craft = craft.tensor(f"blk.{number}.some.weight", (32,), offset=128 * number)
+    server.routes["/m.gguf"] = ranged(craft.file(64 << 20))
+
+    file, header = read(web, server)
+
+    assert (len(header.tensors), file.size) == (291, len(craft.file(64 << 20)))
+    spans = [span[6:].split("-") for span in server.ranges()]
+    assert sum(int(last) - int(first) + 1 for first, last in spans) <= 2 << 20
 
 
 def test_a_server_without_ranges_is_left_when_the_header_is_there(web, server):
