@@ -18,6 +18,7 @@ QUEUE_PER_SLOT = 4  # a queue longer than that is an answer too late to be of us
 COMPARED = 1 << 16  # bytes of a prompt by which a slot that knows its beginning is found
 BEGINNING = 64  # bytes in which most slots differ already
 LOOKED_AT = 4  # slots of those that do not
+MOST = 8  # a slot that knows all but an eighth of a prompt is as good as any
 Overflow = Literal["refuse", "compact"]
 
 
@@ -225,8 +226,14 @@ class Admission(Struct, eq=False):
         near = self._knowing.get(prompt[:BEGINNING]) if prompt else None
         if not near:
             return next(iter(self._free))
-        latest = islice(reversed(near), LOOKED_AT)
-        return max(latest, key=lambda slot: common_prefix(self.held[slot], prompt))
+        best, known = -1, -1
+        for slot in islice(reversed(near), LOOKED_AT):
+            same = common_prefix(self.held[slot], prompt)
+            if same > known:
+                best, known = slot, same
+                if same * MOST >= len(prompt) * (MOST - 1):
+                    break  # the others could hardly know more
+        return best
 
 
 def common_prefix(first: bytes, second: bytes) -> int:

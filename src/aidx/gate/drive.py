@@ -7,7 +7,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from math import ceil
-from typing import NamedTuple, Self
+from typing import Self
+
+from msgspec import Struct
 
 from aidx.errors import EngineError
 from aidx.gate.admit import Admission, Admitted, Limits, RefusedError, Reserved
@@ -281,7 +283,7 @@ class Gate:
         )
 
 
-class Booking(NamedTuple):
+class Booking(Struct, frozen=True):
     """What was reserved for what, when the request *came*, when its turn had *begun*, and whether it *waited*."""
 
     ticket: object
@@ -350,7 +352,8 @@ class Grant:
             raise
         if self.first is None:
             self.first = self._gate.now()
-        self._pieces += data.count(b"\n\n")
+        if self.streamed:
+            self._pieces += data.count(b"\n\n")
         self.usage.feed(data)
         return data
 

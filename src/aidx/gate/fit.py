@@ -3,7 +3,7 @@
 Nothing is ever cut in silence: where the role allows it, whole exchanges are left out of the middle, and counted.
 """
 
-from typing import NamedTuple
+from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.gate.admit import Limits, RefusedError
@@ -13,7 +13,7 @@ from aidx.gate.tokens import certain_bytes
 from aidx.ports import Chat
 
 
-class Fitted(NamedTuple):
+class Fitted(Struct, frozen=True):
     """A prompt that fits: its tokens, the output it leaves room for, and what was left out of it."""
 
     prompt: Prompt
@@ -49,6 +49,8 @@ class Fitter:
 
     def _check_bytes(self, chat: Chat, prompt: Prompt) -> None:
         """Refuse what cannot fit however it is tokenized, before anybody does."""
+        if 4 * sum(map(len, prompt.certain)) <= self._limits.gate:  # bytes, and a token has one or more
+            return
         least = chat.least(certain_bytes(prompt.certain))
         if least > self._limits.gate:
             output = prompt.max_tokens or 1

@@ -27,7 +27,7 @@ ASKED: Mapping[str, tuple[Kind, Callable[[bytes], wire.Parsed]]] = {
     "/v1/embeddings": ("embedding", wire.parse_embedding),
 }
 ONE_MODEL = "/v1/models/"
-SCHEMA = (b"response_format", b"\\u")  # a name can be written with escapes, too; reading a schema takes up to 0.1 s
+FORMAT, ESCAPE = b"response_format", b"\\u"  # a name can be written with escapes; reading a schema takes up to 0.1 s
 READS = frozenset({"GET", "HEAD"})
 State = Literal["loading", "ready", "silent", "draining", "asleep"]
 Route = Callable[[], answer.Answer | Awaitable[answer.Answer]]
@@ -134,7 +134,7 @@ class App(Struct, eq=False):
 
     async def _parsed(self, parse: Callable[[bytes], wire.Parsed], body: bytes) -> wire.Parsed:
         """Read *body*: in a thread where that may take a while, one after the other, so that the rest goes on."""
-        if len(body) <= SMALL and not any(sign in body for sign in SCHEMA):
+        if len(body) <= SMALL and FORMAT not in body and ESCAPE not in body:
             return parse(body)
         async with self._reading:
             return await asyncio.to_thread(parse, body)

@@ -2,6 +2,7 @@
 
 import hmac
 from collections.abc import Iterable
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -70,10 +71,14 @@ class Door(Struct, frozen=True):
 
     def _check_host(self, host: bytes) -> None:
         """A page may point a name of its own at us (DNS rebinding); then the name is not one of ours."""
-        if self.host in WILDCARDS:
-            return
-        text = host.decode("latin-1")
-        name = text if text.endswith("]") else text.rsplit(":", 1)[0]
-        name = name.strip("[]").lower()
-        if name not in LOOPBACK and name != self.host:
+        if self.host not in WILDCARDS and not _ours(host, self.host):
             raise InputError("this Host is not served here", code="host_not_allowed", hint=f"Use {self.host}.")
+
+
+@lru_cache(maxsize=16)
+def _ours(host: bytes, bound: str) -> bool:
+    """Whether *host*, with a port or without, is the address *bound* or this machine."""
+    text = host.decode("latin-1")
+    name = text if text.endswith("]") else text.rsplit(":", 1)[0]
+    name = name.strip("[]").lower()
+    return name in LOOPBACK or name == bound

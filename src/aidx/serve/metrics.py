@@ -6,6 +6,7 @@ OpenTelemetry's exporter for Prometheus does. What they have no name for is ``ai
 """
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ Labels = tuple[tuple[str, str], ...]
 OPERATIONS = {"chat": "chat", "text": "text_completion", "embedding": "embeddings"}
 
 
-class Served(NamedTuple):
+class Served(Struct, frozen=True):
     """One request to a model as the metrics see it; *code* is the error's, seconds are ``None`` where nothing came."""
 
     role: str
@@ -56,12 +57,13 @@ class _Histogram(Struct, eq=False):
         self.total += value
 
 
-class _Group(NamedTuple):
+class _Group(Struct, eq=False):
     duration: _Histogram
     first: _Histogram
     queue: _Histogram
     input: _Histogram
     output: _Histogram
+    requests: int = 0
 
 
 _ABOUT = {
@@ -76,15 +78,13 @@ class Metrics:
     """Collects; ``render`` writes it all down."""
 
     def __init__(self) -> None:
-        self._requests: dict[tuple[str, int, str], int] = {}
         self._histograms: dict[tuple[str, Labels], _Histogram] = {}
-        self._groups: dict[tuple[str, str, str], _Group] = {}
+        self._groups: dict[tuple[str, str, int, str], _Group] = {}
 
     def note(self, served: Served) -> None:
         """Take one request to a model into account."""
-        key = (served.role, served.status, served.code)
-        self._requests[key] = self._requests.get(key, 0) + 1
-        group = self._groups.get((served.role, served.kind, served.code)) or self._group(served)
+        group = self._groups.get((served.role, served.kind, served.status, served.code)) or self._group(served)
+        group.requests += 1
         group.duration.note(served.seconds)
         if served.first is not None:
             group.first.note(served.first)
@@ -103,7 +103,7 @@ class Metrics:
             ("gen_ai_request_model", served.model),
         )
         ended = (*labels, ("error_type", served.code)) if served.code else labels
-        found = self._groups[served.role, served.kind, served.code] = _Group(
+        found = self._groups[served.role, served.kind, served.status, served.code] = _Group(
             self._histogram("gen_ai_server_request_duration_seconds", ended),
             self._histogram("gen_ai_server_time_to_first_token_seconds", labels),
             self._histogram("aidx_queue_seconds", (("role", served.role),)),
@@ -122,7 +122,7 @@ class Metrics:
                 seen.add(reading.name)
             lines.append(f"{reading.name}{_shown(tuple(reading.labels.items()))} {reading.value:.15g}")
         lines += ["# HELP aidx_requests_total Requests to a model.", "# TYPE aidx_requests_total counter"]
-        for (role, status, code), count in sorted(self._requests.items()):
+        for (role, status, code), count in sorted(self._requests().items()):
             shown = _shown((("role", role), ("status", str(status)), ("code", code)))
             lines.append(f"aidx_requests_total{shown} {count}")
         for name, (about, _) in _ABOUT.items():
@@ -131,6 +131,12 @@ class Metrics:
                 if which == name:
                     lines += _buckets(name, labels, histogram)
         return "\n".join([*lines, ""]).encode()
+
+    def _requests(self) -> Counter[tuple[str, int, str]]:
+        found: Counter[tuple[str, int, str]] = Counter()
+        for (role, _, status, code), group in self._groups.items():
+            found[role, status, code] += group.requests
+        return found
 
     def _histogram(self, name: str, labels: Labels) -> _Histogram:
         found = self._histograms.get((name, labels))

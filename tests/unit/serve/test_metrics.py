@@ -1,6 +1,7 @@
 """Numbers as Prometheus reads them, by its own parser."""
 
 import pytest
+from msgspec.structs import replace
 from prometheus_client.parser import text_string_to_metric_families
 
 from aidx.serve.metrics import Metrics, Reading, Served
@@ -55,7 +56,7 @@ def test_genai_histograms_have_the_conventions_names_and_labels():
 )
 def test_buckets_hold_what_is_at_most_their_bound_and_add_up(seconds, within):
     metrics = Metrics()
-    metrics.note(OK._replace(seconds=seconds))
+    metrics.note(replace(OK, seconds=seconds))
     samples = families(metrics)["gen_ai_server_request_duration_seconds"].samples
     buckets = {one.labels["le"]: one.value for one in samples if one.name.endswith("_bucket")}
 

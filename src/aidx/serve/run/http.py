@@ -36,7 +36,7 @@ Part = Literal["head", "body"]
 
 
 class Hub:
-    """All connections of a listener; *answer* runs in a task of its own for each request."""
+    """All connections of a listener; each has a task, in which *answer* runs for one request after the other."""
 
     def __init__(self, answer: Callable[[Caller], Coroutine[Any, Any, None]]) -> None:
         self.loop = asyncio.get_running_loop()
@@ -44,7 +44,7 @@ class Hub:
         self.draining = False
         self.date = b""
         self.held = 0  # bytes of bodies
-        self._answer = answer
+        self.answer = answer
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -55,9 +55,12 @@ class Hub:
             self._look()
         return len(self.connections) <= CONNECTIONS
 
-    def start(self, call: Call, connection: "Connection") -> None:
-        """Have *call* answered, which came on *connection*."""
-        call.task = self.loop.create_task(self._run(call, connection))
+    def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """A task for *work*, which ends with its connection."""
+        task = self.loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def drain(self, seconds: float) -> None:
         """Take nothing new; wait so long for what is being answered, then cancel it.
@@ -67,7 +70,6 @@ class Hub:
         self.draining = True
         for connection in tuple(self.connections):
             connection.drain()
-        await asyncio.sleep(0)  # a task that was made just now begins
         if self._tasks:
             _, late = await asyncio.wait(self._tasks, timeout=seconds)
             for task in late:
@@ -76,17 +78,6 @@ class Hub:
                 await asyncio.wait(late, timeout=LAST_WORD_S)
         if self._timer is not None:
             self._timer.cancel()
-
-    async def _run(self, call: Call, connection: "Connection") -> None:
-        task = call.task
-        assert task is not None, "it is this one"
-        self._tasks.add(task)
-        try:
-            await self._answer(call)
-        finally:
-            self._tasks.discard(task)
-            if not call.done:  # what has begun cannot be answered otherwise
-                connection.close()
 
     def _look(self) -> None:
         now = self.loop.time()
@@ -112,6 +103,8 @@ class Connection(asyncio.Protocol):
         self._due = hub.loop.time() + HEAD_S
         self._ended = False
         self._deaf = False
+        self._task: asyncio.Task[None] | None = None  # it answers: one for all requests costs less than one for each
+        self._asleep: asyncio.Future[None] | None = None  # what it waits for while there is nothing to answer
         self._stuck_since: float | None = None
         self._flows: asyncio.Future[None] | None = None
 
@@ -126,6 +119,7 @@ class Connection(asyncio.Protocol):
         del exc
         self._ended = True
         self._hub.connections.discard(self)
+        self._rouse()
         self.resume_writing()
         for call in self._calls:
             call.leave()
@@ -186,7 +180,7 @@ class Connection(asyncio.Protocol):
         calls = self._calls
         if not calls:
             calls.append(call)
-            self._hub.start(call, self)
+            self._begin(call)
         elif calls[-1].keep:  # it is sent before the answer to the last one
             calls.append(call)
             self._transport.pause_reading()
@@ -234,7 +228,7 @@ class Connection(asyncio.Protocol):
         if not call.keep or self._hub.draining:
             self.close()
         elif self._calls:
-            self._hub.start(self._calls[0], self)
+            self._begin(self._calls[0])
             if len(self._calls) == 1:
                 self._transport.resume_reading()
         elif not self._bytes:  # else the next one comes already, and has its time
@@ -269,7 +263,37 @@ class Connection(asyncio.Protocol):
     def close(self) -> None:
         """Close, after what was written."""
         self._ended = True
+        self._rouse()
         self._transport.close()
+
+    def _begin(self, call: Call) -> None:
+        """Have *call* answered, which is the first one now."""
+        if self._task is None:
+            self._task = self._hub.run(self._work())
+        else:
+            self._rouse()
+        call.task = self._task
+
+    def _rouse(self) -> None:
+        if self._asleep is not None and not self._asleep.done():
+            self._asleep.set_result(None)
+        self._asleep = None
+
+    async def _work(self) -> None:
+        """Answer what comes, one after the other."""
+        while not self._ended:
+            if not self._calls:
+                self._asleep = self._hub.loop.create_future()
+                await self._asleep
+                continue
+            call = self._calls[0]
+            whole = False
+            try:
+                await self._hub.answer(call)
+                whole = call.done
+            finally:
+                if not whole:  # what has begun cannot be answered otherwise
+                    self.close()
 
     def _wait(self, what: Part | Literal["idle"], seconds: float) -> None:
         self._waits = what
