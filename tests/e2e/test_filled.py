@@ -95,11 +95,28 @@ def test_a_key_comes_from_the_variable_that_is_named_and_from_nowhere_else(monke
         wiring.elsewhere("architect", table).start()
 
 
-@pytest.mark.parametrize(("url", "said"), [("https://service.example/v1", 1), ("http://127.0.0.1:9", 0), (None, 1)])
-def test_a_proxy_that_is_not_used_is_said(monkeypatch, url, said):
-    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+@pytest.mark.parametrize(
+    ("engine", "url", "proxy", "said"),
+    [
+        (
+            "openai",
+            "https://service.example/v1",
+            "http://me:secret@proxy.example:3128",
+            "by the proxy that HTTPS_PROXY",
+        ),
+        ("openai", None, "proxy.example", "by the proxy that HTTPS_PROXY"),
+        ("openai", "https://service.example/v1", "socks5://proxy.example", "not used, for it is no http:// address"),
+        ("aidx", "https://node.example", "http://proxy.example", "not used: aidx is asked directly"),
+        ("openai", "https://far.example", "http://proxy.example", None),
+        ("openai", "https://10.0.0.5", "http://proxy.example", None),
+        ("openai", "http://127.0.0.1:9", "http://proxy.example", None),
+    ],
+)
+def test_what_becomes_of_a_proxy_is_said_without_its_address(monkeypatch, engine, url, proxy, said):
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    monkeypatch.setenv("NO_PROXY", "far.example")
     lines = []
-    wiring.elsewhere("architect", RoleTable(model="large", engine="openai", url=url, ctx_size=4096), tell=lines.append)
+    wiring.elsewhere("architect", RoleTable(model="large", engine=engine, url=url, ctx_size=4096), tell=lines.append)
 
-    assert len(lines) == said
-    assert all("HTTPS_PROXY is set and not used" in line and "proxy.example" not in line for line in lines)
+    assert len(lines) == (said is not None)
+    assert all(said in line and "proxy.example" not in line and "secret" not in line for line in lines)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 
 import httptools
 
+from aidx.adapters.tunnel import Proxy, connect
 from aidx.errors import EngineError
 from aidx.ports import PATIENCE, Patience
 
@@ -232,9 +233,9 @@ class Streamed:
 class Pool:
     """Keep-alive connections to one address; belongs to one event loop.
 
-    *headers* go with every request, *prefix* stands before every path, *tls* encrypts; one that *listens* hands over
-    the headers of answers. Raises ``EngineError`` when nobody listens, when the connection breaks and
-    when the other side is silent for longer than a request's patience (code ``engine_silent``).
+    *headers* go with every request, *prefix* stands before every path, *tls* encrypts (then *through* a proxy, too);
+    one that *listens* hands over the headers of answers. Raises ``EngineError`` when nobody listens, when the
+    connection breaks and when the other side is silent for longer than a request's patience (code ``engine_silent``).
     """
 
     def __init__(
@@ -246,7 +247,9 @@ class Pool:
         prefix: str = "",
         tls: "ssl.SSLContext | None" = None,
         listens: bool = False,
+        through: Proxy | None = None,
     ) -> None:
+        self._through = through
         self._host = host
         self._port = port
         self._prefix = prefix
@@ -312,6 +315,8 @@ class Pool:
         loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_S):
+                if self._through is not None and self._tls is not None:
+                    return await connect(self._kind, self._host, self._port, self._tls, self._through)
                 _, connection = await loop.create_connection(self._kind, self._host, self._port, ssl=self._tls)
         except (OSError, TimeoutError) as error:
             raise self._unreachable(error) from None
@@ -325,7 +330,8 @@ class Pool:
                 hint="Check the address and the clock; SSL_CERT_FILE names the certificates of a company's proxy.",
                 code="bad_certificate",
             )
-        return UnreachableError(f"nothing answers at {at}")
+        by = f" by the proxy that {self._through.name} names" if self._through is not None else ""
+        return UnreachableError(f"nothing answers at {at}{by}")
 
     def put_back(self, connection: _Connection) -> None:
         """Use *connection* again, if its answer was read to the end; else reset it."""

@@ -135,8 +135,8 @@ def elsewhere(role: str, table: "RoleTable", *, bounds: "Bounds | None" = None, 
     engine = "openai" if table.engine == "auto" else table.engine  # an embedder's url: /v1/embeddings is asked
     slots = table.parallel or ELSEWHERE_SLOTS
     context = _context(role, table)
-    if tell is not None and (unused := _proxy(table)):
-        tell(f"aidx: {role}: {unused} is set and not used: aidx connects to services directly")
+    if tell is not None and (said := _proxy(engine, table)):
+        tell(f"aidx: {role}: {said}")
     asked = (bounds or Bounds()).over(table)
     if asked.max_tokens is None:
         asked = replace(asked, max_tokens=min(ELSEWHERE_TOKENS, max(context // 4, 1)))
@@ -153,14 +153,27 @@ def elsewhere(role: str, table: "RoleTable", *, bounds: "Bounds | None" = None, 
     )
 
 
-def _proxy(table: "RoleTable") -> str:
-    """The variable that names a proxy for where *table* leads; empty where there is none."""
+def _proxy(engine: str, table: "RoleTable") -> str:
+    """What is to be said of a proxy that the environment names for where *table* leads; empty where there is none."""
     import os
 
-    if not all(url.startswith("https:") for url in table.urls):
+    if not any(name.lower().endswith("_proxy") for name in os.environ):
         return ""
-    names = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
-    return next((name for name in names if os.environ.get(name)), "")
+    from aidx.adapters.talk.address import address
+    from aidx.adapters.tunnel import named, proxy
+
+    module = _module(engine)
+    home = getattr(module, "HOME", "")
+    places = [address(url) for url in table.urls or ((home,) if home else ())]
+    for at in places:
+        name = named(at.host, os.environ) if at.scheme == "https" else ""
+        if name and not getattr(module, "OUTSIDE", False):
+            return f"{name} is set and not used: {engine} is asked directly"
+        if name and proxy(at.host, os.environ) is None:
+            return f"{name} is set and not used, for it is no http:// address: services are asked directly"
+        if name:
+            return f"asked by the proxy that {name} names"
+    return ""
 
 
 def start(plan: Plan, tell: Tell | None = None, *, table: "RoleTable | None" = None) -> Deployment:

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Mapping
 from urllib.parse import quote
 
 from aidx.adapters.http import Pool, Streamed
-from aidx.adapters.talk.address import Address, address, bearer, pool
+from aidx.adapters.talk.address import Address, address, bearer, outside
 from aidx.adapters.talk.again import RetryBudget, Retrying
 from aidx.adapters.talk.anthropic import Stream, answer, request
 from aidx.adapters.talk.attached import AttachedDeployment
@@ -19,6 +19,7 @@ from aidx.errors import EngineError, InputError
 from aidx.ports import PATIENCE, Allocated, Deployment, Enforced, Kind, Launch, Patience
 
 NAME = "anthropic"
+OUTSIDE = True  # asked by a proxy, where the environment names one
 HOME = "https://api.anthropic.com"
 VERSION = "2023-06-01"
 MESSAGES = "/v1/messages"
@@ -40,7 +41,7 @@ class Anthropic:
         budget = RetryBudget()
 
         def talk() -> Retrying:
-            return Retrying(AnthropicChat(pool(at, headers), model=launch.name, who=at.host), budget)
+            return Retrying(AnthropicChat(outside(at, headers), model=launch.name, who=at.host), budget)
 
         there = Allocated({}, launch.settings.ctx_size, f"{launch.name} at {at.shown}", 1, 0, assumed=NOT_TOLD)
         return AttachedDeployment(at.shown, there, talk)
@@ -128,7 +129,7 @@ def _object(body: bytes) -> dict[str, object]:
 
 async def _check(at: Address, headers: Mapping[str, str], model: str) -> None:
     """Raise ``EngineError`` where the service refuses the key or does not have *model* (which may be an alias)."""
-    connections = pool(at, headers)
+    connections = outside(at, headers)
     try:
         await told(connections, f"/v1/models/{quote(model, safe='')}", who=at.host)
     except EngineError as error:

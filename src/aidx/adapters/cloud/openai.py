@@ -8,7 +8,7 @@ import asyncio
 import json
 from typing import Any
 
-from aidx.adapters.talk.address import Address, address, bearer, pool
+from aidx.adapters.talk.address import Address, address, bearer, outside
 from aidx.adapters.talk.again import RetryBudget, Retrying
 from aidx.adapters.talk.attached import AttachedDeployment
 from aidx.adapters.talk.openai import OpenAIChat
@@ -17,6 +17,7 @@ from aidx.errors import EngineError, InputError
 from aidx.ports import Allocated, Deployment, Kind, Launch
 
 NAME = "openai"
+OUTSIDE = True  # asked by a proxy, where the environment names one
 HOME = "https://api.openai.com/v1"
 NAMES_OF_OUTPUT = {"api.openai.com": "max_completion_tokens"}  # its newer models do not take max_tokens
 NOT_TOLD = ("context", "token counts", "KV cache")
@@ -36,7 +37,7 @@ class OpenAI:
         budget = RetryBudget()
 
         def talk() -> Retrying:
-            chat = OpenAIChat(pool(at, bearer(launch.key)), model=launch.name, who=at.host, shape=_shape(at))
+            chat = OpenAIChat(outside(at, bearer(launch.key)), model=launch.name, who=at.host, shape=_shape(at))
             return Retrying(chat, budget)
 
         there = Allocated({}, launch.settings.ctx_size, f"{launch.name} at {at.shown}", 1, 0, assumed=NOT_TOLD)
@@ -62,7 +63,7 @@ def _shape(at: Address) -> Any:  # noqa: ANN401 - a function
 
 async def _check(at: Address, launch: Launch) -> None:
     """Raise ``EngineError`` where the service refuses the key or lists its models without this one."""
-    connections = pool(at, bearer(launch.key))
+    connections = outside(at, bearer(launch.key))
     try:
         listed = await told(connections, "/models", who=at.host)
         names = {str(model["id"]).removeprefix("models/") for model in listed["data"]}

@@ -1,10 +1,12 @@
 """From the address that a person configured to connections."""
 
+import os
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from aidx.adapters.http import Pool
+from aidx.adapters.tunnel import Proxy, proxy
 from aidx.errors import InputError
 
 PORTS = {"http": 80, "https": 443}
@@ -43,14 +45,20 @@ def address(url: str) -> Address:
     return Address(parts.scheme, parts.hostname, port, parts.path.rstrip("/"))
 
 
-def pool(at: Address, headers: Mapping[str, str] | None = None) -> Pool:
+def pool(at: Address, headers: Mapping[str, str] | None = None, *, through: Proxy | None = None) -> Pool:
     """Connections to *at*, encrypted where it says https; belongs to the event loop that uses it first."""
     tls = None
     if at.scheme == "https":
         from aidx.adapters.tls import context
 
         tls = context()
-    return Pool(at.host, at.port, headers, prefix=at.path, tls=tls, listens=True)
+    return Pool(at.host, at.port, headers, prefix=at.path, tls=tls, listens=True, through=through)
+
+
+def outside(at: Address, headers: Mapping[str, str] | None = None) -> Pool:
+    """Connections to a service elsewhere: by the proxy that the environment names, where it names one for *at*."""
+    through = proxy(at.host, os.environ) if at.scheme == "https" else None
+    return pool(at, headers, through=through)
 
 
 def bearer(key: str | None) -> Mapping[str, str]:
