@@ -64,8 +64,9 @@ class Launch(Struct, frozen=True):
 
 
 Kind = prompt.Kind
-Enforced = Literal["llguidance", "json_schema", "none"]
-"""How an engine holds an answer to a schema: by a grammar of llguidance's, by its own reading of a JSON Schema, not."""
+Enforced = Literal["llguidance", "json_schema", "documented", "none"]
+"""How an engine holds an answer to a schema: by a grammar of llguidance's, by its own reading of a JSON Schema, as its
+service says of itself and nobody has tried, not."""
 
 
 class Patience(Struct, frozen=True):
@@ -143,7 +144,7 @@ class Chat(Tokenizer, Protocol):
         """What was seen to hold an answer to a schema when the engine started or was found; never assumed.
 
         ``llguidance`` takes a field ``grammar`` that begins with ``%llguidance``, ``json_schema`` a
-        ``response_format`` as OpenAI's.
+        ``response_format`` as OpenAI's, ``documented`` that too, for narrow schemas.
         """
         ...
 

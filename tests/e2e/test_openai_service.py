@@ -64,6 +64,21 @@ def test_openai_itself_is_told_the_bound_by_its_newer_name():
     assert shape({"max_tokens": 5}, "text") == {"max_tokens": 5}
 
 
+def test_openrouter_is_asked_for_a_provider_that_holds_the_schema():
+    shape = openai._shape(openai.base("https://openrouter.ai/api/v1"))
+
+    assert shape({"response_format": {}}, "chat")["provider"] == {"require_parameters": True}
+    assert shape({}, "chat") == {}
+
+
+def test_a_service_that_says_so_of_its_model_is_taken_at_its_word(service):
+    said = [{"id": "m", "supported_parameters": ["structured_outputs"]}, {"id": "n", "supported_parameters": ["stop"]}]
+    service.routes["GET", "/v1/models"] = lambda _: say({"data": said})
+
+    found = [openai.ENGINE.start(launch(service, name=name)).chat().enforces() for name in ("m", "n")]
+    assert found == ["documented", "none"]
+
+
 @pytest.mark.parametrize(
     ("url", "shown"),
     [

@@ -1,6 +1,7 @@
 """Feeds a pattern with models: every request it yields goes through the gate of its role."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -8,10 +9,12 @@ from aidx.errors import AidxError, EngineError, InputError
 from aidx.gate.drive import Gate
 from aidx.gate.schema import grammar_of
 from aidx.patterns.prompt import Prompt, Turn
+from aidx.patterns.schema.narrow import narrow
 from aidx.patterns.schema.shape import Shape
 from aidx.patterns.vocabulary import Ask, Command, Effect, Ran, Result, Returned, Said, Steps
 from aidx.ports import Enforced
 
+NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9_-]")  # OpenAI's names of schemas have no other characters
 Runner = Callable[[Command], Awaitable[Ran]]
 
 
@@ -60,12 +63,25 @@ async def _asked(ask: Ask, gates: Mapping[str, Gate]) -> Said:
             f"no role {ask.role} can be asked here; there is: {', '.join(gates) or 'none'}", code="role_not_configured"
         )
     prompt = ask.prompt
+    enforced: Enforced = "none" if ask.shape is None else gate.enforces()
     if ask.shape is not None:
-        enforced = gate.enforces()
-        prompt = prompt.also(**constraint(ask.shape, enforced)) if enforced != "none" else _told(prompt, ask.shape)
+        prompt = _held(prompt, ask.shape, enforced)
     if ask.top:
         prompt = prompt.also(logprobs=True, top_logprobs=ask.top)
-    return await _through(gate, prompt.also() if prompt.stream else prompt)
+    whole = prompt.also() if prompt.stream else prompt
+    try:
+        return await _through(gate, whole)
+    except InputError as error:
+        if enforced != "documented" or error.code != "invalid_request":
+            raise
+        return await _through(gate, whole.also(response_format=None))  # an older model: the words are there too
+
+
+def _held(prompt: Prompt, shape: Shape, enforced: Enforced) -> Prompt:
+    """*prompt* with what holds its answer to *shape*; with the words too, where that is not known to hold."""
+    asked = prompt if enforced in {"llguidance", "json_schema"} else _told(prompt, shape)
+    fields = constraint(shape, enforced)
+    return asked.also(**fields) if fields else asked
 
 
 def _told(prompt: Prompt, shape: Shape) -> Prompt:
@@ -85,9 +101,15 @@ def constraint(shape: Shape, enforced: Enforced) -> dict[str, Any]:
     if enforced == "llguidance":
         return {"grammar": grammar_of(shape.grammar)}
     if enforced == "json_schema":
-        told = {"name": shape.name, "schema": shape.grammar, "strict": True}
-        return {"response_format": {"type": "json_schema", "json_schema": told}}
+        return _format(shape.name, shape.grammar)
+    if enforced == "documented" and (narrowed := narrow(shape.grammar)) is not None:
+        return _format(NOT_OF_A_NAME.sub("_", shape.name), narrowed)
     return {}
+
+
+def _format(name: str, schema: Mapping[str, Any]) -> dict[str, Any]:
+    told = {"name": name, "schema": schema, "strict": True}
+    return {"response_format": {"type": "json_schema", "json_schema": told}}
 
 
 def heard(whole: bytes, cells: int = 0) -> Said:

@@ -4,15 +4,17 @@ import asyncio
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from aidx.errors import EngineError, InputError
 from aidx.gate.admit import Limits, RefusedError, Reserved
 from aidx.gate.drive import Gate
 from aidx.gate.patterns import drive, heard
 from aidx.patterns import direct
-from aidx.patterns.schema.shape import choice
+from aidx.patterns.schema.shape import Shape, choice
 from aidx.patterns.terms import Terms
 from aidx.patterns.vocabulary import Answer, Ask, Command, Ran, Said, ask, run
+from aidx.ports import PATIENCE
 from tests.fakes.engine import FakeChat
 from tests.fakes.requests import prompt
 
@@ -68,6 +70,51 @@ def test_a_shape_is_told_in_the_words_that_the_engine_knows(enforced, field):
     sent = json.loads(chat.seen[0])
     assert {"grammar", "response_format"} & set(sent) == ({field} if field else set())
     assert field is None or "enum" in json.dumps(sent[field])
+
+
+RECORD = Shape("a word", *[{"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]}] * 2)
+CLOSED = {**RECORD.grammar, "additionalProperties": False}
+
+
+class Refusing(FakeChat):
+    """Takes no ``response_format``."""
+
+    async def answer(self, body, *, slot, kind="chat", patience=PATIENCE):
+        if "response_format" in json.loads(body):
+            self.seen.append(body)
+            raise InputError("the service refuses the request", code=self.script[0])
+        async for piece in super().answer(body, slot=slot, kind=kind, patience=patience):
+            yield piece
+
+
+def test_what_a_service_says_of_itself_is_used_and_the_words_are_told_as_well():
+    narrow, wide = replace(RECORD, grammar=CLOSED), choice("verdict", ("a", "b"))
+    chat = FakeChat(script=["{}", '"a"'], enforced="documented")
+    for shape in (narrow, wide):
+        driven(iter_once(Ask("editor", prompt("hi"), shape)), editor=chat)
+
+    first, second = map(json.loads, chat.seen)
+    assert first["response_format"]["json_schema"] == {"name": "a_word", "schema": CLOSED, "strict": True}
+    assert "response_format" not in second
+    assert all("satisfies this schema" in sent["messages"][-1]["content"] for sent in (first, second))
+
+
+def test_a_model_that_refuses_what_its_service_documents_is_asked_in_words():
+    chat = Refusing(script=["invalid_request", "invalid_request"], enforced="documented")
+    found = driven(iter_once(Ask("editor", prompt("hi"), replace(RECORD, grammar=CLOSED))), editor=chat)
+
+    assert found.text == "invalid_request"  # the fake's words
+    assert ["response_format" in json.loads(sent) for sent in chat.seen] == [True, False]
+
+
+@pytest.mark.parametrize(
+    ("enforced", "code"), [("documented", "context_length_exceeded"), ("json_schema", "invalid_request")]
+)
+def test_any_other_refusal_stands(enforced, code):
+    chat = Refusing(script=[code], enforced=enforced)
+    with pytest.raises(InputError, match="refuses"):
+        driven(iter_once(Ask("editor", prompt("hi"), replace(RECORD, grammar=CLOSED))), editor=chat)
+    assert len(chat.seen) == 1
 
 
 def iter_once(asked):

@@ -37,11 +37,12 @@ class Anthropic:
             )
         at = address(launch.urls[0] if launch.urls else HOME)
         headers = _headers(launch.key)
-        asyncio.run(_check(at, headers, launch.name))
+        enforced = asyncio.run(_check(at, headers, launch.name))
         budget = RetryBudget()
 
         def talk() -> Retrying:
-            return Retrying(AnthropicChat(outside(at, headers), model=launch.name, who=at.host), budget)
+            chat = AnthropicChat(outside(at, headers), model=launch.name, who=at.host, enforced=enforced)
+            return Retrying(chat, budget)
 
         there = Allocated({}, launch.settings.ctx_size, f"{launch.name} at {at.shown}", 1, 0, assumed=NOT_TOLD)
         return AttachedDeployment(at.shown, there, talk)
@@ -52,7 +53,8 @@ class AnthropicChat:
 
     exact = False
 
-    def __init__(self, pool: Pool, *, model: str, who: str) -> None:
+    def __init__(self, pool: Pool, *, model: str, who: str, enforced: Enforced = "none") -> None:
+        self._enforced = enforced
         self._pool = pool
         self._model = model
         self._who = who
@@ -72,8 +74,8 @@ class AnthropicChat:
         return True
 
     def enforces(self) -> Enforced:
-        """Nothing that was seen."""
-        return "none"
+        """What it says of the model."""
+        return self._enforced
 
     async def answer(
         self, body: bytes, *, slot: int, kind: Kind = "chat", patience: Patience = PATIENCE
@@ -127,14 +129,18 @@ def _object(body: bytes) -> dict[str, object]:
     return found if isinstance(found, dict) else {}
 
 
-async def _check(at: Address, headers: Mapping[str, str], model: str) -> None:
+async def _check(at: Address, headers: Mapping[str, str], model: str) -> Enforced:
     """Raise ``EngineError`` where the service refuses the key or does not have *model* (which may be an alias)."""
     connections = outside(at, headers)
     try:
-        await told(connections, f"/v1/models/{quote(model, safe='')}", who=at.host)
+        found = await told(connections, f"/v1/models/{quote(model, safe='')}", who=at.host)
+        return "documented" if found["capabilities"]["structured_outputs"]["supported"] is True else "none"
+    except (KeyError, TypeError):  # it does not say
+        return "none"
     except EngineError as error:
         if error.code != "model_not_there" or not await _listed(connections, at, model):
             raise
+        return "none"
     finally:
         connections.close()
 

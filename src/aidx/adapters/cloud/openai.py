@@ -14,12 +14,14 @@ from aidx.adapters.talk.attached import AttachedDeployment
 from aidx.adapters.talk.openai import OpenAIChat
 from aidx.adapters.talk.readback import told
 from aidx.errors import EngineError, InputError
-from aidx.ports import Allocated, Deployment, Kind, Launch
+from aidx.ports import Allocated, Deployment, Enforced, Kind, Launch
 
 NAME = "openai"
 OUTSIDE = True  # asked by a proxy, where the environment names one
 HOME = "https://api.openai.com/v1"
 NAMES_OF_OUTPUT = {"api.openai.com": "max_completion_tokens"}  # its newer models do not take max_tokens
+HOLD = frozenset({"api.openai.com", "generativelanguage.googleapis.com"})  # to schemas, as their pages say
+ROUTER = "openrouter.ai"
 NOT_TOLD = ("context", "token counts", "KV cache")
 
 
@@ -33,11 +35,12 @@ class OpenAI:
             raise InputError(
                 f"{at.host} wants a key", hint='Add api_key_env = "OPENAI_API_KEY", and set that variable.'
             )
-        asyncio.run(_check(at, launch))
+        enforced = asyncio.run(_check(at, launch))
         budget = RetryBudget()
 
         def talk() -> Retrying:
-            chat = OpenAIChat(outside(at, bearer(launch.key)), model=launch.name, who=at.host, shape=_shape(at))
+            connections = outside(at, bearer(launch.key))
+            chat = OpenAIChat(connections, model=launch.name, who=at.host, shape=_shape(at), enforced=enforced)
             return Retrying(chat, budget)
 
         there = Allocated({}, launch.settings.ctx_size, f"{launch.name} at {at.shown}", 1, 0, assumed=NOT_TOLD)
@@ -56,31 +59,39 @@ def _shape(at: Address) -> Any:  # noqa: ANN401 - a function
     def shape(request: dict[str, Any], kind: Kind) -> dict[str, Any]:
         if kind == "chat" and name != "max_tokens" and "max_tokens" in request:
             request[name] = request.pop("max_tokens")
+        if at.host == ROUTER and "response_format" in request:
+            request["provider"] = {"require_parameters": True}  # of those that have the model, one that holds it
         return request
 
     return shape
 
 
-async def _check(at: Address, launch: Launch) -> None:
-    """Raise ``EngineError`` where the service refuses the key or lists its models without this one."""
+async def _check(at: Address, launch: Launch) -> Enforced:
+    """What the service says that it holds answers to.
+
+    Raises ``EngineError`` where it refuses the key or lists its models without this one.
+    """
     connections = outside(at, bearer(launch.key))
     try:
         listed = await told(connections, "/models", who=at.host)
-        names = {str(model["id"]).removeprefix("models/") for model in listed["data"]}
+        models = {str(model["id"]).removeprefix("models/"): model for model in listed["data"]}
     except (KeyError, TypeError):
-        names = set()
+        models = {}
     except EngineError as error:
         if error.code != "model_not_there":  # a service without a list
             raise
-        names = set()
+        models = {}
     finally:
         connections.close()
-    if names and not {launch.name, f"{launch.name}:latest"} & names:  # Ollama lists it with its tag
+    known = models.get(launch.name) or models.get(f"{launch.name}:latest")  # Ollama lists it with its tag
+    if models and known is None:
         raise EngineError(
-            f"{at.host} has no model {launch.name}; it has {_some(names)}",
+            f"{at.host} has no model {launch.name}; it has {_some(set(models))}",
             hint="Name one of its models in aidx.toml.",
             code="model_not_there",
         )
+    says = (known or {}).get("supported_parameters") or ()  # OpenRouter's list has them
+    return "documented" if at.host in HOLD or "structured_outputs" in says else "none"
 
 
 def _some(names: set[str]) -> str:

@@ -30,7 +30,10 @@ NO_PARAMETERS: dict[str, Any] = {"type": "object", "properties": {}}
 
 def request(asked: dict[str, Any], model: str) -> dict[str, Any]:
     """The messages request that a chat completion request becomes; ``InputError`` names what has no counterpart."""
+    form = _format(asked.get("response_format"))
     for name, value in asked.items():
+        if name == "response_format" and form:
+            continue
         if name not in KNOWN and value is not None and value != MEANINGLESS.get(name, ()) and value is not False:
             raise InputError(
                 f"{name} has no counterpart in Anthropic's interface", hint="Leave it out.", code="field_not_taken"
@@ -40,6 +43,8 @@ def request(asked: dict[str, Any], model: str) -> dict[str, Any]:
     made |= {name: asked[name] for name in SAME if asked.get(name) is not None}
     if system:
         made["system"] = system
+    if form:
+        made["output_config"] = {"format": form}
     if stop := asked.get("stop"):
         made["stop_sequences"] = [stop] if isinstance(stop, str) else stop
     if tools := asked.get("tools"):
@@ -49,6 +54,13 @@ def request(asked: dict[str, Any], model: str) -> dict[str, Any]:
             choice["disable_parallel_tool_use"] = True
         made["tool_choice"] = choice
     return made
+
+
+def _format(wanted: Any) -> dict[str, Any] | None:  # noqa: ANN401 - JSON
+    """What holds an answer to a schema there; ``None`` where none is wanted."""
+    if not isinstance(wanted, dict) or wanted.get("type") != "json_schema":
+        return None
+    return {"type": "json_schema", "schema": wanted["json_schema"]["schema"]}
 
 
 def _tool(function: dict[str, Any]) -> dict[str, Any]:

@@ -98,7 +98,8 @@ class Models:
         )  # some services take no other than 1
         if ask.schema is not None:
             schema = json.loads(ask.schema)
-            fields |= constraint(Shape("answer", schema, schema), model.gate.enforces())
+            enforced = model.gate.enforces()  # of a service that only says so the words of the prompt are enough
+            fields |= constraint(Shape("answer", schema, schema), "none" if enforced == "documented" else enforced)
         async with await model.gate.admit(_sent(ask.prompt, fields, max_tokens)) as grant:
             counted = await _counted(model, ask.prompt)
             cells, seat = grant.booking.admitted.cells, model.seat

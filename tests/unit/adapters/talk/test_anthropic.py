@@ -70,6 +70,14 @@ def test_a_tool_without_parameters_has_an_empty_schema():
     assert made["tool_choice"] == {"type": "auto"}
 
 
+def test_a_schema_is_what_the_output_is_configured_to():
+    schema = {"type": "object", "properties": {}, "required": [], "additionalProperties": False}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema, "strict": True}}
+
+    config = request(asked(user("a"), response_format=form), "m")["output_config"]
+    assert config == {"format": {"type": "json_schema", "schema": schema}}  # as Anthropic's own client types it
+
+
 @pytest.mark.parametrize(
     "field", [{"seed": 1}, {"logit_bias": {"1": 2}}, {"response_format": {"type": "json_object"}}, {"min_p": 0.1}]
 )
