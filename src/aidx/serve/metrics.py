@@ -1,8 +1,8 @@
 """What happened, in numbers: Prometheus text, with OpenTelemetry's GenAI names where they exist.
 
-``gen_ai.server.request.duration``, ``gen_ai.server.time_to_first_token`` and ``gen_ai.client.token.usage`` with the
-attributes and buckets of the semantic conventions; dots become underscores and units are appended, as
-OpenTelemetry's exporter for Prometheus does. What they have no name for is ``aidx_…``. No label is a user's text.
+``gen_ai.server.…`` and ``gen_ai.client.…`` with the attributes and buckets of the GenAI semantic conventions (0.1.0);
+dots become underscores and units are appended, as OpenTelemetry's exporter for Prometheus does. What they have no
+name for is ``aidx_…``. No label is a user's text.
 """
 
 from bisect import bisect_left
@@ -13,6 +13,7 @@ from typing import NamedTuple
 from msgspec import Struct, field
 
 SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
+FIRST = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
 TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 Labels = tuple[tuple[str, str], ...]
@@ -66,11 +67,23 @@ class _Group(Struct, eq=False):
     requests: int = 0
 
 
+DURATION = "gen_ai_server_request_duration_seconds"
+TO_FIRST = "gen_ai_server_time_to_first_token_seconds"
+QUEUE = "aidx_queue_seconds"
+READ = "gen_ai_client_inference_operation_input_tokens"
+WRITTEN = "gen_ai_client_inference_operation_output_tokens"
+EMBEDDED = "gen_ai_client_embeddings_operation_input_tokens"
 _ABOUT = {
-    "gen_ai_server_request_duration_seconds": ("Time from request to last byte.", SECONDS),
-    "gen_ai_server_time_to_first_token_seconds": ("Time from admission to the first byte of the answer.", SECONDS),
-    "gen_ai_client_token_usage": ("Tokens of prompts and answers, as the engine counts them.", TOKENS),
-    "aidx_queue_seconds": ("Time between arrival and admission, counting included.", SECONDS),
+    DURATION: ("Time from request to last byte.", SECONDS),
+    TO_FIRST: ("Time from request to the first byte of an answer that became whole.", FIRST),
+    READ: ("Tokens of each prompt, as the engine counts them.", TOKENS),
+    WRITTEN: ("Tokens of each answer, as the engine counts them.", TOKENS),
+    EMBEDDED: ("Tokens of each request for embeddings, as the engine counts them.", TOKENS),
+    QUEUE: ("Time between arrival and admission, counting included.", SECONDS),
+}
+_USED = {
+    "gen_ai_client_inference_usage_input_tokens_total": ("Tokens of all prompts.", READ),
+    "gen_ai_client_inference_usage_output_tokens_total": ("Tokens of all answers.", WRITTEN),
 }
 
 
@@ -86,8 +99,8 @@ class Metrics:
         group = self._groups.get((served.role, served.kind, served.status, served.code)) or self._group(served)
         group.requests += 1
         group.duration.note(served.seconds)
-        if served.first is not None:
-            group.first.note(served.first)
+        if served.first is not None and not served.code:
+            group.first.note(served.first + (served.waited or 0.0))
         if served.waited is not None:
             group.queue.note(served.waited)
         if served.prompt is not None:
@@ -104,11 +117,11 @@ class Metrics:
         )
         ended = (*labels, ("error_type", served.code)) if served.code else labels
         found = self._groups[served.role, served.kind, served.status, served.code] = _Group(
-            self._histogram("gen_ai_server_request_duration_seconds", ended),
-            self._histogram("gen_ai_server_time_to_first_token_seconds", labels),
-            self._histogram("aidx_queue_seconds", (("role", served.role),)),
-            self._histogram("gen_ai_client_token_usage", (*labels, ("gen_ai_token_type", "input"))),
-            self._histogram("gen_ai_client_token_usage", (*labels, ("gen_ai_token_type", "output"))),
+            self._histogram(DURATION, ended),
+            self._histogram(TO_FIRST, labels),
+            self._histogram(QUEUE, (("role", served.role),)),
+            self._histogram(EMBEDDED if served.kind == "embedding" else READ, ended),
+            self._histogram(WRITTEN, ended),
         )
         return found
 
@@ -125,6 +138,9 @@ class Metrics:
         for (role, status, code), count in sorted(self._requests().items()):
             shown = _shown((("role", role), ("status", str(status)), ("code", code)))
             lines.append(f"aidx_requests_total{shown} {count}")
+        for name, (about, counted) in _USED.items():
+            lines += [f"# HELP {name} {about}", f"# TYPE {name} counter"]
+            lines += [f"{name}{_shown(labels)} {total:.15g}" for labels, total in self._totals(counted)]
         for name, (about, _) in _ABOUT.items():
             lines += [f"# HELP {name} {about}", f"# TYPE {name} histogram"]
             for (which, labels), histogram in sorted(self._histograms.items()):
@@ -137,6 +153,15 @@ class Metrics:
         for (role, _, status, code), group in self._groups.items():
             found[role, status, code] += group.requests
         return found
+
+    def _totals(self, name: str) -> list[tuple[Labels, float]]:
+        """What the histograms *name* have counted, however the requests ended."""
+        found: dict[Labels, float] = {}
+        for (which, labels), histogram in self._histograms.items():
+            if which == name:
+                key = (*(label for label in labels if label[0] != "error_type"), ("gen_ai_token_modality", "text"))
+                found[key] = found.get(key, 0.0) + histogram.total
+        return sorted(found.items())
 
     def _histogram(self, name: str, labels: Labels) -> _Histogram:
         found = self._histograms.get((name, labels))

@@ -17,7 +17,12 @@ def families(metrics, readings=()):
 
 
 def value(family, name, **labels):
-    found = [one.value for one in family.samples if one.name == name and labels.items() <= one.labels.items()]
+    """Of the one sample that has *labels*; an empty one is one that is not there."""
+    found = [
+        one.value
+        for one in family.samples
+        if one.name == name and all(one.labels.get(label, "") == text for label, text in labels.items())
+    ]
     assert len(found) == 1, family.samples
     return found[0]
 
@@ -45,10 +50,37 @@ def test_genai_histograms_have_the_conventions_names_and_labels():
     failed = {**labels, "error_type": "kv_budget_exhausted"}
     assert value(duration, "gen_ai_server_request_duration_seconds_count", **failed) == 1
     first = found["gen_ai_server_time_to_first_token_seconds"]
-    assert value(first, "gen_ai_server_time_to_first_token_seconds_sum", **labels) == 0.1
-    tokens = found["gen_ai_client_token_usage"]
-    assert value(tokens, "gen_ai_client_token_usage_sum", gen_ai_token_type="input") == 1000
-    assert value(tokens, "gen_ai_client_token_usage_sum", gen_ai_token_type="output") == 60
+    assert value(first, "gen_ai_server_time_to_first_token_seconds_sum", **labels) == pytest.approx(0.11)  # queue, too
+    assert value(first, "gen_ai_server_time_to_first_token_seconds_bucket", le="0.25", **labels) == 1
+    for way, tokens in (("input", 1000), ("output", 60)):
+        each = found[f"gen_ai_client_inference_operation_{way}_tokens"]
+        assert each.type == "histogram"
+        assert value(each, f"{each.name}_sum", gen_ai_provider_name="aidx", error_type="") == tokens
+        used = found[f"gen_ai_client_inference_usage_{way}_tokens"]
+        assert used.type == "counter"
+        assert value(used, f"{used.name}_total", **labels, gen_ai_token_modality="text") == tokens
+
+
+def test_tokens_of_answers_that_broke_off_were_used_and_their_first_byte_is_not_counted():
+    metrics = Metrics()
+    metrics.note(OK)
+    metrics.note(replace(OK, code="engine_failed", status=502))
+    found = families(metrics)
+
+    used = found["gen_ai_client_inference_usage_output_tokens"]
+    assert value(used, f"{used.name}_total") == 120
+    first = found["gen_ai_server_time_to_first_token_seconds"]
+    assert value(first, f"{first.name}_count") == 1
+
+
+def test_embeddings_have_a_name_of_their_own_and_no_answer():
+    metrics = Metrics()
+    metrics.note(replace(OK, kind="embedding", completion=None))
+    found = families(metrics)
+
+    read = found["gen_ai_client_embeddings_operation_input_tokens"]
+    assert value(read, f"{read.name}_sum", gen_ai_operation_name="embeddings") == 1000
+    assert not found["gen_ai_client_inference_usage_input_tokens"].samples
 
 
 @pytest.mark.parametrize(
