@@ -83,7 +83,7 @@ def error(wrong: AidxError, *, close: bool = False) -> Answer:
         headers.append((b"allow", wrong.allow.encode()))
     if close:
         headers.append((b"connection", b"close"))
-    kind = "invalid_request_error" if status < 429 else "server_error" if status > 429 else "overloaded_error"
+    kind = "overloaded_error" if status == 429 else "invalid_request_error" if status < 500 else "server_error"
     body = {
         "message": str(wrong),
         "type": kind,

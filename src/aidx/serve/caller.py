@@ -91,7 +91,9 @@ class Reply:
 def check_head(headers: Iterable[tuple[bytes, bytes]]) -> None:
     """Raise ``InputError`` for a body that is not worth waiting for: encoded, or too large by its own account."""
     for name, value in headers:
-        if name == b"content-encoding" and value != b"identity":
+        if (name == b"content-encoding" and value != b"identity") or (
+            name == b"transfer-encoding" and value.lower() != b"chunked"
+        ):
             raise InputError("an encoded body is not read", code="unsupported_encoding", hint="Send plain JSON.")
         if name == b"content-length" and int(value) > MAX_BODY:
             raise too_large()

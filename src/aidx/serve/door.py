@@ -1,6 +1,7 @@
 """Whom the endpoint lets in: by Host, Origin and key. Pages from elsewhere and other names for us stay outside."""
 
 import hmac
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 
@@ -10,6 +11,7 @@ from aidx.errors import InputError
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 WILDCARDS = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+HOST = re.compile(r"(?:\[([0-9a-f:.]+)\]|([^:\[\]]+))(?::[0-9]{0,5})?")  # an address with colons stands in brackets
 OPEN = frozenset({"/", "/health", "/ready"})  # without a key: a supervisor has none, and the page asks for it
 
 
@@ -40,6 +42,8 @@ class Door(Struct, frozen=True):
         host = origin = None
         for name, value in headers:
             if name == b"host":
+                if host is not None:  # who stands in between may have looked at the other one
+                    raise InputError("a request names one Host", code="invalid_request")
                 host = value
             elif name == b"origin":
                 origin = value
@@ -78,7 +82,5 @@ class Door(Struct, frozen=True):
 @lru_cache(maxsize=16)
 def _ours(host: bytes, bound: str) -> bool:
     """Whether *host*, with a port or without, is the address *bound* or this machine."""
-    text = host.decode("latin-1")
-    name = text if text.endswith("]") else text.rsplit(":", 1)[0]
-    name = name.strip("[]").lower()
-    return name in LOOPBACK or name == bound
+    found = HOST.fullmatch(host.decode("latin-1").lower())
+    return found is not None and (found[1] or found[2]) in {*LOOPBACK, bound}

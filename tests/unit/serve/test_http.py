@@ -180,9 +180,65 @@ def test_garbage_behind_a_request_does_not_cut_its_answer():
 
 
 def test_an_offer_to_speak_something_else_is_not_taken():
-    upgrade = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    upgrade = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: Upgrade, close\r\nUpgrade: websocket\r\n\r\n"
 
     assert run(Answers(), upgrade).startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+OFFER = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n"
+
+
+@pytest.mark.parametrize("pause", [0, 0.01])
+@pytest.mark.parametrize("cut", [0, 1, 3, 150])
+def test_what_is_posted_with_an_offer_is_read_as_any_other(pause, cut):
+    """Java's client does that with everything, where the address begins with http:."""
+    answers = Answers()
+    first, last = post(b"one", OFFER), post(b"two", CLOSE)
+    whole = first + last
+
+    assert bodies(run(answers, whole[: len(first) - cut], whole[len(first) - cut :], pause=pause)) == [b"one", b"two"]
+    assert answers.seen == [("POST", "/p")] * 2
+
+
+def test_an_offer_and_a_last_request_are_both_heard():
+    offer = OFFER.replace(b"Upgrade, ", b"close, Upgrade, ")
+
+    assert bodies(run(Answers(), post(b"one", offer) + post(b"two"))) == [b"one"]
+
+
+def test_a_tunnel_is_not_made():
+    assert run(Answers(), b"CONNECT x:22 HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize("version", [b"0.9", b"2.0", b"1.2"])
+def test_other_versions_are_refused(version):
+    answers = Answers()
+
+    assert run(answers, GET.replace(b"1.1", version)).startswith(b"HTTP/1.1 400 ")
+    assert answers.seen == []
+
+
+@pytest.mark.parametrize("url", [b"http://x/a", b"http://x", b"http://x:80/a?b"])
+def test_of_a_whole_address_the_host_counts(url):
+    hosts = []
+
+    class Hosts(Answers):
+        async def answer(self, caller):
+            hosts.extend(value for name, value in caller.headers if name == b"host")
+            await super().answer(caller)
+
+    run(Hosts(), b"GET %b HTTP/1.1\r\nHost: other\r\n%b\r\n" % (url, CLOSE))
+    assert hosts == [url.split(b"/")[2]]
+
+
+@pytest.mark.parametrize("before", [b"", GET])
+def test_a_head_that_comes_at_once_has_a_bound_as_well(before):
+    answers = Answers()
+    found = run(answers, before + b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: y\r\n" * 10_000 + b"\r\n")
+
+    assert found.startswith(b"HTTP/1.1 200 " if before else b"HTTP/1.1 431 ")
+    assert found.count(b"HTTP/1.1") == 1
+    assert len(answers.seen) == bool(before)
 
 
 def test_a_stream_has_chunks_and_an_old_client_the_end_of_the_connection():

@@ -9,13 +9,13 @@ from collections import deque
 from collections.abc import Callable, Coroutine
 from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import unquote
 
 import httptools
 
 from aidx.errors import InputError
 from aidx.serve import answer
 from aidx.serve.caller import Caller, too_large
+from aidx.serve.run import head
 from aidx.serve.run.call import Call
 from aidx.serve.strict import MAX_BODY
 
@@ -31,6 +31,8 @@ STALLED_S = 60.0  # a client that takes nothing for so long does not hold its ce
 CONNECTIONS = 512  # at a time; half of the files that a process may usually open
 LAST_WORD_S = 0.2  # for what was cancelled
 LOOK_S = 0.25  # one look at the clock for all connections: a timer for each wait costs more than the wait
+
+VERSIONS = frozenset({"1.0", "1.1"})
 
 Part = Literal["head", "body"]
 
@@ -92,11 +94,11 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._parser = httptools.HttpRequestParser(self)
-        self._parser.set_dangerous_leniencies(lenient_data_after_close=True)  # it is closed after the answer
+        self._parser = self._made()
         self._calls: deque[Call] = deque()  # the first one is being answered
         self._coming: Call | None = None  # the one whose body is not complete
         self._bytes = 0  # of what is coming
+        self._large = False  # whether more came at once than a head may have
         self._url = b""
         self._headers: Headers = []
         self._waits: Part | Literal["idle", ""] = "head"
@@ -129,10 +131,11 @@ class Connection(asyncio.Protocol):
         if self._ended or self._deaf:
             return
         self._bytes += len(data)
+        self._large = len(data) > HEAD_BYTES
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._close_after()
+        except httptools.HttpParserUpgrade as offer:
+            self._decline(data[offer.args[0] :])
         except httptools.HttpParserError:
             self._malformed()
         if self._bytes and not self._ended:
@@ -167,11 +170,19 @@ class Connection(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         """The head is there: who may not ask is told so before the body has come."""
         parser = self._parser
-        old = parser.get_http_version() == "1.0"
+        version = parser.get_http_version()
+        if version not in VERSIONS:
+            raise ValueError
+        if (self._large or self._bytes > HEAD_BYTES) and head.size(self._url, self._headers) > HEAD_BYTES:
+            self._too_long()
+            raise ValueError
+        if not self._url.startswith(b"/"):
+            self._headers = head.absolute(self._url, self._headers)
+        old = version == "1.0"
         call = self._coming = Call(
             self,
             parser.get_method().decode("ascii"),
-            _path(self._url),
+            head.path(self._url),
             self._headers,
             keep=parser.should_keep_alive() and not old,
             old=old,
@@ -302,8 +313,8 @@ class Connection(asyncio.Protocol):
     def _incomplete(self) -> None:
         coming = self._coming
         if coming is None:
-            if self._bytes > HEAD_BYTES and not self._close_after():
-                self._refuse(f"the head of the request has more than {HEAD_BYTES} bytes", "head_too_large")
+            if self._bytes > HEAD_BYTES:
+                self._too_long()
             elif self._waits != "head":
                 self._wait("head", HEAD_S)
         else:
@@ -316,8 +327,31 @@ class Connection(asyncio.Protocol):
         if self._coming is not None and not self._coming.done:
             self._coming.fail(InputError("the body of the request is not HTTP", code="invalid_request"))
             self._coming.keep = False
-        elif not self._close_after():
+        elif not (self._ended or self._close_after()):
             self._refuse("Invalid HTTP request received.", "invalid_request")
+
+    def _too_long(self) -> None:
+        if not self._close_after():
+            self._refuse(f"the head of the request has more than {HEAD_BYTES} bytes", "head_too_large")
+
+    def _decline(self, rest: bytes) -> None:
+        """Take a request that offers to speak something else for one that does not: *rest* is its body.
+
+        Java's client, for one, offers HTTP/2 with whatever it posts.
+        """
+        call = self._calls[-1] if self._calls else None
+        if call is None or call.headers is not self._headers or call.method == "CONNECT":
+            self._close_after()
+            return
+        self._calls.pop()
+        self._parser = self._made()
+        self._bytes = 0
+        self.data_received(head.without_offer(call, self._url) + rest)
+
+    def _made(self) -> httptools.HttpRequestParser:
+        parser = httptools.HttpRequestParser(self)
+        parser.set_dangerous_leniencies(lenient_data_after_close=True)  # it is closed after the answer
+        return parser
 
     def _close_after(self) -> bool:
         """Listen to nothing more, and close after the last request; false where there is none."""
@@ -332,10 +366,3 @@ class Connection(asyncio.Protocol):
         call = Call(self, "", "", [], keep=False, old=False)
         self._calls.appendleft(call)
         call.whole(*found)
-
-
-def _path(url: bytes) -> str:
-    """What of *url* is looked at; raises ``ValueError`` or httptools' error for one that is none."""
-    path = url.partition(b"?")[0] if url.startswith(b"/") else httptools.parse_url(url).path
-    text = path.decode("ascii")
-    return unquote(text) if "%" in text else text
