@@ -77,6 +77,17 @@ def test_an_older_build_is_started_too():
 
 
 @pytest.mark.parametrize(
+    ("number", "says", "hint"),
+    [(4, "an instruction that this processor", "another build"), (11, "by signal 11", "file")],
+)
+def test_a_build_for_another_processor_is_known_by_how_it_ends(number, says, hint):
+    program = on_path("llama-server", "llama_server_program.py", LLAMA_TEST_SIGNAL=str(number))
+    with program, pytest.raises(EngineError, match=says) as ended:
+        llama_server.ENGINE.start(LAUNCH)
+    assert hint in ended.value.hint
+
+
+@pytest.mark.parametrize(
     ("settings", "code"),
     [(Settings(ctx_size=1024, parallel=2), "context_too_small"), (Settings(ctx_size=512, parallel=3), "too_few_slots")],
 )

@@ -1,7 +1,8 @@
 """llama-server for tests: the flags of llama.cpp's README, and behind them llama.cpp's server out of the wheel.
 
 The server is the real one; only ``main``, which reads flags, is ours. It is as strict as the real one: an argument that
-it does not know ends it. With ``LLAMA_TEST_OLD`` in its environment it knows none of the flags of the last year.
+it does not know ends it. With ``LLAMA_TEST_OLD`` in its environment it knows none of the flags of the last year; with
+``LLAMA_TEST_SIGNAL`` it ends by that.
 """
 
 import os
@@ -78,6 +79,8 @@ def main() -> None:
     if "--version" in argv:
         sys.stderr.write("version: 11549 (0123abc)\nbuilt with a compiler for a machine\n")
         return
+    if number := os.environ.get("LLAMA_TEST_SIGNAL"):
+        os.kill(os.getpid(), int(number))
     import xllamacpp
 
     params = parameters(xllamacpp, argv)

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from signal import SIGILL
 from subprocess import PIPE, Popen
 from typing import IO, Any
 
@@ -16,6 +17,8 @@ from aidx.errors import EngineError
 GRACE_S = 1.0  # between the request to end and the kill
 KEPT = 40  # log lines kept to explain a death
 ERROR = re.compile(r"(?:[\d.]+ )?E (.*)")  # llama.cpp's log: time, level, text
+
+OF_ANOTHER_PROCESSOR = "its build has an instruction that this processor does not know"
 
 
 class Child:
@@ -104,6 +107,8 @@ class Child:
 
     def _finish(self, code: int) -> None:
         end = f"the engine was ended by signal {-code}" if code < 0 else f"the engine ended with status {code}"
+        if -code == SIGILL:
+            end = f"{end}: {OF_ANOTHER_PROCESSOR}"
         with self._lock:
             self._end = end
             waiting, self._waiting = self._waiting, []

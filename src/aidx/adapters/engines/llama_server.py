@@ -8,7 +8,7 @@ import sys
 from contextlib import ExitStack
 from urllib.parse import urlsplit
 
-from aidx.adapters.child import Child
+from aidx.adapters.child import OF_ANOTHER_PROCESSOR, Child
 from aidx.adapters.enginelog import RESOLUTION, Account
 from aidx.adapters.host import engine_environment, physical_cores, program_output, resident
 from aidx.adapters.http import Pool
@@ -122,9 +122,10 @@ def _started(launch: Launch, program: str) -> StartedDeployment:
 
 
 def _not_loaded(child: Child, launch: Launch) -> EngineError:
-    child.ending().result()
+    other = OF_ANOTHER_PROCESSOR in child.ending().result()
     return EngineError(
-        f"llama-server cannot load {launch.path}: {child.complaint()}", hint="Check the file with: aidx plan FILE"
+        f"llama-server cannot load {launch.path}: {child.complaint()}",
+        hint="Take another build of llama.cpp." if other else "Check the file with: aidx plan FILE",
     )
 
 
