@@ -1,8 +1,22 @@
 """How a run ends when it does not end well; each is an error that says what to do."""
 
+import re
+from collections.abc import Iterable
+
 from aidx.errors import AidxError, BudgetError, CheckError, InputError
 
+_MARK = re.compile(r"(?:[-*•]\s+|\(?\d{1,2}[.):]\s+)+")
 EDIT = "Change the run's plan.md, and go on with --resume."
+
+
+def _unmarked(text: str) -> str:
+    found = _MARK.match(text.strip())
+    return text.strip()[found.end() :] if found else text.strip()
+
+
+def numbered(texts: Iterable[str]) -> str:
+    """*texts* in one line, each with our number in place of its own."""
+    return " ".join(f"{number}. {_unmarked(text)}" for number, text in enumerate(texts, 1))
 
 
 class BlockedError(CheckError):

@@ -8,7 +8,7 @@ from aidx.pipeline.artifact.plan import ChangePlan
 from aidx.pipeline.context.architect import architect_prompt
 from aidx.pipeline.context.prompt import Prompt
 from aidx.pipeline.effects import Ask, Effect, ask, count, read_planned, tell
-from aidx.pipeline.ending import BlockedError, LintError, TooLongError
+from aidx.pipeline.ending import BlockedError, LintError, TooLongError, numbered
 from aidx.pipeline.lint import lint
 
 ARCHITECT = "architect"
@@ -93,7 +93,7 @@ def plan_in(answer: str) -> tuple[ChangePlan | None, list[str]]:
     if text is None:
         if questions := _questions(answer):
             raise BlockedError(
-                "the Architect asks: " + " ".join(f"{number}. {text}" for number, text in enumerate(questions, 1)),
+                f"the Architect asks: {numbered(questions)}",
                 hint="Answer in TASK and run again.",
             )
         return None, ["there is no line that begins with '# Plan: '"]
@@ -113,4 +113,4 @@ def unfit(plan: ChangePlan, checks: Collection[str]) -> Generator[Effect, Any, l
 
 
 def _questions(answer: str) -> list[str]:
-    return [line.strip(" -*").strip() for line in answer.splitlines() if line.strip().endswith("?")]
+    return [line.strip(" -*") for line in answer.splitlines() if line.strip(" -*").endswith("?")]

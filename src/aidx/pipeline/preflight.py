@@ -7,14 +7,16 @@ from aidx.errors import InputError
 from aidx.pipeline.artifact.plan import ChangePlan, render
 from aidx.pipeline.context.architect import readable
 from aidx.pipeline.context.editor import Format, editor_prompt
-from aidx.pipeline.context.prompt import Prompt
+from aidx.pipeline.context.prompt import Item, Prompt
 from aidx.pipeline.context.thinking import SCHEMA, thinking_prompt, verdict
 from aidx.pipeline.edit.refusal import EditRefusedError
 from aidx.pipeline.effects import Ask, Counted, Effect, Tree, ask, count, tell
-from aidx.pipeline.ending import EDIT, BlockedError, LintError, TooLongError
+from aidx.pipeline.ending import EDIT, BlockedError, LintError, TooLongError, numbered
 from aidx.pipeline.lint import lint
 
 VERDICTS = 2  # the answer, and one repair
+BOTH = "Your last answer said go and objected. Say go without objections, or object."
+NEITHER = "Your last answer was no verdict. Answer with the JSON object and nothing else."
 
 
 def linted(plan: ChangePlan, files: Tree, checks: Collection[str]) -> None:
@@ -79,16 +81,25 @@ def shown_to_thinking(task: str, plan: ChangePlan, files: Tree) -> Generator[Eff
 def thought_over(task: str, plan: ChangePlan, files: Tree) -> Generator[Effect, Any, None]:
     """Let the ``thinking`` role judge; raises ``BlockedError`` with its objections."""
     prompt, _ = yield from shown_to_thinking(task, plan, files)
+    found = None
     for number in range(1, VERDICTS + 1):
         found = verdict((yield from ask(Ask("preflight", "thinking", prompt, number, SCHEMA))))
-        if found is None:
-            continue
-        if found.go:
+        if found is not None and found.go and not found.objections:
             yield from tell("preflight: thinking says go")
             return
-        listed = " ".join(f"{place}. {text}" for place, text in enumerate(found.objections, 1))
-        raise BlockedError(f"thinking objects: {listed}", hint=EDIT)
+        if found is not None and not found.go:
+            raise BlockedError(f"thinking objects: {numbered(found.objections)}", hint=EDIT)
+        prompt = yield from _once_more(prompt, BOTH if found else NEITHER)
+    if found is not None:
+        raise BlockedError(f"thinking says go, and objects: {numbered(found.objections)}", hint=EDIT)
     raise BlockedError("thinking gave no verdict in two answers", hint="Use another model, or run without the role.")
+
+
+def _once_more(prompt: Prompt, note: str) -> Generator[Effect, Any, Prompt]:
+    """*prompt* with what was wrong with its answer, where there is room for that."""
+    noted = Prompt(prompt.system, (*prompt.items, Item("note", note)))
+    (counted,) = yield from count("preflight", "thinking", noted)
+    return noted if counted.fits else prompt
 
 
 def _seen(plan: ChangePlan) -> list[str]:

@@ -66,10 +66,11 @@ def test_a_task_names_files_by_their_paths():
     [
         ('{"verdict": "go", "objections": []}', Verdict(go=True, objections=())),
         ('{"verdict": "objections", "objections": ["a\\nb"]}', Verdict(go=False, objections=("a b",))),
-        ('{"verdict": "go", "objections": ["but"]}', None),
+        ('{"verdict": "go", "objections": ["but"]}', Verdict(go=True, objections=("but",))),
         ('{"verdict": "objections", "objections": []}', None),
         ('{"verdict": "maybe", "objections": []}', None),
-        ('{"verdict": "go"}', None),
+        ('{"verdict": "go"}', Verdict(go=True, objections=())),
+        ('{"verdict": ["go"]}', None),
         ('{"verdict": "go", "objections": "none"}', None),
         ('{"verdict": "objections", "objections": [1]}', None),
         ("[]", None),

@@ -25,7 +25,7 @@ SCHEMA = json.dumps(
 
 
 class Verdict(NamedTuple):
-    """``go``, or what speaks against it."""
+    """``go``, or what speaks against it; a model may say both."""
 
     go: bool
     objections: tuple[str, ...]
@@ -38,14 +38,14 @@ def thinking_prompt(task: str, plan: str, files: dict[str, str]) -> Prompt:
 
 
 def verdict(answer: str) -> Verdict | None:
-    """The verdict in *answer*, ``None`` where it is none: go with objections, say, or objections without one."""
+    """The verdict in *answer*, ``None`` where it is none: objections without one, say."""
     try:
         found = json.loads(answer)
-        said, objections = found["verdict"], found["objections"]
-    except (ValueError, KeyError, TypeError):
+        said, objections = found["verdict"], found.get("objections", [])
+    except (ValueError, KeyError, TypeError, AttributeError):
         return None
     if not isinstance(objections, list) or not all(isinstance(text, str) and text.strip() for text in objections):
         return None
-    if said not in {"go", "objections"} or (said == "go") == bool(objections):
+    if said not in ("go", "objections") or (said == "objections" and not objections):
         return None
     return Verdict(said == "go", tuple(" ".join(text.split()) for text in objections[:MOST]))
