@@ -224,7 +224,8 @@ class Workspace(Protocol):
 
         *before* holds what was read of each (``None`` for one that is blocked); a file that changed since is a
         ``CheckError``, and nothing is written. A process that dies at any point leaves a tree that the next one
-        finishes or finds unchanged. Returns what was moved aside, and where to; it is never followed nor deleted.
+        finishes or finds unchanged. Until ``close`` no other process writes. Returns what was moved aside, and where
+        to; it is never followed nor deleted.
         """
         ...
 

@@ -1,6 +1,6 @@
 """Runs a command to its end: no shell, a process group of its own, a time limit, a bounded output.
 
-It is led by ``leash``, which ends the whole group when this process is gone, however it went.
+It is led by ``leash``, which ends all of it when this process is gone, however it went.
 """
 
 import os
@@ -19,6 +19,7 @@ from aidx.ports import Ran
 
 KEPT = 32 << 10  # bytes of output from each end
 LEASH = leash.__file__
+_GRACE_S = 5.0  # for the leash to find and end what left its group
 _LOOK_S = 0.1  # how often it is looked whether the command itself has ended while others hold its output
 
 
@@ -38,14 +39,26 @@ def run(
         try:
             ended = _follow(process, process.stdout, kept, time.monotonic() + timeout_s)
         finally:  # whatever happens, nothing of it goes on running
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
-            status = process.wait()
+            status = _end(process, mine)
             process.stdout.close()
         told = mine.recv(32)  # the other end is closed: who held it has ended
     if told.startswith(b"e"):
         raise OSError(int(told[1:]), os.strerror(int(told[1:])))
     return Ran((int(told[1:]) if told else status) if ended else None, kept.text())
+
+
+def _end(process: subprocess.Popen[bytes], mine: socket.socket) -> int:
+    """Let the leash end all that it led; kill its group where it is kept from that."""
+    try:
+        with suppress(OSError):
+            mine.shutdown(socket.SHUT_WR)
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_GRACE_S)
+    finally:
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        status = process.wait()
+    return status
 
 
 def _led(

@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,7 @@ def command(
     if resume is None:
         _check_possible(given, until)
     opened = nullcontext() if dry_run else closing(_records(root, resume, given))
-    with opened as records:
+    with opened as records, _hinting(records, root):
         if records is not None:
             if (told := records.read(DONE)) is not None:
                 return _done_before(told, records, as_json=as_json, quiet=quiet)
@@ -83,6 +84,21 @@ def command(
         if records is not None and finished:
             records.write(DONE, json.dumps(_contract(run)).encode())
     return _report(run, order, root, as_json=as_json, quiet=quiet)
+
+
+@contextmanager
+def _hinting(records: "Records | None", root: str) -> Iterator[None]:
+    """Say how to go on with a run that is interrupted."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        from aidx.wiring import runs
+
+        if records is not None and records.read(ORDER) is not None:
+            with suppress(OSError):  # the terminal may be gone
+                click.echo(f"aidx: run {records.name} was interrupted", err=True)
+                click.echo(f"hint: Go on with it: {runs.resume(records.name, root)}", err=True)
+        raise
 
 
 def _read_plan(path: str | None) -> str | None:
@@ -257,7 +273,7 @@ def _tell_how_to_go_on(error: "AidxError", run: str, root: str) -> None:
         return
     if "with --resume" in error.hint:
         error.hint = error.hint.replace("with --resume", f"with {go_on}")
-    elif error.exit_code == EngineError.exit_code:
+    elif error.exit_code == EngineError.exit_code or error.code == "tree_busy":
         error.hint = f"{error.hint} Then go on: {go_on}".strip()
 
 

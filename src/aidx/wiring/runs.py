@@ -25,11 +25,13 @@ def resume(run: str, root: str) -> str:
 
 def check_unfinished(root: str) -> None:
     """Raise ``CheckError`` where the edits of a run are still on trial in the tree: it was killed, say."""
-    from aidx.adapters.workspace.records import on_trial
+    from aidx.adapters.workspace.records import driver, on_trial
     from aidx.errors import CheckError
     from aidx.pipeline.run.drive import TREE, TRYING
 
     if (name := on_trial(root, TREE, TRYING)) is not None:
+        if (told := driver(root, name)) is not None:
+            raise CheckError(f"run {name} is trying its edits in the tree: {told}", hint="Wait until it is done.")
         raise CheckError(
             f"the edits of run {name} are still on trial in the tree: it was killed, or could not put the files back",
             hint=f"{resume(name, root)} goes on with it, or puts every byte back.",

@@ -1,12 +1,9 @@
 """A workspace that is held by this process: the port's implementation."""
 
-import fcntl
-import json
 import os
-import time
 from collections.abc import Iterable, Mapping
 
-from aidx.adapters.workspace import journal
+from aidx.adapters.workspace import journal, lock
 from aidx.adapters.workspace.tree import Tree
 from aidx.errors import CheckError, InputError
 from aidx.ports import Back, Grounds
@@ -42,6 +39,8 @@ class HeldWorkspace:
         """See ``ports.Workspace``."""
         try:
             self._hold()
+            if not changes:
+                return ()
             return journal.commit(self.tree, changes, before, back or Back())
         except KeyboardInterrupt:
             journal.recover(self.tree)  # nothing is built on a change that is half made
@@ -76,29 +75,17 @@ class HeldWorkspace:
 
     def _take(self) -> int:
         keep_out(self.tree)
-        fd = os.open(self.tree.root / LOCK, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(fd, 4096)
-            os.close(fd)
+            return lock.take(self.tree.root / LOCK)
+        except lock.HeldError as held:
             raise CheckError(
-                f"another process changes {self.tree.root}: {_told(holder)}", hint="Wait until it is done, or stop it."
+                f"another process changes {self.tree.root}: {held}",
+                hint="Wait until it is done, or stop it.",
+                code="tree_busy",
             ) from None
-        os.ftruncate(fd, 0)
-        os.write(fd, json.dumps({"pid": os.getpid(), "since": int(time.time())}).encode())
-        return fd
 
 
 def keep_out(tree: Tree) -> None:
     """Make git overlook our own folder."""
     if tree.read(".aidx/.gitignore") is None:
         tree.write(".aidx/.gitignore", b"*\n")
-
-
-def _told(holder: bytes) -> str:
-    try:
-        found = json.loads(holder)
-        return f"process {found['pid']}, for {max(0, int(time.time()) - found['since'])} s"
-    except (ValueError, KeyError, TypeError):
-        return "it has just begun"

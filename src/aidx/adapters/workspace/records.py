@@ -1,12 +1,13 @@
 """What a run leaves below ``.aidx/runs``: the port's implementation."""
 
-import fcntl
 import os
 import re
 import secrets
 import time
 from contextlib import ExitStack
+from pathlib import Path
 
+from aidx.adapters.workspace import lock
 from aidx.adapters.workspace.held import keep_out
 from aidx.adapters.workspace.tree import Tree
 from aidx.errors import CheckError, InputError
@@ -65,14 +66,15 @@ class RunRecords:
 
     def _take(self) -> int:
         self.tree.append(self._path("lock"), b"")
-        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
-        fd = os.open(self.tree.root / self._path("lock"), flags)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(fd)
-            raise CheckError(f"another process drives run {self.name}", hint="Wait until it is done.") from None
-        return fd
+            return lock.take(self.tree.root / self._path("lock"))
+        except lock.HeldError as held:
+            raise CheckError(f"another process drives run {self.name}: {held}", hint="Wait until it is done.") from None
+
+
+def driver(root: str, name: str) -> str | None:
+    """Which process drives the run *name* below *root* now; ``None`` where it was killed, or has ended."""
+    return lock.holder(Path(root, FOLDER, name, "lock"))
 
 
 def on_trial(root: str, file: str, mark: bytes) -> str | None:

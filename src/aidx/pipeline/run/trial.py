@@ -75,12 +75,14 @@ class Trial:
     def undo(self, grounds: Grounds) -> bool:
         """The tree as it was, with what was around it; whether it is so, or as planned, now.
 
-        Where this process has changed nothing, a tree that somebody else has changed since is left alone. Raises
-        ``NotPutBackError`` where the files cannot be written.
+        Nothing is done where neither this process nor the run's last one has changed anything, and where this one has
+        not and somebody else has since. Raises ``NotPutBackError`` where the files cannot be written.
         """
         if self._kept:
             return True
-        if not self._states or not (self._touched or not self._foreign(self._now(self._states[0]))):
+        if not self._states or not (self._touched or self._on_trial):
+            return False
+        if not self._touched and self._foreign(self._now(self._states[0])):
             return False
         self._become(self._states[0], grounds, back=True)
         self._workspace.prune(grounds.missing)
@@ -118,7 +120,7 @@ class Trial:
             for path, data in state.items()
             if data != now[path] or (path in modes and modes[path] != grounds.modes.get(path, modes[path]))
         }
-        if not changes:
+        if back and not changes:
             return
         blocked = tuple(path for path in changes if isinstance(now[path], RefusedPathError))
         before = {path: None if isinstance(data, RefusedPathError) else data for path, data in now.items()}

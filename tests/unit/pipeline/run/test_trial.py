@@ -28,7 +28,7 @@ class Files:
 
 def resumed(files: Files) -> Trial:
     """A later process that tells again what was tried."""
-    trial = Trial(files)
+    trial = Trial(files, on_trial=True)
     trial.propose({"a": b"new", "b": b"new"}, {"a": b"old", "b": b"old"})
     return trial
 
