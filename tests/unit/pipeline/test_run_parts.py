@@ -8,7 +8,7 @@ from aidx.pipeline.checks import HEAD, TAIL, clipped, judge, telling
 from aidx.pipeline.context.architect import named
 from aidx.pipeline.context.prompt import Item, Prompt
 from aidx.pipeline.context.thinking import Verdict, verdict
-from aidx.pipeline.effects import Ask, Confirm, Count, Hand, Keep, Read, Try
+from aidx.pipeline.effects import Ask, Confirm, Count, Hand, Keep, Read, Recalled, Try
 from aidx.pipeline.flow import Order, phases, pipeline
 from aidx.pipeline.replay import Replay, key, line
 from aidx.ports import Errand, Ran, Worked
@@ -129,7 +129,8 @@ def test_a_plan_that_only_deletes_asks_nobody():
         while True:
             effect = flow.send(reply)
             asked.append(type(effect).__name__)
-            reply = {"Read": {"old.py": b"x\n"}, "Count": (), "Confirm": True, "Try": ()}.get(asked[-1])
+            there = {"old.py": None if "Keep" in asked else b"x\n"}
+            reply = {"Recall": Recalled(), "Read": there, "Count": (), "Confirm": True, "Try": ()}.get(asked[-1])
     except StopIteration as stop:
         outcome = stop.value
 
