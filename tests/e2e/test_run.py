@@ -107,7 +107,7 @@ def test_nobody_is_asked_where_there_is_no_terminal(root):
 
 
 def test_a_dry_run_shows_each_context_and_leaves_nothing(root):
-    before = sorted(path.name for path in root.iterdir())
+    before = sorted(root.rglob("*"))
 
     done = aidx(root, "--plan", "plan.md", "--dry-run")
     as_json = valid(aidx(root, "--plan", "plan.md", "--dry-run", "--json").stdout)
@@ -115,7 +115,25 @@ def test_a_dry_run_shows_each_context_and_leaves_nothing(root):
     assert done.returncode == 0, done.stderr
     assert "edit: rows.py::first: 60 of 768 prompt tokens" in done.stdout
     assert [request["completion_tokens"] for request in as_json["requests"]] == [0]
-    assert sorted(path.name for path in root.iterdir()) == before
+    assert sorted(root.rglob("*")) == before
+
+
+def test_a_dry_run_of_research_leaves_no_index_that_was_not_there(root):
+    before = sorted(root.rglob("*"))
+    done = aidx(root, "let first take a limit", "--until", "research", "--dry-run")
+    assert done.returncode == 0, done.stderr
+    assert "rows.py::first" in done.stdout
+    assert "research: no index is kept; a dry run writes nothing else\n" in done.stderr
+    assert sorted(root.rglob("*")) == before
+
+    assert aidx(root, "let first take a limit", "--until", "research").returncode == 0
+    (root / "rows.py").write_text(SOURCE.replace("first", "last"))
+    runs = sorted((root / ".aidx" / "runs").rglob("*"))
+    done = aidx(root, "let last take a limit", "--until", "research", "--dry-run")
+    assert "rows.py::last" in done.stdout
+    told = "research: the index in .aidx/index/fts5.sqlite is brought up to date; a dry run writes nothing else\n"
+    assert told in done.stderr
+    assert sorted((root / ".aidx" / "runs").rglob("*")) == runs
 
 
 def test_until_edit_shows_the_diff_and_resume_goes_on(root):

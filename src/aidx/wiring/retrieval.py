@@ -10,6 +10,8 @@ from aidx.errors import InputError
 from aidx.retrieval import Embedder, Index
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from aidx.adapters.grammar import Grammars
     from aidx.adapters.walk import Walk
     from aidx.config.merge import Settled
@@ -44,21 +46,33 @@ def walk(root: str) -> "Walk":
 
 
 @contextmanager
-def stock(settled: "Settled", root: str, writing: Namespace = "project") -> Iterator[Stock]:
+def stock(settled: "Settled", root: str, writing: Namespace = "project", *, leaving: bool = True) -> Iterator[Stock]:
     """The index of the project at *root* and the shared one, as configured; *writing* is made where it is not there.
 
-    Raises ``EngineError`` where the store is missing, busy or broken.
+    Without *leaving* what had to be made is gone afterwards, and its place is ''. Raises ``EngineError`` where the
+    store is missing, busy or broken.
     """
     with ExitStack() as held:
         found: dict[str, Index] = {}
         place = ""
         for namespace in ("project", "global"):
-            index, where = _open(settled, root, namespace, make=namespace == writing)
+            index, where = _open(settled, root, namespace, make=namespace == writing and leaving)
+            if index is None and namespace == writing:
+                index, where = _passing(settled, held), ""
             if index is not None:
                 held.callback(index.close)
                 found[namespace] = index
             place = where if namespace == writing else place
         yield Stock(found, place)
+
+
+def _passing(settled: "Settled", held: ExitStack) -> Index:
+    """An index in a folder of its own, which goes with *held*."""
+    from pathlib import Path
+    from tempfile import TemporaryDirectory
+
+    folder = held.enter_context(TemporaryDirectory(prefix="aidx-index-"))
+    return _store(settled.config.index.store, Path(folder, "index"))
 
 
 def _open(settled: "Settled", root: str, namespace: str, *, make: bool) -> tuple[Index | None, str]:
@@ -132,14 +146,18 @@ def _local(store: str, root: str, namespace: str, *, make: bool) -> tuple[Index 
         return None, shown
     if not shared:
         path = own_file(root, name)
+    return _store(store, path), shown
+
+
+def _store(store: str, path: "Path") -> Index:
     if store == "fts5":
         from aidx.adapters.index.fts5 import Fts5Index
 
-        return Fts5Index(path), shown
+        return Fts5Index(path)
     from aidx.adapters.index._qdrant_edge import EdgePoints
     from aidx.adapters.index.qdrant import QdrantIndex
 
-    return QdrantIndex(EdgePoints(path)), shown
+    return QdrantIndex(EdgePoints(path))
 
 
 def grammars() -> "Grammars":
@@ -208,9 +226,12 @@ def token_cost(settled: "Settled") -> TokenCost:
 
 
 def finder(
-    settled: "Settled", root: str, tell: Callable[[str], object]
+    settled: "Settled", root: str, tell: Callable[[str], object], *, leaving: bool = True
 ) -> "Callable[[str, int], tuple[Candidate, ...]]":
-    """What proposes parts of the files below *root*: its index, brought up to date when it is first asked."""
+    """What proposes parts of the files below *root*: its index, brought up to date when it is first asked.
+
+    Without *leaving* an index that is not there yet is made for the moment, and of one that is there it is told.
+    """
 
     def find(query: str, limit: int) -> "tuple[Candidate, ...]":
         from contextlib import closing
@@ -218,11 +239,14 @@ def finder(
         from aidx.pipeline.research.build import build
         from aidx.pipeline.research.search import search
 
-        with closing(walk(root)) as files, embedder(settled) as model, stock(settled, root) as indexes:
+        with closing(walk(root)) as files, embedder(settled) as model, stock(settled, root, leaving=leaving) as indexes:
             known = grammars()
             built = build(files, indexes.indexes["project"], embedder=model, outline=known)
             anew = built.added + built.changed
             left = f"; {len(built.skipped)} not, as aidx index says" if built.skipped else ""
+            if not leaving:
+                kept = f"the index in {indexes.place} is brought up to date" if indexes.place else "no index is kept"
+                tell(f"research: {kept}; a dry run writes nothing else")
             tell(f"research: {built.files} files indexed, {anew} of them anew{left}")
             if known.missing:
                 tell(f"research: cut by lines: {without(known.missing)}")
