@@ -21,6 +21,7 @@ from aidx.pipeline.edit.refusal import EditRefusedError, Refused
 from aidx.pipeline.edit.syntax import worsened
 
 ATTEMPTS = 2  # the answer, and one repair with the reasons for its refusal
+SAME = "it changes nothing"
 
 
 class EditorAsk(Struct, frozen=True):
@@ -29,6 +30,12 @@ class EditorAsk(Struct, frozen=True):
     step: int
     attempt: int
     prompt: Prompt
+
+
+class Unchanged(Struct, frozen=True):
+    """Step *step* (from 0) was answered twice with what is there already."""
+
+    step: int
 
 
 class StepRefusedError(CheckError):
@@ -47,11 +54,11 @@ class StepRefusedError(CheckError):
 
 def edit(
     plan: ChangePlan, files: Mapping[str, bytes | None], form: Format = "blocks"
-) -> Generator[EditorAsk, str, dict[str, bytes | None]]:
+) -> Generator[EditorAsk | Unchanged, str, dict[str, bytes | None]]:
     """The new bytes of every file that *plan* changes, ``None`` for a deleted one.
 
     *files* holds the bytes of each file that the plan names. Raises ``StepRefusedError`` where two answers to a
-    step cannot be applied.
+    step cannot be applied; of one that changes nothing twice over it is said that it is ``Unchanged``.
     """
     tree = dict(files)
     for number, step in enumerate(plan.steps):
@@ -64,17 +71,21 @@ def edit(
 
 def _do(
     plan: ChangePlan, number: int, tree: Mapping[str, bytes | None], form: Format
-) -> Generator[EditorAsk, str, bytes]:
+) -> Generator[EditorAsk | Unchanged, str, bytes]:
     step = plan.steps[number]
+    before = tree.get(step.path)
     refused: tuple[Refused, ...] = ()
     for attempt in range(1, ATTEMPTS + 1):
         reasons = "; ".join(item.detail for item in refused)
         note = f"Your first answer was refused: {reasons}" if refused else ""
         answer = yield EditorAsk(number, attempt, editor_prompt(plan, number, tree, form, note))
-        made = apply_answer(step, tree.get(step.path), answer, form)
-        if isinstance(made, bytes):
+        made = apply_answer(step, before, answer, form)
+        if isinstance(made, bytes) and made != before:
             return made
-        refused = made
+        refused = (Refused(step.path, 1, "conflict", SAME),) if isinstance(made, bytes) else made
+    if before is not None and [item.detail for item in refused] == [SAME]:
+        yield Unchanged(number)
+        return before
     raise StepRefusedError(number, step, refused)
 
 

@@ -43,6 +43,18 @@ class TooLongError(BudgetError):
     code = "context_length_exceeded"
 
 
+class NothingChangedError(CheckError):
+    """Edits that make nothing of the tree that it is not already."""
+
+    code = "edit_refused"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no step changed anything: the tree is as it was",
+            hint=f"Where it is as the plan wants it, nothing is left to do. {EDIT}",
+        )
+
+
 class PlannedFilesGoneError(CheckError):
     """A check that put something else in the place of the plan's files, or deleted them: no model can mend that."""
 

@@ -16,7 +16,7 @@ from aidx.pipeline.checks import must_start
 from aidx.pipeline.context.editor import Format
 from aidx.pipeline.context.prompt import Prompt
 from aidx.pipeline.diff import Status, status, unified
-from aidx.pipeline.editing import edit
+from aidx.pipeline.editing import Unchanged, edit
 from aidx.pipeline.effects import (
     Ask,
     Commit,
@@ -33,9 +33,10 @@ from aidx.pipeline.effects import (
     Tree,
     ask,
     count,
+    read,
     read_planned,
 )
-from aidx.pipeline.ending import EDIT, BlockedError, LintError, TooLongError
+from aidx.pipeline.ending import EDIT, BlockedError, LintError, NothingChangedError, TooLongError
 from aidx.pipeline.handing import handed_out
 from aidx.pipeline.planning import ARCHITECT, first_prompt, planned
 from aidx.pipeline.preflight import contexts, linted, shown_to_thinking, thought_over
@@ -169,17 +170,26 @@ def _carried_out(order: Order, plan: ChangePlan) -> Generator[Effect, Any, Outco
         raise BlockedError("the plan was not agreed to; nothing was changed", hint=EDIT)
     yield Enter("edit")
     made = yield from _edited(order, plan, tree)
+    _changed(plan, tree, made)
     if order.until == "edit":
         return _outcome(plan, tree, made)
     yield Enter("check")
     made = yield from checked(plan, tree, made, order.form, order.checks)
     yield Keep()
+    made = dict((yield from read(*plan.changed)))  # a check may have formatted them
+    _changed(plan, tree, made)
     name = None
     if order.commit and order.until is None:
         assert plan.commit is not None
         yield Enter("commit")
         name = yield Commit(plan.commit, plan.changed)
     return _outcome(plan, tree, made, name)
+
+
+def _changed(plan: ChangePlan, tree: Tree, made: Tree) -> None:
+    """Raise ``NothingChangedError`` where *made* is what *tree* was."""
+    if all(made.get(path) == tree.get(path) for path in plan.changed):
+        raise NothingChangedError
 
 
 def _edited(order: Order, plan: ChangePlan, tree: Tree) -> Generator[Effect, Any, dict[str, bytes | None]]:
@@ -191,7 +201,11 @@ def _edited(order: Order, plan: ChangePlan, tree: Tree) -> Generator[Effect, Any
     if request is None:
         return dict.fromkeys(plan.changed)  # a plan without steps only deletes
     while True:
-        answer = yield from _asked(plan, request.step, request.attempt, request.prompt)
+        if isinstance(request, Unchanged):
+            answer = ""
+            yield Tell(f"edit: step {request.step + 1} ({plan.steps[request.step].target}) changed nothing")
+        else:
+            answer = yield from _asked(plan, request.step, request.attempt, request.prompt)
         try:
             request = steps.send(answer)
         except StopIteration as stop:

@@ -45,7 +45,7 @@ from aidx.pipeline.run.planfile import PLAN, PlanFile
 from aidx.pipeline.run.trial import Trial
 from aidx.ports import Checker, Grounds, Ran, Records, Repository, Worked, Workspace
 
-ANSWERS, LEDGER, GROUNDS = "answers.jsonl", "ledger.jsonl", "grounds.json"
+ANSWERS, LEDGER, GROUNDS, SEEN = "answers.jsonl", "ledger.jsonl", "grounds.json", "seen.json"
 TREE, TRYING, KEPT = "tree", b"trying\n", b"kept\n"  # while edits that no check has passed yet are in it; afterwards
 
 
@@ -85,7 +85,9 @@ class _Drive:
         tree = None if world.records is None else world.records.read(TREE)
         self._was_on_trial, self._was_applied = tree == TRYING, tree in {TRYING, KEPT}
         self._plan = PlanFile(world.records)
-        self._trial = Trial(world.workspace, self._aside, world.tell, on_trial=self._was_on_trial)
+        self._trial = Trial(
+            world.workspace, self._aside, world.tell, on_trial=self._was_on_trial, seen=self._seen_before()
+        )
         self._replay = Replay(self._lines(ANSWERS))
         self._arriving = Arriving(world.records, self._lines(ANSWERS))
         self._bench = Workbench(world.bench)
@@ -237,6 +239,7 @@ class _Drive:
                 found.append(self._world.checker.run(self._world.commands[name]))
             finally:  # one that was interrupted may have formatted files, too
                 wrong = self._trial.look()
+                records.write(SEEN, encode(self._trial.looked))
             if wrong:
                 raise PlannedFilesGoneError(name, wrong, self._aside)
             if judge(self._world.commands[name], found[-1]) == "infrastructure":
@@ -257,6 +260,11 @@ class _Drive:
         records = self._world.records
         if records is not None and records.read(TREE) == TRYING:
             records.write(TREE, KEPT if self._trial.kept else b"settled\n")
+
+    def _seen_before(self) -> dict[str, bytes | None] | None:
+        """What the last check of an earlier process had made of the files that are on trial still."""
+        kept = self._world.records.read(SEEN) if self._world.records is not None and self._was_on_trial else None
+        return None if kept is None else decode(kept, type=dict[str, bytes | None])
 
     def _grounds(self) -> Grounds:
         """What was around the files when the run first changed the tree."""

@@ -14,9 +14,9 @@ Seen = dict[str, bytes | RefusedPathError | None]  # an error: something stands 
 class Trial:
     """What a run did to *workspace* so far; ``undo`` takes it back unless it was kept.
 
-    A run that is resumed tells again what it tried: a tree in any of those states is its own, any other is not.
-    While the run's edits are *on_trial* whatever stands in the place of a file was put there by a check: it is moved
-    into the folder *aside*, which is told.
+    A run that is resumed tells again what it tried: a tree in any of those states, or in the one that *seen* says a
+    check of its last process left, is its own, any other is not. While the run's edits are *on_trial* whatever stands
+    in the place of a file was put there by a check: it is moved into the folder *aside*, which is told.
     """
 
     def __init__(
@@ -26,11 +26,13 @@ class Trial:
         tell: Callable[[str], object] = lambda line: None,  # noqa: ARG005 - nobody listens
         *,
         on_trial: bool = False,
+        seen: State | None = None,
     ) -> None:
         self._workspace = workspace
         self._aside = aside
         self._tell = tell
         self._on_trial = on_trial
+        self._seen = seen
         self._states: list[State] = []  # the first one is the tree as the run found it
         self._wanted: State = {}
         self._touched = self._current = self._kept = False
@@ -43,7 +45,7 @@ class Trial:
     def propose(self, changes: Tree, before: Tree) -> None:
         """*changes* are what is wanted now; *before* is what was there when the run began."""
         if not self._states:
-            self._states.append(dict(before))
+            self._states += [dict(before), *([] if self._seen is None else [self._seen])]
         self._wanted = dict(changes)
         self._states.append(self._wanted)
         self._current = False
@@ -52,6 +54,11 @@ class Trial:
         """Bring the tree to what is wanted; *grounds* is what was around the files when the run began."""
         self._become(self._wanted, grounds)
         self._touched = self._current = self._on_trial = True
+
+    @property
+    def looked(self) -> State:
+        """What the last check has made of the files."""
+        return self._states[-1]
 
     def look(self) -> tuple[str, ...]:
         """Take what is there now for ours: a check has just run, and may have formatted files.
@@ -67,8 +74,8 @@ class Trial:
         )
 
     def keep(self, grounds: Grounds) -> None:
-        """What was tried last stays; where an earlier attempt tried it, the tree is brought to it."""
-        if not self._current:
+        """What was tried last stays, as a check has formatted it; what is not in the tree any more is brought there."""
+        if not self._current and self._now(self._wanted) != self._seen:
             self.settle(grounds)
         self._kept = True
 
