@@ -1,7 +1,10 @@
 """`aidx choose`, `aidx roles` and the inverse questions as a user asks them, with the real engine."""
 
+import contextlib
 import json
 import os
+import pty
+import re
 import subprocess
 import sys
 from importlib.resources import files
@@ -158,3 +161,23 @@ def test_the_most_that_fits_fits_and_one_step_more_does_not():
         assert not holds(whole, found.variant(QUANTS[QUANTS.index(quant) - 1]))
     finally:
         prober.close()
+
+
+def test_on_a_terminal_it_says_which_model_it_weighs_and_leaves_nothing_of_it():
+    words = ("choose", "--vram", "2GiB", "--host-ram", "2GiB", "-c", "512", "--fast")
+    for more, told in ((), True), (("--json",), False):
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(
+            [sys.executable, "-m", "aidx", *words, *more], stdout=subprocess.PIPE, stderr=theirs
+        ) as process:
+            os.close(theirs)
+            seen = b""
+            with contextlib.suppress(OSError):  # how a terminal whose other end is closed ends
+                while data := os.read(ours, 1 << 16):
+                    seen += data
+            assert process.stdout.read()
+        os.close(ours)
+        assert process.returncode == 0
+        lines = seen.decode().split("\r\x1b[K")
+        assert bool(seen) is told
+        assert not told or (re.fullmatch(r"aidx: weighing 1 of \d+: .* F16", lines[1]) and not lines[-1])

@@ -54,6 +54,7 @@ def command(
     from aidx.advise import choose
     from aidx.cli._choices import choice_lines
     from aidx.cli._text import safe
+    from aidx.cli._weighing import weighing
     from aidx.plan.choice import CACHES, Terms
     from aidx.plan.chosen import as_json as contract
 
@@ -75,10 +76,8 @@ def command(
             "--lora, --mmproj and --model-draft belong to one model", hint="Use aidx plan MODEL with them."
         )
     candidates = wiring.candidates(model, **model_options)
-    if not quiet and not as_json and len(candidates) > 1:
-        click.echo(f"aidx: weighing {len(candidates)} models", err=True)
-    with wiring.asking(need) as prober:
-        found = choose(candidates, terms, machine, prober, wiring.pace())
+    with wiring.asking(need) as prober, weighing(candidates, shown=not quiet and not as_json) as weighed:
+        found = choose(weighed, terms, machine, prober, wiring.pace())
     if as_json:
         click.echo(json.dumps(contract(found)))
         return 0 if found.choices else 3
