@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 NAME = "aidx"
 EVERY_S = 0.5  # between two looks at a node
 LOOK_S = 2.0
+TRIES = 2  # of one request at one node; a request that ends whoever gets it would otherwise go round for ever
 NOT_TOLD = ("cache_type_k", "cache_type_v", "engine")
 
 
@@ -84,12 +85,13 @@ class BalancedChat:
     async def answer(
         self, body: bytes, *, slot: int, kind: Kind = "chat", patience: Patience = PATIENCE
     ) -> AsyncGenerator[bytes, None]:
-        """The answer of the first node that begins one."""
+        """The answer of the first node that begins one; one that was gone and is back is asked again."""
         asked = json.loads(body)
         wanted = estimate(body, kind) + int(asked.get("max_tokens") or 0)
         await self._watched()
         failed: AidxError = EngineError("no node answers", hint="Start one with aidx serve.", code="engine_failed")
-        for node in order(self._nodes, beginning(asked), wanted):
+        left = {node.name: TRIES for node in self._nodes}
+        while node := self._next(beginning(asked), wanted, left):
             begun = False
             node.sent += wanted
             try:
@@ -101,13 +103,19 @@ class BalancedChat:
             except (EngineError, BudgetError) as error:
                 if begun or error.code in {"key_refused", "engine_silent"}:
                     raise
-                node.up = node.up and getattr(error, "retry_after", None) is not None  # full, or gone
+                full = getattr(error, "retry_after", None) is not None
+                node.up = node.up and full  # full, or gone
+                left[node.name] = 0 if full else left[node.name] - 1
                 failed = error
             else:
                 return
             finally:
                 node.sent = max(0, node.sent - wanted)
         raise failed
+
+    def _next(self, beginning: bytes, wanted: int, left: dict[str, int]) -> Node | None:
+        """The node to try now: nodes may have come and gone while another one was asked."""
+        return next((node for node in order(self._nodes, beginning, wanted) if left[node.name]), None)
 
     def close(self) -> None:
         """Drop the connections."""

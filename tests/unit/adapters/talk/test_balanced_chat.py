@@ -1,0 +1,91 @@
+"""A request on its way round the nodes, which come and go meanwhile."""
+
+import asyncio
+
+import pytest
+
+from aidx.adapters.engines.aidx import TRIES, BalancedChat
+from aidx.adapters.talk.address import address
+from aidx.adapters.talk.refusal import BusyError
+from aidx.budget.settings import Settings
+from aidx.errors import EngineError
+from aidx.ports import Launch
+
+BODY = b'{"messages":[{"role":"user","content":"x"}],"max_tokens":4}'
+GONE = EngineError("the connection was closed", code="engine_failed")
+FULL = BusyError("full", retry_after=1.0, code="rate_limited")
+
+
+class Talk:
+    """A node's chat that does what *script* says, one thing a request; whatever it does, all others come back."""
+
+    def __init__(self, chat, name, script):
+        self.chat = chat
+        self.name = name
+        self.script = list(script)
+
+    async def answer(self, *_, **__):
+        for node in self.chat._nodes:
+            node.up = node.up or node.name != self.name
+        said = self.script.pop(0) if len(self.script) > 1 else self.script[0]
+        if isinstance(said, Exception):
+            raise said
+        yield said
+
+    def close(self):
+        pass
+
+
+def ask(*scripts):
+    """What is answered by nodes that each follow a script, and how much of each is left."""
+
+    async def run():
+        nodes = [address(f"http://127.0.0.1:{1 + number}") for number in range(len(scripts))]
+        chat = BalancedChat(nodes, Launch("", "editor", Settings(ctx_size=1024)))
+        chat._watch = asyncio.ensure_future(asyncio.sleep(9))  # it looks at nobody
+        chat._chats = {at.shown: Talk(chat, at.shown, script) for at, script in zip(nodes, scripts, strict=True)}
+        try:
+            return [piece async for piece in chat.answer(BODY, slot=0)]
+        finally:
+            chat.close()
+
+    return asyncio.run(run())
+
+
+def test_a_node_that_was_gone_and_is_back_is_asked_again():
+    assert ask([GONE, b"a"], [GONE, b"a"]) == [b"a"]
+    assert ask([GONE, b"a"], [GONE, b"a"], [GONE, b"a"]) == [b"a"]
+
+
+def test_a_full_node_is_not_asked_twice():
+    with pytest.raises(BusyError):
+        ask([FULL, b"a"], [FULL, b"a"])
+
+
+def test_a_request_that_ends_whoever_gets_it_does_not_go_round_for_ever():
+    with pytest.raises(EngineError, match="closed"):
+        ask([GONE] * TRIES + [b"a"], [GONE] * TRIES + [b"a"], [GONE] * TRIES + [b"a"])
+
+
+def test_what_has_begun_is_not_begun_again():
+    class Begins(Talk):
+        async def answer(self, *_, **__):
+            yield b"a"
+            raise GONE
+
+    async def run():
+        chat = BalancedChat([address("http://127.0.0.1:1")] * 1, Launch("", "editor", Settings(ctx_size=1024)))
+        chat._watch = asyncio.ensure_future(asyncio.sleep(9))
+        chat._chats = {node.name: Begins(chat, node.name, [b""]) for node in chat._nodes}
+        found = []
+
+        async def read():
+            async for piece in chat.answer(BODY, slot=0):
+                found.append(piece)  # noqa: PERF401 - what came before it broke off is what is asked for
+
+        with pytest.raises(EngineError):
+            await read()
+        chat.close()
+        return found
+
+    assert asyncio.run(run()) == [b"a"]
