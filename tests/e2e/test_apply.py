@@ -44,6 +44,13 @@ def test_blocks_are_applied(root):
     assert (root / "new" / "y.txt").read_text() == "hello\n"
 
 
+def test_one_file_is_not_the_folder_of_another(root):
+    code, out, _ = aidx(root, answer=CREATE + CREATE.replace("new/y.txt", "new"))
+
+    assert (code, out) == (5, "new: block 2 refused (not_allowed): new and new/y.txt cannot both be files\n")
+    assert [path.name for path in root.iterdir()] == ["app"]
+
+
 def test_json_is_the_contract(root):
     code, out, _ = aidx(root, "--json")
 

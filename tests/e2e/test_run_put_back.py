@@ -111,6 +111,14 @@ def test_with_the_check_mended_the_run_goes_on(root):
     assert not (root / "old.sh").exists()
 
 
+def test_a_plan_in_which_one_file_is_the_folder_of_another_is_refused(root):
+    plan = PLAN.replace("- `old.sh` (delete)", "- `x` (create)\n- `x/y` (create)")
+    (root / "plan.md").write_text(plan.replace("\n## Checks", "2. `x`: a\n3. `x/y`: b\n\n## Checks"))
+
+    done = carried_out(root, "true")
+    assert (done.returncode, "plan.md, line 6: x/y and x cannot both be files" in done.stderr) == (2, True), done.stderr
+
+
 @pytest.mark.parametrize("deed", ["chmod 777 app/rows.py", "cp plan.md app/rows.py", "rm old.sh; cp -p plan.md old.sh"])
 def test_modes_are_put_back_too(root, deed):
     before = state(root)
@@ -158,4 +166,20 @@ def test_what_cannot_be_put_back_is_named_with_what_to_do(root):
     (root / "app").chmod(0o755)
     assert aidx(root, "--resume", run.name).returncode == 5
     (root / "app").chmod(0o755)  # modes of folders are the check's
+    assert state(root) == before
+
+
+def test_with_the_run_s_own_folder_behind_a_link_the_files_are_named(root, tmp_path):
+    """What the check did to that folder keeps the journal from being written; nothing is written behind the link."""
+    before = state(root)
+    done = carried_out(root, "mv .aidx ../away; ln -s ../away .aidx; exit 1")
+
+    assert done.returncode == 5
+    assert "aidx: not put back, as on trial still: app/rows.py, old.sh: .aidx/edit/" in done.stderr
+    assert not (tmp_path / "away" / "edit" / "journal").exists()
+    (root / ".aidx").unlink()
+    (tmp_path / "away").rename(root / ".aidx")
+    (run,) = (root / ".aidx" / "runs").iterdir()
+    (root / "aidx.toml").write_text(SETTINGS.format("exit 1"))
+    assert aidx(root, "--resume", run.name).returncode == 5
     assert state(root) == before

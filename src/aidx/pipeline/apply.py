@@ -8,7 +8,7 @@ from aidx.errors import InputError
 from aidx.pipeline.edit import blocks as format_
 from aidx.pipeline.edit.blocks import Block
 from aidx.pipeline.edit.change import Changes, Status, change
-from aidx.pipeline.edit.paths import checked
+from aidx.pipeline.edit.paths import checked, nested
 from aidx.pipeline.edit.refusal import EditRefusedError, Refused
 from aidx.ports import RefusedPathError, Workspace
 
@@ -44,6 +44,11 @@ def apply(
     return Outcome(applied, len(blocks), tuple(changes.status.items()), changes.refused)
 
 
+def _check_apart(path: str, files: Collection[str]) -> None:
+    if other := next((each for each in files if nested(each, path)), ""):
+        raise EditRefusedError("not_allowed", f"{path} and {other} cannot both be files")
+
+
 def decide(blocks: tuple[Block, ...], workspace: Workspace, allowed: Collection[str] | None) -> Changes:
     """What *blocks* make of the files that they name; nothing is written."""
     files: dict[str, bytes | None] = {}
@@ -52,6 +57,7 @@ def decide(blocks: tuple[Block, ...], workspace: Workspace, allowed: Collection[
     for block in blocks:
         try:
             path = block.path if block.problem else checked(block.path, allowed)
+            _check_apart(path, files)
             if not block.problem and path not in files:
                 files[path] = workspace.read(path)
             plain.append(Block(path, block.number, block.row, block.readings, block.problem))

@@ -106,8 +106,13 @@ def _first(findings: str) -> str:
     return findings.strip().split("\n", 1)[0].removesuffix(":")
 
 
+def _most(findings: str) -> str:
+    told = telling(findings)
+    return f": {told[:200]}" if told != findings.strip() else ""
+
+
 def _failed(findings: str, what: str) -> ChecksFailedError:
     return ChecksFailedError(
-        f"{_first(findings)}, and {what}; the tree is as before: {telling(findings)[:200]}",
+        f"{_first(findings)}, and {what}; the tree is as before{_most(findings)}",
         hint=f"The run keeps {FAILED_DIFF} and {FAILED_CHECKS}; change the plan, or do the step by hand.",
     )

@@ -54,7 +54,7 @@ def must_work(name: str, argv: tuple[str, ...], ran: Ran) -> None:
 def said(name: str, ran: Ran) -> str:
     """The end of a check that was not passed, for a model and for a person."""
     how = "ran out of time" if ran.status is None else f"ended with status {ran.status}"
-    return f"Check {name} {how}:\n{clipped(ran.output)}"
+    return f"Check {name} {how}" + (f":\n{clipped(ran.output)}" if ran.output.strip() else " and said nothing")
 
 
 def telling(findings: str) -> str:

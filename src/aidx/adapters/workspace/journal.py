@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from aidx.errors import CheckError
-from aidx.ports import Back
+from aidx.ports import Back, RefusedPathError
 
 FOLDER = ".aidx/edit"
 JOURNAL = f"{FOLDER}/journal"
@@ -80,13 +80,14 @@ def commit(
         Step(path, None if data is None else f"{FOLDER}/new-{number}", digest(before[path]), digest(data))
         for number, (path, data) in enumerate(sorted(changes.items()))
     ]
+    _check_apart(changes)
     moves = _moves(disk, back)
     for step in steps:
         if step.path not in back.blocked:
             _check(disk, step, {step.old})
     try:
         _stage(disk, steps, changes, moves, back)
-    except OSError:
+    except (OSError, RefusedPathError):
         _sweep(disk)
         raise
     settle(disk, steps, before, moves)
@@ -97,9 +98,19 @@ def settle(disk: Disk, steps: list[Step], before: Mapping[str, bytes | None], mo
     """Move what is staged to its places, or, where that fails, put back what was there *before*."""
     try:
         _finish(disk, steps, moves)
-    except OSError:
+    except (OSError, RefusedPathError):
         _undo(disk, steps, before, moves)
         raise
+
+
+def _check_apart(changes: Mapping[str, bytes | None]) -> None:
+    """Raise ``RefusedPathError`` where one file would have to be the folder of another."""
+    written = {path for path, data in changes.items() if data is not None}
+    for path in sorted(written):
+        parts = path.split("/")
+        for depth in range(1, len(parts)):
+            if (folder := "/".join(parts[:depth])) in written:
+                raise RefusedPathError("not_allowed", f"{folder} cannot be a file and the folder of {path}")
 
 
 def _moves(disk: Disk, back: Back) -> tuple[Move, ...]:

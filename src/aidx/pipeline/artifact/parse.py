@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from aidx.errors import InputError
 from aidx.pipeline.artifact.plan import ACTIONS, Action, ChangePlan, PlannedFile, Step
 from aidx.pipeline.edit.document import split
-from aidx.pipeline.edit.paths import checked
+from aidx.pipeline.edit.paths import checked, nested
 from aidx.pipeline.edit.refusal import EditRefusedError
 
 TITLE = re.compile(r"# Plan:[ \t]*(.*)")
@@ -151,6 +151,8 @@ def _read_files(heading: int, body: list[_Line], draft: _Draft) -> None:
             continue
         if path in [file.path for file in draft.files]:
             draft.problems.append(Problem(line.number, f"{path} is named twice"))
+        elif (other := next((file.path for file in draft.files if nested(path, file.path)), None)) is not None:
+            draft.problems.append(Problem(line.number, f"{path} and {other} cannot both be files"))
         draft.files.append(PlannedFile(path, cast("Action", match[2])))
 
 

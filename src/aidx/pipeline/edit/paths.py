@@ -56,6 +56,11 @@ def _listed(allowed: Collection[str]) -> str:
     return f"{', '.join(names[:_LISTED])}{more}" or "none"
 
 
+def nested(one: str, other: str) -> bool:
+    """Whether of two different files one would have to be the folder of the other."""
+    return one.startswith(f"{other}/") or other.startswith(f"{one}/")
+
+
 def may_be_allowed(path: str) -> bool:
     """Whether *path* may change where it is allowed by its own name: never, for some."""
     try:

@@ -92,6 +92,7 @@ class _Drive:
         self._arriving = Arriving(world.records, self._lines(ANSWERS))
         self._bench = Workbench(world.bench)
         self._tried = ""
+        self._around: Grounds | None = None
         self._requests: list[Json] = []
         self._phases: list[PhaseRun] = []
         self._phase: tuple[Phase, float] | None = None
@@ -106,8 +107,13 @@ class _Drive:
             error = wrong
         self._leave(error)
         name = "" if self._world.records is None else self._world.records.name
-        requests = (*self._ledger(), *(each for forecasts in self._forecasts.values() for each in forecasts))
-        return Finished(name, tuple(self._phases), requests, self._models.kv_bytes, outcome, error, self._trail())
+        requests = tuple(each for forecasts in self._forecasts.values() for each in forecasts)
+        trail: tuple[Json, ...] = ()
+        try:
+            requests, trail = (*self._ledger(), *requests), self._trail()
+        except AidxError as wrong:  # a check did away with the records; what went before is worse
+            error = error or wrong
+        return Finished(name, tuple(self._phases), requests, self._models.kv_bytes, outcome, error, trail)
 
     def _to_its_end(self, flow: Flow) -> Outcome:
         """Feed it; what cannot be put back afterwards matters more than how it ended, or was interrupted."""
@@ -229,7 +235,8 @@ class _Drive:
         assert records is not None
         if records.read(TREE) != TRYING:
             self._plan.try_(effect.plan)
-            records.write(GROUNDS, encode(self._world.workspace.grounds(effect.changes)))
+            self._around = self._world.workspace.grounds(effect.changes)
+            records.write(GROUNDS, encode(self._around))
         records.write(TREE, TRYING)
         self._trial.settle(self._grounds())
         found: list[Ran] = []
@@ -268,6 +275,8 @@ class _Drive:
 
     def _grounds(self) -> Grounds:
         """What was around the files when the run first changed the tree."""
+        if self._around is not None:
+            return self._around
         kept = None if self._world.records is None else self._world.records.read(GROUNDS)
         return Grounds() if kept is None else decode(kept, type=Grounds)
 

@@ -249,3 +249,10 @@ def test_what_was_changed_after_the_cut_is_not_overwritten(disk):
         journal.recover(disk)
 
     assert disk.read("a/x") == b"1"
+
+
+def test_one_file_is_not_the_folder_of_another(disk):
+    with pytest.raises(RefusedPathError, match="n cannot be a file and the folder of n/z"):
+        journal.commit(disk, {"n": b"3", "n/z": b"4"}, {"n": None, "n/z": None})
+
+    assert (disk.read("n"), disk.names(journal.FOLDER)) == (None, [])
