@@ -210,6 +210,51 @@ def test_a_tunnel_is_not_made():
     assert run(Answers(), b"CONNECT x:22 HTTP/1.1\r\nHost: x\r\n\r\n").startswith(b"HTTP/1.1 400 ")
 
 
+def test_who_sends_in_advance_and_takes_nothing_gets_no_more():
+    large = post(b"x" * 200_000)
+
+    async def inside():
+        answers = Answers()
+        async with serving(answers) as (_, port):
+            reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1 << 16)
+            writer.write(large * 40 + GET.replace(b"\r\n\r\n", b"\r\n" + CLOSE + b"\r\n"))
+            before = -1
+            while len(answers.ends) > before:
+                before = len(answers.ends)
+                await asyncio.sleep(0.2)
+            whole = await asyncio.wait_for(reader.read(), 10)
+            writer.close()
+            return before, len(bodies(whole))
+
+    taken, all_of_them = asyncio.run(inside())
+    assert taken < 40
+    assert all_of_them == 41
+
+
+def test_who_sends_much_in_advance_keeps_nobody_waiting():
+    async def inside():
+        answers = Answers()
+        async with serving(answers) as (_, port):
+            ahead, behind = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+            ahead[1].write(GET * 90)
+            behind[1].write(post(b"behind", CLOSE))
+            await behind[0].read()
+            seen = answers.seen.index(("POST", "/p"))
+            for _, writer in (ahead, behind):
+                writer.close()
+            return seen
+
+    assert asyncio.run(inside()) < 80
+
+
+def test_there_is_a_bound_to_what_is_sent_in_advance():
+    answers = Answers()
+    found = run(answers, GET * (http.PIPELINED + 50))
+
+    assert len(bodies(found)) == len(answers.seen) == http.PIPELINED
+    assert found.count(b"connection: close") == 1
+
+
 @pytest.mark.parametrize("version", [b"0.9", b"2.0", b"1.2"])
 def test_other_versions_are_refused(version):
     answers = Answers()

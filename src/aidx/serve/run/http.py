@@ -32,6 +32,7 @@ CONNECTIONS = 512  # at a time; half of the files that a process may usually ope
 LAST_WORD_S = 0.2  # for what was cancelled
 LOOK_S = 0.25  # one look at the clock for all connections: a timer for each wait costs more than the wait
 
+PIPELINED = 100  # requests before the answer to the first; each keeps a kilobyte
 VERSIONS = frozenset({"1.0", "1.1"})
 
 Part = Literal["head", "body"]
@@ -192,10 +193,11 @@ class Connection(asyncio.Protocol):
         if not calls:
             calls.append(call)
             self._begin(call)
-        elif calls[-1].keep:  # it is sent before the answer to the last one
+        elif calls[-1].keep and len(calls) < PIPELINED:  # it is sent before the answer to the last one
             calls.append(call)
             self._transport.pause_reading()
         else:
+            calls[-1].keep = False
             call.done = True
 
     def on_body(self, data: bytes) -> None:
@@ -305,6 +307,9 @@ class Connection(asyncio.Protocol):
             finally:
                 if not whole:  # what has begun cannot be answered otherwise
                     self.close()
+            if self._calls:  # sent in advance: others come first, and the next answer when this one is taken
+                await asyncio.sleep(0)
+                await self.drained()
 
     def _wait(self, what: Part | Literal["idle"], seconds: float) -> None:
         self._waits = what
