@@ -200,7 +200,7 @@ def test_names_that_are_not_pulled(world):
     assert "hf.co/ORG/REPO:QUANT" in world.refused("pull", "./x.gguf", code=2, says="is a path")
     hint = world.refused("pull", "https://example.org/a b.gguf?x=1&y=2", code=2, says="no checksum")
     assert "curl -fLO 'https://example.org/a b.gguf?x=1&y=2' && aidx plan ./'a b.gguf'" in hint
-    world.refused("pull", "no-such-model", code=2, says="unknown model")
+    assert "ollama pull no-such-model" in world.refused("pull", "no-such-model", code=2, says="unknown model")
     publish(world.server, "org/full", {"model.safetensors": b"x", "config.json": b"{}"})
     assert "hf download org/full" in world.refused("pull", "hf.co/org/full", code=2, says="holds no GGUF file")
 

@@ -1,5 +1,6 @@
 """What ``aidx pull`` fetches for a name, and what it says where it cannot."""
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ from aidx.model.catalogue import Entry
 from aidx.model.found import Wanted
 from aidx.model.published import repository
 from aidx.model.stored import Pulled
+
+_OLLAMA = re.compile(r"[A-Za-z0-9][\w.-]*(:[\w.-]+)?")
 
 
 def pull(wanted: Wanted, environ: Mapping[str, str], home: Path, tell: Tell) -> Pulled:
@@ -70,11 +73,14 @@ def target(wanted: Wanted) -> HubModel:
         return meant
     try:
         entry, quant = look_up(wanted)
-    except InputError:
+    except InputError as unknown:
         plain = tagged(reference)
-        if plain is None:
+        if plain is not None:
+            return plain
+        if not _OLLAMA.fullmatch(reference):
             raise
-        return plain
+        line = f"{unknown.hint} Where Ollama knows it: ollama pull {reference}"
+        raise type(unknown)(str(unknown), hint=line, code=unknown.code) from None
     repo = repository(entry, quant)
     if repo is None:
         raise EngineError(

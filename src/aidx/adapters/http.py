@@ -331,7 +331,9 @@ class Pool:
                 code="bad_certificate",
             )
         by = f" by the proxy that {self._through.name} names" if self._through is not None else ""
-        return UnreachableError(f"nothing answers at {at}{by}")
+        return UnreachableError(
+            f"nothing answers at {at}{by}", hint="Start what is to run there, or correct the address."
+        )
 
     def put_back(self, connection: _Connection) -> None:
         """Use *connection* again, if its answer was read to the end; else reset it."""

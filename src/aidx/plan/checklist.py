@@ -12,7 +12,7 @@ from aidx.budget.proof import Verdict
 from aidx.budget.sizes import gib
 from aidx.plan.article import Claim
 from aidx.plan.enforced import Enforced, answering
-from aidx.plan.proven import NO_PROOFS, Proofs, Proven
+from aidx.plan.proven import NO_PROOFS, VECTORS, Proofs, Proven
 from aidx.plan.result import Plan, RolePlan
 
 EDITOR = (6_500_000_000, 15_000_000_000)  # the role map's 7B-14B: models sold as such have 6.7B to 14.8B
@@ -250,7 +250,8 @@ def _stress(plan: Plan, typed: str, proofs: Proofs) -> Step:
     title, command = "Stress test at peak KV", _command("stress", typed)
     if not any(proofs.values()):
         return Step(6, title, "open", f"no stress proof for plan {plan.plan_hash}", command)
-    said = (f"{'' if role is None else f'{role}: '}{_proved(proof)}" for role, proof in proofs.items())
+    said = [f"{'' if role is None else f'{role}: '}{_proved(proof)}" for role, proof in proofs.items()]
+    said += [f"{VECTORS} makes vectors and is not loaded" for role in _local(plan) if role.role == VECTORS]
     return Step(6, title, _stressed(proofs), "; ".join(said), command)
 
 

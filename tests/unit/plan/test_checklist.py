@@ -141,6 +141,9 @@ def test_a_deployment_is_proved_when_each_of_its_processes_is(verdicts, expected
     assert (steps[5].status, steps[5].command) == (expected, "aidx stress --config my.toml")
     assert ("measured on" in steps[3].proof) == (expected == "ok")
     assert ("editor: no proof so far" in steps[5].proof) == (verdicts[1] is None)
+    vectors = Member("embedder", sized(10**9), Need(ctx_size=512))
+    last = checklist(several(*members, vectors), "", proofs=found).steps[5]
+    assert last.proof.endswith("; embedder makes vectors and is not loaded")
 
 
 def test_each_process_is_proved_and_no_role_twice() -> None:

@@ -99,6 +99,12 @@ def test_what_ollama_keeps_free_is_a_reserve() -> None:
     assert [gpu.reserve for gpu in target.machine.gpus] == [100 * MIB]
 
 
+def test_a_context_that_the_training_ends_is_said_to_be_that() -> None:
+    found = ollama(environment={"OLLAMA_CONTEXT_LENGTH": str(1 << 30)})
+    assert any("(OLLAMA_CONTEXT_LENGTH, no more than the model was trained for)" in note for note in found.notes)
+    assert "trained" not in " ".join(ollama(environment={"OLLAMA_CONTEXT_LENGTH": "512"}).notes)
+
+
 def test_ollama_ignores_what_is_no_number_and_so_do_we_aloud() -> None:
     found = ollama(environment={"OLLAMA_NUM_PARALLEL": "two", "OLLAMA_CONTEXT_LENGTH": "8k"})
     assert (found.need.parallel, found.need.ctx_size) == (1, 4096)

@@ -129,6 +129,8 @@ def _context_why(found: _Found, context: int, slots: int, machine: Machine, over
         why = "OLLAMA_CONTEXT_LENGTH"
     else:
         why = f"its default for {sum(gpu.total - overhead for gpu in machine.gpus) / GIB:.0f} GiB of VRAM"
+    if context < (found.number("OLLAMA_CONTEXT_LENGTH", 0) or _tier(machine, overhead)):
+        why += ", no more than the model was trained for"
     return why if slots == 1 else f"{why}, {context:,} for each of {slots} slots"
 
 
