@@ -145,8 +145,19 @@ def _remembered(records: "Records", given: Mapping[str, Any]) -> dict[str, Any]:
     data = records.read(ORDER)
     if data is None:
         raise InputError(f"run {records.name} was killed before it had begun", hint="Begin again, without --resume.")
-    told: dict[str, Any] = json.loads(data)
+    told = _own(data, records, ORDER, {"task", "plan", "commit", "yes"})
     return {**told, "commit": told["commit"] or given["commit"], "yes": told["yes"] or given["yes"]}
+
+
+def _own(data: bytes, records: "Records", name: str, keys: set[str]) -> dict[str, Any]:
+    """The object in a file of the run; ``InputError`` where somebody else has written it."""
+    with suppress(ValueError):
+        found = json.loads(data)
+        if isinstance(found, dict) and keys <= found.keys():
+            return found
+    raise InputError(
+        f".aidx/runs/{records.name}/{name} is damaged: the run cannot go on", hint="Begin again, without --resume."
+    )
 
 
 def _order(given: Mapping[str, Any], until: str | None, crew: "Crew", root: str, *, dry_run: bool) -> "Order":
@@ -236,7 +247,7 @@ def _asked_person(*, as_json: bool) -> Callable[[str, str], bool | None]:
 def _done_before(told: bytes, records: "Records", *, as_json: bool, quiet: bool) -> int:
     from aidx.pipeline.run import PlanFile
 
-    found = json.loads(told)
+    found = _own(told, records, DONE, {"id"})
     PlanFile(records).check_as_tried()
     if as_json:
         click.echo(json.dumps(found))

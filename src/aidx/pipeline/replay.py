@@ -84,7 +84,7 @@ class Replay:
         self._answers: dict[str, deque[Any]] = defaultdict(deque)
         self.requests: list[Json] = []
         for text in lines:
-            if (found := record(text)) is not None:
+            if (found := record(text)) is not None and {"asked", "answer"} <= found.keys():
                 self._answers[found["asked"]].append(found["answer"])
                 self.requests += found.get("requests", [])
 

@@ -45,7 +45,7 @@ class Arriving:
     def __init__(self, records: Records | None, lines: Iterable[bytes]) -> None:
         self._records = records
         self._taken: Counter[str | None] = Counter(
-            found["asked"] for text in lines if (found := record(text)) is not None
+            found["asked"] for text in lines if (found := record(text)) is not None and "asked" in found
         )
         self._drop_thoughts()
 
@@ -65,7 +65,8 @@ class Arriving:
         """What stands in the file of its question, and the stream."""
         data = None if self._records is None else self._records.read(FILE)
         head, _, stream = (data or b"").partition(b"\n\n")
-        return record(head.removeprefix(b": ")) or {}, stream
+        told = record(head.removeprefix(b": ")) or {}
+        return told if {"asked", "taken", "request"} <= told.keys() else {}, stream
 
     def begin(self, effect: Ask | Consult) -> Opening:
         """How the answer to *effect* is opened, with the request as it is sent."""

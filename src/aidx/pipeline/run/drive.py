@@ -3,9 +3,9 @@
 import json
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
-from msgspec import Struct
+from msgspec import DecodeError, Struct
 from msgspec.json import decode, encode
 
 from aidx.errors import AidxError
@@ -47,6 +47,8 @@ from aidx.ports import Checker, Grounds, Ran, Records, Repository, Worked, Works
 
 ANSWERS, LEDGER, GROUNDS, SEEN = "answers.jsonl", "ledger.jsonl", "grounds.json", "seen.json"
 TREE, TRYING, KEPT = "tree", b"trying\n", b"kept\n"  # while edits that no check has passed yet are in it; afterwards
+
+_Kind = TypeVar("_Kind")
 
 
 class World(Struct, frozen=True):
@@ -271,14 +273,14 @@ class _Drive:
     def _seen_before(self) -> dict[str, bytes | None] | None:
         """What the last check of an earlier process had made of the files that are on trial still."""
         kept = self._world.records.read(SEEN) if self._world.records is not None and self._was_on_trial else None
-        return None if kept is None else decode(kept, type=dict[str, bytes | None])
+        return None if kept is None else _read_as(dict[str, bytes | None], kept)
 
     def _grounds(self) -> Grounds:
         """What was around the files when the run first changed the tree."""
         if self._around is not None:
             return self._around
         kept = None if self._world.records is None else self._world.records.read(GROUNDS)
-        return Grounds() if kept is None else decode(kept, type=Grounds)
+        return (None if kept is None else _read_as(Grounds, kept)) or Grounds()
 
     def _save(self, effect: Save) -> None:
         records, text = self._world.records, effect.text.encode()
@@ -321,3 +323,11 @@ class _Drive:
     def _lines(self, name: str) -> list[bytes]:
         data = None if self._world.records is None else self._world.records.read(name)
         return [] if data is None else data.splitlines()
+
+
+def _read_as(kind: type[_Kind], data: bytes) -> _Kind | None:
+    """A file of the run's own; ``None`` for one that was damaged: nothing that it says is worth more than the files."""
+    try:
+        return decode(data, type=kind)
+    except DecodeError:
+        return None

@@ -6,7 +6,7 @@ from aidx.errors import InputError
 from aidx.pipeline.artifact.parse import parse
 from aidx.pipeline.artifact.plan import render
 from aidx.pipeline.effects import Recalled
-from aidx.ports import Records
+from aidx.ports import Records, RefusedPathError
 
 PLAN, WRITTEN, TRIED = "plan.md", "plan.sha256", "tried.md"
 
@@ -29,7 +29,7 @@ class PlanFile:
         return Recalled(
             None if edited is None else self._text(edited),
             self.path,
-            None if tried is None or not applied else tried.decode(),
+            None if tried is None or not applied else self._text(tried),
         )
 
     def save(self, text: str) -> None:
@@ -48,7 +48,7 @@ class PlanFile:
         """Raise ``InputError`` where it was edited after a run that is done had tried it."""
         found, tried = self._read(PLAN), self._read(TRIED)
         assert self._records is not None
-        if found is not None and tried is not None and not self._same(found, tried.decode()):
+        if found is not None and tried is not None and not self._same(found, self._text(tried)):
             raise InputError(
                 f"run {self._records.name} is done, and its plan was edited since: nothing is carried out twice",
                 hint=f"A new run carries it out: aidx run --plan {self.path}",
@@ -61,11 +61,14 @@ class PlanFile:
             return False
 
     def _read(self, name: str) -> bytes | None:
-        return None if self._records is None else self._records.read(name)
+        try:
+            return None if self._records is None else self._records.read(name)
+        except RefusedPathError as refused:
+            raise InputError(refused.detail, hint="Put a plain file there, or delete what is there.") from None
 
     def _text(self, data: bytes) -> str:
         try:
-            return data.decode()
+            return data.decode("utf-8-sig")
         except UnicodeDecodeError as error:
             raise InputError(f"{self.path}: byte {error.start} is not UTF-8", hint="Save it as UTF-8 text.") from None
 

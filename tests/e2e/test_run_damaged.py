@@ -1,0 +1,67 @@
+"""A run whose own files somebody has damaged: one line, and nothing of the tree is lost."""
+
+import os
+import signal
+
+import pytest
+from tests.fakes.paid import BLOCK, FILE, aidx, only_run, paid
+
+KILL = ["sh", "-c", "test -e go || kill -9 $(cut -d' ' -f4 /proc/$PPID/stat); exit 1"]
+
+
+def link(path):
+    path.unlink()
+    path.symlink_to("/etc/passwd")
+
+
+def fifo(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "damage", "said"),
+    [
+        ("plan.md", link, "leaves the root through a link"),
+        ("plan.md", fifo, "plan.md is no regular file"),
+        ("plan.md", lambda path: path.write_text(""), "plan.md, line 1: a plan begins with"),
+        ("run.json", lambda path: path.write_bytes(b"\xff"), "run.json is damaged: the run cannot go on"),
+        ("run.json", lambda path: path.write_text("[]"), "run.json is damaged: the run cannot go on"),
+    ],
+)
+def test_what_cannot_be_read_is_said(tmp_path, name, damage, said):
+    with paid(tmp_path, editor=BLOCK) as service:
+        assert aidx(tmp_path, "--plan", "plan.md", "--until", "preflight")[0] == 0
+        damage(only_run(tmp_path) / name)
+        code, _, err = aidx(tmp_path, "--resume", only_run(tmp_path).name, "--yes")
+
+        assert (code, said in err) == (2, True), err
+        assert service.asked() == []
+    assert (tmp_path / "a.py").read_text() == FILE
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "bom"])
+def test_answers_that_cannot_be_read_are_asked_for_again(tmp_path, mark):
+    with paid(tmp_path, editor=BLOCK) as service:
+        assert aidx(tmp_path, "--plan", "plan.md", "--until", "edit", "--yes")[0] == 0
+        run = only_run(tmp_path)
+        (run / "answers.jsonl").write_bytes(b'\xff\n{}\n[1]\n"x"\n')
+        (run / "arriving.sse").write_bytes(b': {"asked": 1}\n\n\xff')
+        (run / "plan.md").write_bytes(mark + (run / "plan.md").read_bytes())
+
+        assert aidx(tmp_path, "--resume", run.name)[0] == 0
+        assert len(service.asked()) == 2
+    assert "return 2" in (tmp_path / "a.py").read_text()
+
+
+def test_what_is_on_trial_is_put_back_without_what_was_around_it(tmp_path):
+    with paid(tmp_path, editor=BLOCK) as service:
+        service.checks(tests=KILL)
+        assert aidx(tmp_path, "--plan", "plan.md", "--yes")[0] == -signal.SIGKILL
+        run = only_run(tmp_path)
+        (run / "grounds.json").write_text("{")
+        (run / "seen.json").write_text("[]")
+        (tmp_path / "go").touch()
+
+        assert aidx(tmp_path, "--resume", run.name)[0] == 5
+    assert (tmp_path / "a.py").read_text() == FILE
