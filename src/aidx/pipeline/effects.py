@@ -33,6 +33,12 @@ class Read(Struct, frozen=True):
     paths: tuple[str, ...]
 
 
+class Look(Struct, frozen=True):
+    """The files at *paths* as they are now, whatever was read of them before; answered with a ``Tree``."""
+
+    paths: tuple[str, ...]
+
+
 class Find(Struct, frozen=True):
     """What the index proposes for *query*, at most *limit*; answered with ``Candidate``s, the best first."""
 
@@ -143,7 +149,9 @@ class Commit(Struct, frozen=True):
     paths: tuple[str, ...]
 
 
-Effect = Enter | Tell | Read | Find | Recall | Save | Ask | Consult | Hand | Count | Confirm | Try | Keep | Commit
+Effect = (
+    Enter | Tell | Read | Look | Find | Recall | Save | Ask | Consult | Hand | Count | Confirm | Try | Keep | Commit
+)
 Flow = Generator[Effect, Any, Any]
 
 
@@ -155,6 +163,12 @@ def tell(line: str) -> Generator[Effect, Any, None]:
 def read(*paths: str) -> Generator[Effect, Any, Tree]:
     """See ``Read``."""
     found: Tree = yield Read(tuple(dict.fromkeys(paths)))
+    return found
+
+
+def look(*paths: str) -> Generator[Effect, Any, Tree]:
+    """See ``Look``."""
+    found: Tree = yield Look(paths)
     return found
 
 

@@ -33,7 +33,7 @@ from aidx.pipeline.effects import (
     Tree,
     ask,
     count,
-    read,
+    look,
     read_planned,
 )
 from aidx.pipeline.ending import EDIT, BlockedError, LintError, NothingChangedError, TooLongError
@@ -176,7 +176,7 @@ def _carried_out(order: Order, plan: ChangePlan) -> Generator[Effect, Any, Outco
     yield Enter("check")
     made = yield from checked(plan, tree, made, order.form, order.checks)
     yield Keep()
-    made = dict((yield from read(*plan.changed)))  # a check may have formatted them
+    made = dict((yield from look(*plan.changed)))  # a check may have formatted them
     _changed(plan, tree, made)
     name = None
     if order.commit and order.until is None:

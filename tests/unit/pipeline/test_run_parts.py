@@ -129,8 +129,8 @@ def test_a_plan_that_only_deletes_asks_nobody():
         while True:
             effect = flow.send(reply)
             asked.append(type(effect).__name__)
-            there = {"old.py": None if "Keep" in asked else b"x\n"}
-            reply = {"Recall": Recalled(), "Read": there, "Count": (), "Confirm": True, "Try": ()}.get(asked[-1])
+            answers = {"Recall": Recalled(), "Count": (), "Confirm": True, "Try": ()}
+            reply = {**answers, "Read": {"old.py": b"x\n"}, "Look": {"old.py": None}}.get(asked[-1])
     except StopIteration as stop:
         outcome = stop.value
 
