@@ -104,7 +104,7 @@ def main() -> int:
                     next_ones.append(answered(server, number))
                     if seconds is not None:
                         found.append(seconds)
-            cuts = statistics.quantiles(found, n=100)
+            cuts = statistics.quantiles(found, n=100, method="inclusive")
             row = {
                 "answer": "stream" if stream else "plain",
                 "beside": "a stream" if busy else "nobody",
