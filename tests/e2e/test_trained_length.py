@@ -80,6 +80,25 @@ def test_a_prompt_beyond_the_trained_length_is_told_so() -> None:
     )
 
 
+def test_a_choice_of_one_model_says_it_too() -> None:
+    done = aidx("choose", "aidx-tiny", "--vram", "0", "-c", "2048")
+    assert "context 2,048 is longer than the model was trained for (1,024)" in done.stdout
+    assert "trained" not in aidx("choose", "aidx-tiny", "--vram", "0", "-c", "1024").stdout
+
+
+@pytest.mark.parametrize(
+    ("memory", "context", "code", "says"),
+    [
+        ("1GiB", "131072", 3, "nothing holds at a context of 131,072: "),
+        ("1GiB", "99999999", 2, " models whose weights could be held was trained for 99,999,999 tokens"),
+    ],
+)
+def test_a_choice_among_all_speaks_of_all(memory: str, context: str, code: int, says: str) -> None:
+    done = aidx("choose", "--vram", memory, "--host-ram", memory, "-c", context, "--fast", "-q")
+    assert (done.returncode, done.stdout) == (code, "")
+    assert says in done.stderr.splitlines()[0]
+
+
 BATCH = "--ubatch-size 1024 is more than --batch-size 512, and the engine computes no more at once: it counts as 512"
 
 

@@ -18,7 +18,7 @@ from aidx.model.tensor import TYPES
 from aidx.plan.choice import Candidate, Choice, Chosen, Terms
 from aidx.plan.devices import Machine
 from aidx.plan.ledger import Desk
-from aidx.plan.make import clipped
+from aidx.plan.make import beyond, clipped
 from aidx.plan.need import Need
 from aidx.plan.place import place, training_length
 from aidx.plan.probe import Answer, Probe
@@ -30,6 +30,7 @@ from aidx.plan.speed import Pace, Speed, expected
 SHOWN = 12  # as many as fit on a screen, and the engine is asked about each: 0.1 s and more
 DEFAULT_CTX = 8192
 UNTRAINED = "context_too_long"  # for every model: not a matter of memory
+BY_WEIGHTS = "by its weights alone, on all devices together"  # nothing else was looked at
 _LEAST_SHARE = 0.9  # of its default type's bits: no file of a quantization is smaller
 
 
@@ -66,9 +67,9 @@ def choose(
     held = [one for one in found if isinstance(one, _Held)]
     nearest = min((one for one in found if isinstance(one, Nearest)), default=None)
     refused = [one for one in found if isinstance(one, InputError)]
-    untrained = [one for one in refused if one.code == UNTRAINED]
-    if not held and (untrained or (refused and nearest is None)):
-        raise (untrained or refused)[0]
+    tried = any(isinstance(one, Nearest) and one.how != BY_WEIGHTS for one in found)
+    if not held and refused and not tried:
+        raise _refusal(refused, wish)
     passing = [found for found in held if _passes(found, wish)]
     if not passing and held:
         nearest = _unpassed(held, wish)
@@ -88,6 +89,17 @@ def choose(
         unsuited,
         nearest if not choices else None,
         notes,
+    )
+
+
+def _refusal(refused: Sequence[InputError], wish: Terms) -> InputError:
+    """Why no model can have the settings: of one its own reason, of several what is wrong with all of them."""
+    if len(refused) == 1 or any(one.code != UNTRAINED for one in refused):
+        return refused[0]
+    asked = f"{wish.need.ctx_size:,}"
+    return InputError(
+        f"none of {len(refused)} models whose weights could be held was trained for {asked} tokens",
+        hint=refused[0].hint,
     )
 
 
@@ -129,7 +141,7 @@ def _sweep(candidate: Candidate, wish: Terms, machine: Machine, pace: Pace) -> I
     for quant in candidate.quants:
         least = _least_bytes(candidate.parameters, quant) if candidate.path is None else 0
         if least > room:
-            yield Nearest(least - room, candidate.name, quant, "by its weights alone, on all devices together")
+            yield Nearest(least - room, candidate.name, quant, BY_WEIGHTS)
             continue
         desk = Desk(candidate.build(quant), machine, fast=True, kin=desk)
         if wish.trained and desk.model.context_length < asked:
@@ -255,7 +267,9 @@ def _final(
     """The list with exact contexts; its first entries as the engine says."""
     choices: list[Choice] = []
     silence: str | None = None
+    longer: list[str] = []
     for number, found in enumerate(ranked):
+        longer += beyond(found.settings, training_length(found.desk))
         fast = wish.need.fast or number >= SHOWN
         desk = Desk(found.desk.model, machine, fast, silence=silence, kin=found.desk)
         ledger = yield from desk.ask(found.settings)
@@ -264,7 +278,7 @@ def _final(
         if ledger.holds:
             choices.append(_choice(found, ledger, reach))
     notes = () if silence is None else (f"the engine was not asked ({silence}): compute is modelled",)
-    return choices, (*notes, *clipped(wish.need))
+    return choices, (*notes, *dict.fromkeys(longer), *clipped(wish.need))
 
 
 def _choice(found: _Held, ledger: Ledger, reach: int) -> Choice:

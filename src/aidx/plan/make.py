@@ -196,7 +196,8 @@ def clipped(settings: Need | Settings) -> tuple[str, ...]:
     return (f"{asked}, and the engine computes no more at once: it counts as {settings.batch_size}",)
 
 
-def _beyond(settings: Settings, trained: int) -> Iterator[str]:
+def beyond(settings: Settings, trained: int) -> Iterator[str]:
+    """That a context is longer than the model was *trained* for, and what of it is of no use."""
     empty = settings.n_ctx - trained * settings.parallel
     if settings.ctx_size > trained and empty > 0:
         yield (
@@ -211,7 +212,7 @@ def notes(here: Seat, settings: Settings) -> tuple[str, ...]:
     if not here.need.fast and desk.silence is not None:
         found.append(f"the engine was not asked ({desk.silence}): compute is modelled")
     found += here.notes
-    found += [*_beyond(settings, training_length(desk)), *clipped(settings)]
+    found += [*beyond(settings, training_length(desk)), *clipped(settings)]
     if settings.n_ctx > pad(settings.ctx_size, CELL_PAD):
         found.append(f"each of {settings.parallel} slots is padded to 256 cells: n_ctx is {settings.n_ctx:,}")
     return tuple(found)
