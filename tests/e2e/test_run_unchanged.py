@@ -71,6 +71,18 @@ def test_what_a_check_takes_back_is_not_said_to_be_there(repository):
     assert git(repository, "log", "--format=%s") == "chore: begin\n"
 
 
+def test_a_commit_of_somebody_else_is_not_told_as_the_run_s(repository):
+    (repository / "a.py").write_text(FILE.replace("1", "2"))
+    git(repository, "commit", "-qam", "fix: earlier")
+    with paid(repository, editor=BLOCK):  # the tree is dirty, and the plan brings it to what was committed
+        (repository / "plan.md").write_text(f"{PLAN}\n## Commit\nfix: two\n")
+        code, out, err = aidx(repository, "--plan", "plan.md", "--yes", "--commit")
+
+    assert (code, out) == (5, "")
+    assert "there is nothing to commit: the plan's files are as the last commit has them" in err
+    assert (repository / "a.py").read_text() == FILE.replace("1", "2")
+
+
 def test_what_a_check_has_formatted_survives_a_kill(repository):
     """The run is killed by a hook of git's, behind its checks."""
     hook = repository / ".git" / "hooks" / "pre-commit"

@@ -24,9 +24,20 @@ class Git:
         known = tuple(path for path in paths if self._there(path))
         self._must("add", "--", *known)
         if self._run("diff", "--quiet", "HEAD", "--", *known).returncode == 0:  # made before a run was cut off
-            return self._must("log", "-1", "--format=%H", "--", *known)
+            return self._made_before(message, known)
         self._must("commit", "--quiet", "--only", "--file=-", "--", *known, text=message)
         return self._must("rev-parse", "HEAD")
+
+    def _made_before(self, message: str, paths: tuple[str, ...]) -> str:
+        """The last commit of *paths*, if it is ours: a hook may have put something around the subject."""
+        name, _, said = self._must("log", "-1", "--format=%H%n%B", "--", *paths).partition("\n")
+        if message.strip().partition("\n")[0] in said:
+            return name
+        raise CheckError(
+            "there is nothing to commit: the plan's files are as the last commit has them",
+            hint="The files stay as planned; nothing is left to do.",
+            code="commit_refused",
+        )
 
     def _there(self, path: str) -> bool:
         """Whether git or the tree knows *path*: a file that was never committed and is deleted is neither."""
