@@ -51,8 +51,8 @@ class Asked(NamedTuple):
 def asked(body: bytes, slot: int, patience: Patience, who: str) -> Asked:
     """The request *body* as it is sent to the engine of *who*, so that it notices in time who has gone.
 
-    An answer in one piece is the same as if it had been asked for so, but for a character of which the last bytes did
-    not fit: there it has U+FFFD, and from a stream it ends before.
+    An answer in one piece is the same as if it had been asked for so, but where its bound cuts it: what the engine
+    holds back then, half of a character or white space that its parser waits behind, is not in a stream.
     """
     sent = b'{"id_slot":%d,' % slot + body[1:]
     if patience.lasts_s > LONG_S:
