@@ -95,7 +95,7 @@ def test_an_answer_that_came_whole_is_not_paid_for_again(tmp_path, cut, requests
     assert again.returncode == 0, again.stderr
     assert asked == requests
     if cut < 5:  # after its end the answer may stand in the run's record already: then nothing is said
-        assert ("answer had come before the run was killed" in again.stderr) == (requests == 1)
+        assert ("answer had come before" in again.stderr) == (requests == 1)
     assert (tmp_path / "a.py").read_text() == "def f():\n    return 2\n"
     (request,) = json.loads(again.stdout)["requests"]
     assert request["completion_tokens"] == (0 if cut == 3 else 7)  # the third piece ends the text, the fourth counts it

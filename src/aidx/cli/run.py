@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 UNTIL = ("research", "plan", "preflight", "edit", "check")
 ORDER, DONE = "run.json", "done.json"  # files of a run
+ESTIMATED = " (estimated)"  # of tokens that nobody here can count
 MOST_PLAN = 1 << 20  # bytes: a plan is read by people, too
 
 
@@ -299,10 +300,11 @@ def _show(run: "Finished", order: "Order", root: str, *, quiet: bool) -> None:
     if order.until == "research":
         click.echo("\n".join(map(safe, outcome.found)))
     for phase, about, counted in outcome.contexts:
-        size = f"{counted.tokens} of {counted.gate} prompt tokens, {_cost(counted.cost, counted.output)}"
+        tokens = f"{counted.tokens}{ESTIMATED if counted.estimated else ''} of {counted.gate} prompt tokens"
+        size = f"{tokens}, {_cost(counted.cost, counted.output)}"
         click.echo(safe(f"{phase}: {about}: {size}"))
-        for item, tokens in counted.items:
-            click.echo(safe(f"  {tokens:>6}  {item}"))
+        for item, each in counted.items:
+            click.echo(safe(f"  {each:>6}  {item}"))
     if outcome.diff:
         click.echo("\n".join(map(safe, outcome.diff.rstrip("\n").split("\n"))))
     for path, status in outcome.files:
@@ -313,7 +315,9 @@ def _show(run: "Finished", order: "Order", root: str, *, quiet: bool) -> None:
         return
     _show_cost(run, order)
     for role, peak in _contract(run)["peak_prompt_tokens"].items():
-        click.echo(f"{role}: at most {peak} prompt tokens; KV cache {run.kv_bytes.get(role, 0):,} B", err=True)
+        guessed = any(each.get("estimated") and each["role"] == role for each in run.requests)
+        size = f"{peak} prompt tokens{ESTIMATED if guessed else ''}"
+        click.echo(f"{role}: at most {size}; KV cache {run.kv_bytes.get(role, 0):,} B", err=True)
     if order.until is not None and not order.dry_run:
         _show_way_on(run, order.until, root)
 

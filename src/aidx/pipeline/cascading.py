@@ -97,7 +97,7 @@ def _prompt(task: str, files: Mapping[str, str], checks: Collection[str]) -> Gen
         (counted,) = yield from count("plan", role, prompt, beside=beside)
         if not counted.fits:
             raise TooLongError(
-                f"the task, a draft of up to {bare.output} tokens and what is said of it take {counted.tokens} tokens "
+                f"the task, a draft of up to {bare.output} tokens and what is said of it take {counted.size} "
                 f"of the {role}'s gate of {counted.gate}",
                 hint=f"Make TASK shorter, give {role} a larger ctx_size, or the {DRAFTER} fewer max_tokens.",
             )

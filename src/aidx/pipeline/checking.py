@@ -90,7 +90,7 @@ def _mended(
         return None  # the symbol is gone: what the step was about cannot be shown
     (counted,) = yield from count("check", "editor", prompt)
     if not counted.fits:
-        yield from tell(f"check: no repair, its context takes {counted.tokens} of {counted.gate} tokens")
+        yield from tell(f"check: no repair, its context takes {counted.size} of {counted.gate}")
         return None
     return apply_answer(step, tree.get(step.path), (yield from ask(Ask("check", "editor", prompt))), form)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from msgspec import Struct
-from msgspec.structs import asdict, replace
+from msgspec.structs import asdict
 
 from aidx.budget.prices import Price
 from aidx.errors import AidxError, BudgetError, CheckError
@@ -13,13 +13,15 @@ from aidx.pipeline.ending import BlockedError, NotConfirmedError
 from aidx.pipeline.flow import Outcome
 
 Json = dict[str, Any]
+OTHERWISE = "counted otherwise by the model"  # an item of a request: what it took beyond what was expected
 Ending = Literal["done", "blocked", "failed"]
 
 
 class Request(Struct, frozen=True):
     """One request as the ledger holds it; *reserved_tokens* are KV cells, prompt and output together.
 
-    *bound* is the most that the answer to one may take that was not sent.
+    *bound* is the most that the answer to one may take that was not sent. *estimated* says that nobody has counted
+    the prompt.
     """
 
     phase: Phase
@@ -33,6 +35,7 @@ class Request(Struct, frozen=True):
     context: tuple[tuple[str, int], ...]
     price: Price | None = None
     bound: int = 0
+    estimated: bool = False
 
     @property
     def json(self) -> Json:
@@ -42,9 +45,10 @@ class Request(Struct, frozen=True):
         written = self.completion_tokens or self.bound
         return {**found, "cost": None if self.price is None else self.price.of(self.prompt_tokens, written)}
 
-    def took(self, prompt: int, completion: int, context: tuple[tuple[str, int], ...]) -> "Request":
-        """The same request with the tokens that it took."""
-        return replace(self, prompt_tokens=prompt, completion_tokens=completion, context=context)
+    @property
+    def prompt(self) -> str:
+        """The tokens of the prompt, in words."""
+        return f"{self.prompt_tokens}{' (estimated)' if self.estimated else ''} of {self.gate} prompt tokens"
 
 
 class PhaseRun(Struct, frozen=True):

@@ -108,7 +108,8 @@ class Count(Struct, frozen=True):
 class Counted(Struct, frozen=True):
     """Tokens of a prompt, and of each of its items; *gate* is the most that may be sent, *output* come back.
 
-    *cost* is the most that the request may cost, ``None`` where its price is not known.
+    *cost* is the most that the request may cost, ``None`` where its price is not known. *estimated* says that nobody
+    can count for the model.
     """
 
     tokens: int
@@ -117,6 +118,12 @@ class Counted(Struct, frozen=True):
     fits: bool
     output: int = 0
     cost: float | None = None
+    estimated: bool = False
+
+    @property
+    def size(self) -> str:
+        """Its tokens, in words."""
+        return f"{self.tokens} tokens{' (estimated)' if self.estimated else ''}"
 
 
 class Confirm(Struct, frozen=True):

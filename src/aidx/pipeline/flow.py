@@ -219,7 +219,7 @@ def _asked(plan: ChangePlan, number: int, attempt: int, prompt: Prompt) -> Gener
     except BudgetError as error:
         raise TooLongError(
             f"step {number + 1} ({plan.steps[number].target}): {error}",
-            hint="Narrow the step down to a symbol (path::Class.method), or split it.",
+            hint="Narrow the step down to a symbol (path::Class.method), split it, or give the Editor a larger gate.",
         ) from None
 
 

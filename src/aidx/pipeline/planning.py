@@ -36,14 +36,14 @@ def within_gate(
             kept[path] = text
         else:
             left_out.append(path)
-            yield from tell(f"plan: {path} is left out: {counted.tokens} tokens, and the gate is {counted.gate}")
+            yield from tell(f"plan: {path} is left out: {counted.size}, and the gate is {counted.gate}")
     while kept and left_out:  # the names of those that came last take room, too
         (counted,) = yield from count("plan", role, shown(task, kept, left_out, checks), beside=beside)
         if counted.fits:
             break
         path, _ = kept.popitem()
         left_out.append(path)
-        yield from tell(f"plan: {path} is left out: {counted.tokens} tokens, and the gate is {counted.gate}")
+        yield from tell(f"plan: {path} is left out: {counted.size}, and the gate is {counted.gate}")
     return kept, tuple(left_out)
 
 
@@ -54,7 +54,7 @@ def first_prompt(task: str, files: Mapping[str, str], checks: Collection[str]) -
     (counted,) = yield from count("plan", ARCHITECT, prompt)
     if not counted.fits:
         raise TooLongError(
-            f"the task takes {counted.tokens} tokens of the Architect's gate of {counted.gate}",
+            f"the task takes {counted.size} of the Architect's gate of {counted.gate}",
             hint="Make TASK shorter, or give the architect a larger ctx_size, at most what its model was trained for.",
         )
     return prompt

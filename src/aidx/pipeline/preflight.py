@@ -48,7 +48,7 @@ def too_long(plan: ChangePlan, number: int, counted: Counted, *, more: int = 0) 
     name, tokens = max(counted.items, key=lambda item: item[1])
     others = f" (and {more} more steps)" if more else ""
     return TooLongError(
-        f"step {number + 1} ({plan.steps[number].target}) takes {counted.tokens} tokens of context, the Editor's gate "
+        f"step {number + 1} ({plan.steps[number].target}) takes {counted.size} of context, the Editor's gate "
         f"is {counted.gate}: {counted.tokens - counted.gate} too many{others}; {name} takes {tokens} of them",
         hint="Narrow the step down to a symbol (path::Class.method), split it, or shorten the plan's text.",
     )
@@ -64,7 +64,7 @@ def _now(plan: ChangePlan, number: int, files: Tree, form: Format) -> Prompt | N
 def _size(counted: Counted | None) -> str:
     if counted is None:
         return "counted when an earlier step has made it"
-    return f"{counted.tokens} tokens of {counted.gate}" + ("" if counted.fits else ", over the gate")
+    return f"{counted.size} of {counted.gate}" + ("" if counted.fits else ", over the gate")
 
 
 def shown_to_thinking(task: str, plan: ChangePlan, files: Tree) -> Generator[Effect, Any, tuple[Prompt, Counted]]:
@@ -72,7 +72,7 @@ def shown_to_thinking(task: str, plan: ChangePlan, files: Tree) -> Generator[Eff
     prompt = thinking_prompt(task, render(plan), readable({p: files.get(p) for p in _seen(plan)}))
     (counted,) = yield from count("preflight", "thinking", prompt)
     if not counted.fits:
-        yield from tell(f"preflight: thinking sees the plan without the files: {counted.tokens} over {counted.gate}")
+        yield from tell(f"preflight: thinking sees the plan without the files: {counted.size} over {counted.gate}")
         prompt = thinking_prompt(task, render(plan), {})
         (counted,) = yield from count("preflight", "thinking", prompt)
     return prompt, counted

@@ -9,11 +9,12 @@ from collections.abc import Callable, Iterable
 
 from msgspec import Struct, convert
 from msgspec.json import encode
+from msgspec.structs import replace
 
 from aidx.budget.prices import Price
 from aidx.errors import EngineError
 from aidx.gate.reply import Reply
-from aidx.pipeline.contract import Json, Request
+from aidx.pipeline.contract import OTHERWISE, Json, Request
 from aidx.pipeline.effects import Ask, Consult, Phase
 from aidx.pipeline.replay import key, record
 from aidx.ports import Records
@@ -113,5 +114,11 @@ def settled(request: Request, reply: Reply) -> Request:
     tokens = reply.usage.get("prompt_tokens", request.prompt_tokens)
     items = request.context
     if tokens != request.prompt_tokens:
-        items = (*items, ("counted otherwise by the model", tokens - request.prompt_tokens))
-    return request.took(tokens, reply.usage.get("completion_tokens", 0), items)
+        items = (*items, (OTHERWISE, tokens - request.prompt_tokens))
+    return replace(
+        request,
+        prompt_tokens=tokens,
+        completion_tokens=reply.usage.get("completion_tokens", 0),
+        context=items,
+        estimated=request.estimated and "prompt_tokens" not in reply.usage,
+    )

@@ -41,6 +41,7 @@ from aidx.pipeline.replay import Replay, key, line, record
 from aidx.pipeline.research.choose import Candidate
 from aidx.pipeline.run.arriving import Arriving
 from aidx.pipeline.run.bench import Bench, Workbench
+from aidx.pipeline.run.estimates import within
 from aidx.pipeline.run.models import Models, Seat, text_of
 from aidx.pipeline.run.planfile import PLAN, PlanFile
 from aidx.pipeline.run.trial import Trial
@@ -97,6 +98,7 @@ class _Drive:
         self._tried = ""
         self._around: Grounds | None = None
         self._requests: list[Json] = []
+        self._came_before = False
         self._phases: list[PhaseRun] = []
         self._phase: tuple[Phase, float] | None = None
         self._forecasts: dict[str, list[Json]] = {}
@@ -151,15 +153,25 @@ class _Drive:
         found = self._replay.find(effect)
         if found is not None:
             return found[0]
-        self._requests = []
-        answer = self._carried_out(effect)
+        self._requests, self._came_before = [], False
+        try:
+            answer = self._carried_out(effect)
+        except AidxError:
+            self._note()  # what is of no use was paid for, too
+            raise
         text = line(effect, answer, self._requests)
         if text is not None and not (isinstance(effect, Try) and self._broken(effect, answer)):
             self._append(ANSWERS, text)
             self._arriving.taken(key(effect))
-        for request in self._requests:
-            self._append(LEDGER, json.dumps(request).encode() + b"\n")
+        self._note()
         return answer
+
+    def _note(self) -> None:
+        """Write the requests of this effect into the ledger, but for one that stood in it when the run was begun."""
+        for request in self._requests:
+            if not (self._came_before and request in self._ledger()):
+                self._append(LEDGER, json.dumps(request).encode() + b"\n")
+                self._models.learn(request)
 
     def _carried_out(self, effect: Effect) -> Any:  # noqa: ANN401
         doers: dict[type, Callable[[Any], Any]] = {
@@ -205,11 +217,13 @@ class _Drive:
             self._world.tell(f"{ask.phase}: asking the {ask.role}{again}")
             found = self._models.ask(ask, self._arriving.begin(effect), max_tokens)
         else:
-            self._world.tell(f"{ask.phase}: the {ask.role}'s answer had come before the run was killed")
+            self._came_before = True
+            self._world.tell(f"{ask.phase}: the {ask.role}'s answer had come before")
         reply, request = found
         self._requests = [request.json]
-        size = f"{request.prompt_tokens} of {request.gate} prompt tokens, {request.completion_tokens} written"
+        size = f"{request.prompt}, {request.completion_tokens} written"
         self._world.tell(f"{request.phase}: {request.model} answered: {size}")
+        within(request.json, self._models.gate(ask.role))
         return reply, request
 
     def _hand(self, hand: Hand) -> Worked:
@@ -307,8 +321,14 @@ class _Drive:
             data = None if self._world.records is None else self._world.records.read(name)
             if data and not data.endswith(b"\n"):
                 self._append(name, b"\n")
-        for request in self._replay.requests[len(self._ledger()) :]:
-            self._append(LEDGER, json.dumps(request).encode() + b"\n")
+        told = list(self._ledger())
+        for request in told:
+            self._models.learn(request)
+        for request in self._replay.requests:
+            if request in told:
+                told.remove(request)
+            else:
+                self._append(LEDGER, json.dumps(request).encode() + b"\n")
 
     def _ledger(self) -> tuple[Json, ...]:
         return tuple(found for text in self._lines(LEDGER) if (found := record(text)) is not None)

@@ -3,13 +3,14 @@
 import asyncio  # noqa: TID253 - this module is imported when a pipeline is run, and not before
 import json
 import time
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 
 from msgspec import Struct
 
 from aidx.budget.prices import FREE, Price
 from aidx.errors import AidxError, BudgetError, EngineError, InputError
-from aidx.gate.admit import Limits
+from aidx.gate.admit import Limits, RefusedError
 from aidx.gate.drive import Gate, Grant
 from aidx.gate.patterns import constraint
 from aidx.gate.prompt import Prompt as Sent
@@ -17,9 +18,10 @@ from aidx.gate.prompt import Turn
 from aidx.gate.reply import Reply
 from aidx.patterns.schema.shape import Shape
 from aidx.pipeline.context.prompt import Prompt
-from aidx.pipeline.contract import Request
+from aidx.pipeline.contract import Json, Request
 from aidx.pipeline.effects import Ask, Counted, Phase
 from aidx.pipeline.run.arriving import Opening, Sink, settled
+from aidx.pipeline.run.estimates import Ratio, Scaled
 from aidx.plan.result import Plan
 from aidx.ports import Chat, Deployment
 
@@ -69,6 +71,7 @@ class Models:
         self._seats = seats
         self._known: dict[str, Seat] = {}
         self._open: dict[str, _Open] = {}
+        self._ratios: defaultdict[str, Ratio] = defaultdict(Ratio)
         self._loop = asyncio.Runner()
         self.kv_bytes: dict[str, int] = {}
 
@@ -100,15 +103,22 @@ class Models:
             schema = json.loads(ask.schema)
             enforced = model.gate.enforces()  # of a service that only says so the words of the prompt are enough
             fields |= constraint(Shape("answer", schema, schema), "none" if enforced == "documented" else enforced)
-        async with await model.gate.admit(_sent(ask.prompt, fields, max_tokens)) as grant:
+        async with await _admitted(model, _sent(ask.prompt, fields, max_tokens)) as grant:
             counted = await _counted(model, ask.prompt)
             cells, seat = grant.booking.admitted.cells, model.seat
             size = cells * seat.cell_bytes
-            request = Request(
-                ask.phase, ask.role, seat.model, counted.tokens, 0, counted.gate, cells, size, counted.items, seat.price
-            )
+            told = (ask.phase, ask.role, seat.model, counted.tokens, 0, counted.gate, cells, size, counted.items)
+            request = Request(*told, seat.price, estimated=counted.estimated)
             reply = await _reply(grant, opening(request))
         return reply, settled(request, reply)
+
+    def learn(self, told: Json) -> None:
+        """Take over what a request of the ledger says of its model, whose next prompts may have to be estimated."""
+        self._ratios[told["model"]].learn(told)
+
+    def gate(self, role: str) -> int:
+        """The most tokens that may be sent to *role*."""
+        return self._seat(role).limits.gate
 
     def forecast(self, phase: Phase, role: str, counted: Counted) -> Request:
         """The request that *counted* would become; nothing is sent."""
@@ -116,7 +126,7 @@ class Models:
         cells = counted.tokens + seat.limits.output(counted.tokens)
         size = cells * seat.cell_bytes
         told = (phase, role, seat.model, counted.tokens, 0, counted.gate, cells, size, counted.items)
-        return Request(*told, seat.price, counted.output)
+        return Request(*told, seat.price, counted.output, counted.estimated)
 
     def release(self, role: str) -> None:
         """Stop what fills *role*, if it runs: its memory is needed."""
@@ -164,6 +174,7 @@ class Models:
             _within(seat, kv, "has taken")
             self.kv_bytes[role] = max(self.kv_bytes.get(role, 0), kv)
             chat = deployment.chat()
+            chat = chat if chat.exact else Scaled(chat, self._ratios[seat.model])
         except AidxError:
             deployment.stop()
             raise
@@ -203,6 +214,15 @@ def text_of(ask: Ask, reply: Reply, request: Request) -> str:
     return reply.text
 
 
+async def _admitted(model: _Open, sent: Sent) -> Grant:
+    try:
+        return await model.gate.admit(sent)
+    except RefusedError as error:
+        if not model.chat.exact:
+            error.args = (f"{error} (estimated)",)
+        raise
+
+
 async def _reply(grant: Grant, sink: Sink) -> Reply:
     reply = Reply()
     async for chunk in grant:
@@ -224,7 +244,9 @@ async def _counted(model: _Open, prompt: Prompt, beside: tuple[tuple[str, int], 
     fits = tokens <= limits.gate and tokens + output <= limits.n_ctx_seq
     price = model.seat.price
     most = None if price is None else price.of(tokens, output)
-    return Counted(tokens, limits.gate, (*zip(names, added, strict=True), *beside), fits, output, most)
+    return Counted(
+        tokens, limits.gate, (*zip(names, added, strict=True), *beside), fits, output, most, not model.chat.exact
+    )
 
 
 def _sent(prompt: Prompt, fields: Mapping[str, object], max_tokens: int | None = None) -> Sent:
