@@ -2,6 +2,7 @@
 
 import json
 import os
+import pty
 import signal
 import socket
 import subprocess
@@ -12,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 import openai
 import psutil
 import pytest
-from tests.endpoint import ADDRESS, CHAT, Endpoint, messages, until
+from tests.endpoint import ADDRESS, CHAT, TINY, Endpoint, messages, until
 
 from aidx.adapters.stores import shipped
 
@@ -283,19 +284,55 @@ def test_an_engine_that_dies_is_one_terminal_answer_and_another_engine(own, stre
     assert "each as planned" in told[3]
 
 
-def test_sigterm_drains_and_leaves_nothing_behind(own):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+def test_a_signal_drains_and_leaves_nothing_behind(own, number):
     engine = own.engine
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(own.ask, max_tokens=200, ignore_eos=True)
         until(lambda: own.reserved["requests"] == 1)
         began = time.monotonic()
-        own.process.send_signal(signal.SIGTERM)
+        own.process.send_signal(number)
 
         assert asked.result(10)[2]["usage"]["completion_tokens"] == 200  # what was being answered is answered
 
     assert own.process.wait(10) == 0
     assert time.monotonic() - began < 5.5
     assert not engine.is_running() or engine.status() == psutil.STATUS_ZOMBIE
+
+
+def test_nohup_goes_on_when_the_terminal_closes():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as the child has it then
+    try:
+        running = Endpoint("-c", "1024")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    try:
+        running.process.send_signal(signal.SIGHUP)
+        assert running.ask(max_tokens=1)[0] == 200
+    finally:
+        assert running.stop() == 0
+
+
+def test_a_terminal_that_closes_cuts_no_answer():
+    ours, theirs = pty.openpty()
+    command = [sys.executable, "-m", "aidx", "serve", *TINY, "--port", "0", "-np", "2", "-c", "1024", "-v"]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True)
+    os.close(theirs)
+    url = running.stdout.readline().strip().removeprefix(ADDRESS)
+    try:
+        with openai.OpenAI(base_url=f"{url}/v1", api_key="unused", max_retries=0, timeout=30) as client:
+            fields = {"model": "editor", "messages": messages(), "max_tokens": 200, "extra_body": {"ignore_eos": True}}
+            stream = iter(client.chat.completions.create(**fields, stream=True))
+            pieces = [next(stream)]
+            os.close(ours)  # nothing can be told from now on
+            running.send_signal(signal.SIGHUP)
+            pieces += stream
+        assert pieces[-1].choices[0].finish_reason == "length"
+        assert running.wait(10) == 0
+    finally:
+        running.kill()
+        running.wait()
+        running.stdout.close()
 
 
 def test_ctrl_c_is_interrupted(own):

@@ -1,7 +1,7 @@
 """``aidx serve``: an OpenAI-compatible endpoint inside the planned budget."""
 
 import json
-from functools import partial
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import click
@@ -54,7 +54,8 @@ def command(
 
     Without MODEL the roles of aidx.toml are planned together and served, those that run here. A plan that does
     not hold is not started; with --swap each role must hold alone. The first line on stdout says where the endpoint
-    is, as soon as it answers. Ctrl-C or SIGTERM ends it after at most five seconds.
+    is, as soon as it answers. Ctrl-C, SIGTERM or a terminal that closes ends it after
+    at most five seconds.
     """
     from aidx import wiring
     from aidx.cli.plan import planned
@@ -69,7 +70,7 @@ def command(
         click.echo(json.dumps(as_contract))
         return 3
     wiring.held(plan, f"aidx plan {typed(model)}".strip())
-    tell = _silent if quiet else partial(click.echo, err=True)
+    tell = _silent if quiet else _tell
     bounds = wiring.Bounds(max_tokens, gate, max_chat_history_tokens, overflow)
     tables = {} if model is not None else {str(role): table for role, table in settings().config.roles.items()}
     offered = wiring.offers(plan, tables, bounds, tell, alone=ROLE, swap=swap and model is None)
@@ -90,6 +91,12 @@ def _patterns(offers: "list[Offer]") -> "list[Pattern]":
 
     made = cascade.offered(settings(), offers)
     return [*made, *routing.auto(settings(), offers, cascade.standing(settings(), made))]
+
+
+def _tell(line: str) -> None:
+    """A line on stderr; where nobody reads that any more, as after a terminal was closed, the answers go on."""
+    with suppress(OSError):
+        click.echo(line, err=True)
 
 
 def _silent(_: str) -> None:

@@ -37,7 +37,7 @@ def serve(
     log: Log | None = None,
     patterns: Sequence[Pattern] = (),
 ) -> None:
-    """Serve *offers*, and *patterns* over them, until SIGTERM or Ctrl-C.
+    """Serve *offers*, and *patterns* over them, until SIGTERM, SIGHUP or Ctrl-C.
 
     Ctrl-C raises ``KeyboardInterrupt`` once all is down.
     *say* is handed the address as soon as requests are answered, *tell* what happens besides, *log* (where there
@@ -138,7 +138,10 @@ async def _first(*waited: asyncio.Future[Any]) -> None:
 
 @contextmanager
 def _signals() -> Iterator[asyncio.Future[int]]:
-    """A future that becomes the number of the first SIGTERM or SIGINT; a second SIGINT interrupts at once."""
+    """A future that becomes the number of the first signal that ends; a second one interrupts at once.
+
+    A SIGHUP that is ignored, as ``nohup`` has it, stays so.
+    """
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[int] = loop.create_future()
 
@@ -151,7 +154,11 @@ def _signals() -> Iterator[asyncio.Future[int]]:
             raise KeyboardInterrupt
         loop.call_soon_threadsafe(end, number)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = [signal.SIGTERM, signal.SIGINT]
+    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)  # a terminal that closes; not everywhere
+    if hangup is not None and signal.getsignal(hangup) is not signal.SIG_IGN:
+        numbers.append(hangup)
+    before = {number: signal.signal(number, note) for number in numbers}
     try:
         yield ended
     finally:
