@@ -3,9 +3,9 @@
 import os
 import subprocess
 
+from aidx.adapters import gitprograms
+from aidx.adapters.gitcall import call
 from aidx.errors import CheckError, InputError
-
-_OF_A_CALLER = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
 
 
 class Git:
@@ -21,12 +21,22 @@ class Git:
 
     def commit(self, message: str, paths: tuple[str, ...]) -> str:
         """See ``ports.Repository``."""
+        self._check_not_run(paths)
         known = tuple(path for path in paths if self._there(path))
         self._must("add", "--", *known)
         if self._run("diff", "--quiet", "HEAD", "--", *known).returncode == 0:  # made before a run was cut off
             return self._made_before(message, known)
         self._must("commit", "--quiet", "--only", "--file=-", "--", *known, text=message)
         return self._must("rev-parse", "HEAD")
+
+    def _check_not_run(self, paths: tuple[str, ...]) -> None:
+        """Whatever the configuration has become since the plan was checked: the commit runs nothing of *paths*."""
+        if found := gitprograms.named(self._root, paths):
+            raise CheckError(
+                f"git commit is not tried: {'; '.join(f'{path} {why}' for path, why in found.items())}",
+                hint="The files stay as planned: look at them, and commit them yourself.",
+                code="commit_refused",
+            )
 
     def _made_before(self, message: str, paths: tuple[str, ...]) -> str:
         """The last commit of *paths*, if it is ours: a hook may have put something around the subject."""
@@ -56,16 +66,8 @@ class Git:
         return done.stdout.strip()
 
     def _run(self, *arguments: str, text: str | None = None) -> subprocess.CompletedProcess[str]:
-        environment = {name: value for name, value in os.environ.items() if name not in _OF_A_CALLER}
         try:
-            return subprocess.run(
-                ["git", "--literal-pathspecs", "-C", self._root, *arguments],  # noqa: S607 - the user's own
-                env=environment,
-                input=text or "",
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            return call(self._root, *arguments, text=text)
         except OSError as error:
             raise InputError(
                 f"git cannot be started: {error.strerror}", hint="Install git, or omit --commit."

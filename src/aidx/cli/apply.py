@@ -46,7 +46,7 @@ def command(
     text = _read(answer)
     runs.check_unfinished(root)
     with closing(wiring.workspace(root)) as workspace:
-        outcome = apply(text, workspace, allowed=allow or None, dry_run=dry_run)
+        outcome = apply(text, workspace, allowed=allow or None, guard=runs.guard(root, {}), dry_run=dry_run)
     if as_json:
         click.echo(json.dumps(_contract(outcome)))
         return 0 if outcome.applied else CheckError.exit_code

@@ -213,6 +213,7 @@ def _drive(
         confirm=_agreed if yes else _asked_person(as_json=as_json),
         tell=tell,
         find=retrieval.finder(crew.settled, root, tell, leaving=not order.dry_run),
+        guard=runs.guard(root, order.checks),
         bench=None if order.dry_run else crew.bench(root, tell),
     )
     return drive(pipeline(order), world)

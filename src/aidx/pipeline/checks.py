@@ -13,6 +13,14 @@ Judgement = Literal["passed", "findings", "infrastructure"]
 _TOOLS: dict[str, frozenset[int]] = {"pytest": frozenset({3, 4, 5}), "pre-commit": frozenset({3})}
 _NOT_RUN = frozenset({126, 127})  # POSIX shells and env(1): not executable, not found
 _ERROR = re.compile(r"(?:E +)?[\w.]*(?:Error|Exception)\b")  # as Python and pytest end a traceback
+# Programs that run the script, or the program, which they are given; words before it that are neither.
+_RUNNERS = re.compile(
+    r"python[\d.]*|pypy[\d.]*|(?:ba|da|z|k|fi|a)?sh|node|nodejs|deno|bun|bunx|ruby|perl|php|lua|Rscript|pwsh|env|uv|uvx|run"
+    r"|exec|poetry|pdm|hatch|pipx|npx|nice|ionice|time|timeout|xvfb-run|sudo|stdbuf|busybox|coverage|source|\."
+)
+_SKIPPED = re.compile(r"\d+[smh]?|\w+=.*")
+_WITH_VALUE = frozenset({"-W", "-X", "--python", "-p", "--with", "-r", "-u", "-n"})
+_LINES = re.compile(r"[;&|\n(){}]+")
 HEAD, TAIL = 500, 1000  # characters of an output that are fed back
 
 
@@ -29,6 +37,27 @@ def _tool(argv: tuple[str, ...]) -> str:
     """The program behind ``python -m pytest``, ``uv run pytest`` or a path."""
     names = [word.rpartition("/")[2] for word in argv]
     return next((name for name in names if name in _TOOLS), names[0])
+
+
+def programs(argv: Iterable[str]) -> tuple[str, ...]:
+    """The files that *argv* may run: its first word, and what programs that run others are given to run.
+
+    A word that stands where a script may is one, whether it is or not: nobody but the file system knows.
+    """
+    words = iter(argv)
+    for word in words:
+        if word == "-m":
+            module = next(words, "").replace(".", "/")
+            return (f"./{module}.py", f"./{module}/__main__.py")
+        if word == "-c":
+            return tuple(file for line in _LINES.split(next(words, "")) for file in programs(line.split()))
+        if word in _WITH_VALUE:
+            next(words, None)
+        elif _RUNNERS.fullmatch(word.rpartition("/")[2]):
+            return (word, *(file if file.startswith("/") else f"./{file}" for file in programs(words)))
+        elif not (word.startswith("-") or _SKIPPED.fullmatch(word)):
+            return (word,)
+    return ()
 
 
 def must_start(names: Iterable[str], broken: Mapping[str, str]) -> None:

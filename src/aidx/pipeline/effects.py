@@ -33,6 +33,12 @@ class Read(Struct, frozen=True):
     paths: tuple[str, ...]
 
 
+class Guard(Struct, frozen=True):
+    """Which of the files at *paths* nobody but a person may change; answered with why, by path."""
+
+    paths: tuple[str, ...]
+
+
 class Look(Struct, frozen=True):
     """The files at *paths* as they are now, whatever was read of them before; answered with a ``Tree``."""
 
@@ -157,7 +163,22 @@ class Commit(Struct, frozen=True):
 
 
 Effect = (
-    Enter | Tell | Read | Look | Find | Recall | Save | Ask | Consult | Hand | Count | Confirm | Try | Keep | Commit
+    Enter
+    | Tell
+    | Read
+    | Guard
+    | Look
+    | Find
+    | Recall
+    | Save
+    | Ask
+    | Consult
+    | Hand
+    | Count
+    | Confirm
+    | Try
+    | Keep
+    | Commit
 )
 Flow = Generator[Effect, Any, Any]
 
@@ -176,6 +197,12 @@ def read(*paths: str) -> Generator[Effect, Any, Tree]:
 def look(*paths: str) -> Generator[Effect, Any, Tree]:
     """See ``Look``."""
     found: Tree = yield Look(paths)
+    return found
+
+
+def guard(*paths: str) -> Generator[Effect, Any, Mapping[str, str]]:
+    """See ``Guard``."""
+    found: Mapping[str, str] = yield Guard(paths)
     return found
 
 

@@ -33,6 +33,7 @@ from aidx.pipeline.effects import (
     Tree,
     ask,
     count,
+    guard,
     look,
     read_planned,
 )
@@ -151,7 +152,7 @@ def _planned(order: Order, files: Mapping[str, str]) -> Generator[Effect, Any, C
 def _carried_out(order: Order, plan: ChangePlan) -> Generator[Effect, Any, Outcome]:
     yield Enter("preflight")
     tree = yield from read_planned(*(file.path for file in plan.files))
-    linted(plan, tree, order.checks)
+    linted(plan, tree, order.checks, (yield from guard(*plan.changed)))
     must_start(plan.checks, order.broken)
     if order.commit and plan.commit is None:
         raise LintError(

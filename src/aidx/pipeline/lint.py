@@ -24,13 +24,21 @@ class Finding(Struct, frozen=True):
     text: str
 
 
-def lint(plan: ChangePlan, files: Mapping[str, bytes | None], checks: Collection[str]) -> tuple[Finding, ...]:
+def lint(
+    plan: ChangePlan, files: Mapping[str, bytes | None], checks: Collection[str], closed: Mapping[str, str]
+) -> tuple[Finding, ...]:
     """Every finding; *files* holds the bytes of each file that *plan* names, *checks* the names that are configured.
 
+    *closed* says why files may not be changed in this tree, whatever their names.
     A symbol is looked for in the file as it is, unless an earlier step works on the same file and may make it.
     """
     return (
         *(finding for file in plan.files for finding in _file(file, files.get(file.path))),
+        *(
+            Finding("file", path, f"{path} {closed[path]}; no plan may change it")
+            for path in plan.changed
+            if path in closed
+        ),
         *(finding for number, step in enumerate(plan.steps) for finding in _step(plan, number, step, files)),
         *(
             Finding("check", name, f"check {name} does not stand under [checks] in aidx.toml{_known(checks)}")

@@ -7,7 +7,7 @@ from aidx.pipeline.artifact.parse import PlanError, found_in, parse
 from aidx.pipeline.artifact.plan import ChangePlan
 from aidx.pipeline.context.architect import architect_prompt
 from aidx.pipeline.context.prompt import Prompt
-from aidx.pipeline.effects import Ask, Effect, ask, count, read_planned, tell
+from aidx.pipeline.effects import Ask, Effect, ask, count, guard, read_planned, tell
 from aidx.pipeline.ending import BlockedError, LintError, TooLongError, numbered
 from aidx.pipeline.lint import lint
 
@@ -109,7 +109,8 @@ def unfit(plan: ChangePlan, checks: Collection[str]) -> Generator[Effect, Any, l
         tree = yield from read_planned(*(file.path for file in plan.files))
     except LintError as error:
         return [str(error)]
-    return [finding.text for finding in lint(plan, tree, checks)]
+    closed = yield from guard(*plan.changed)
+    return [finding.text for finding in lint(plan, tree, checks, closed)]
 
 
 def _questions(answer: str) -> list[str]:

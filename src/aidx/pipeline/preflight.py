@@ -1,6 +1,6 @@
 """Pre-flight: everything that can be said about a plan before anything is edited."""
 
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Mapping
 from typing import Any
 
 from aidx.errors import InputError
@@ -19,9 +19,9 @@ BOTH = "Your last answer said go and objected. Say go without objections, or obj
 NEITHER = "Your last answer was no verdict. Answer with the JSON object and nothing else."
 
 
-def linted(plan: ChangePlan, files: Tree, checks: Collection[str]) -> None:
-    """Raise ``LintError`` with every finding."""
-    findings = lint(plan, files, checks)
+def linted(plan: ChangePlan, files: Tree, checks: Collection[str], closed: Mapping[str, str]) -> None:
+    """Raise ``LintError`` with every finding; see ``lint``."""
+    findings = lint(plan, files, checks, closed)
     if findings:
         text = "; ".join(finding.text for finding in findings)
         raise LintError(f"the plan does not fit this tree: {text}", hint="Correct the plan, or the tree.")

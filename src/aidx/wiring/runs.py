@@ -1,7 +1,7 @@
 """What a run of the pipeline works with, beside its models."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from aidx.ports import Checker, Records, Repository
@@ -61,6 +61,22 @@ def broken(root: str, checks: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
     from aidx.adapters.startable import objection
 
     return {name: said for name, argv in checks.items() if (said := objection(argv[0], root)) is not None}
+
+
+def guard(root: str, checks: Mapping[str, tuple[str, ...]]) -> Callable[[tuple[str, ...]], dict[str, str]]:
+    """Says of files below *root* why no plan may change them: git runs them, or one of *checks* does."""
+    from aidx.adapters import gitprograms
+    from aidx.adapters.startable import same_file
+    from aidx.pipeline.checks import programs
+
+    def closed(paths: tuple[str, ...]) -> dict[str, str]:
+        found = gitprograms.named(root, paths)
+        for name, argv in checks.items():
+            run = programs(argv)
+            found.update({path: f"is run by check {name}" for path in paths if same_file(path, run, root)})
+        return found
+
+    return closed
 
 
 def repository(root: str) -> Repository:

@@ -13,9 +13,9 @@ TEXT = (
 FILES = {"a.py": b"def f():\n    pass\n", "n.py": None, "o.py": b"", "r.md": b"x"}
 
 
-def findings(text=TEXT, checks=("tests",), **files):
+def findings(text=TEXT, checks=("tests",), closed=None, **files):
     tree = {**FILES, **{name.replace("_", "."): data for name, data in files.items()}}
-    return [(found.kind, found.about) for found in lint(parse(text), tree, checks)]
+    return [(found.kind, found.about) for found in lint(parse(text), tree, checks, closed or {})]
 
 
 def test_a_plan_that_fits_the_tree_has_no_findings():
@@ -37,6 +37,11 @@ def test_a_plan_that_fits_the_tree_has_no_findings():
 )
 def test_files_and_symbols_must_be_there(files, found):
     assert findings(**files) == found
+
+
+def test_a_closed_file_is_only_read():
+    closed = dict.fromkeys(FILES, "is run by check tests")
+    assert findings(closed=closed) == [("file", path) for path in ("a.py", "n.py", "o.py")]
 
 
 def test_checks_must_be_configured_and_commits_conventional():

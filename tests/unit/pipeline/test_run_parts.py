@@ -129,7 +129,7 @@ def test_a_plan_that_only_deletes_asks_nobody():
         while True:
             effect = flow.send(reply)
             asked.append(type(effect).__name__)
-            answers = {"Recall": Recalled(), "Count": (), "Confirm": True, "Try": ()}
+            answers = {"Recall": Recalled(), "Count": (), "Guard": {}, "Confirm": True, "Try": ()}
             reply = {**answers, "Read": {"old.py": b"x\n"}, "Look": {"old.py": None}}.get(asked[-1])
     except StopIteration as stop:
         outcome = stop.value

@@ -24,6 +24,7 @@ from aidx.pipeline.effects import (
     Enter,
     Find,
     Flow,
+    Guard,
     Hand,
     Keep,
     Look,
@@ -58,7 +59,7 @@ class World(Struct, frozen=True):
 
     *commands* are the configured checks. *confirm* asks a person about a plan and its hash, and says ``None``
     where nobody can be asked. *find* is the index: it proposes for a query so many parts of files. *bench* is where a
-    program edits, if one does.
+    program edits, if one does. *guard* says why no plan may change some of the files that it is given.
     """
 
     workspace: Workspace
@@ -71,6 +72,7 @@ class World(Struct, frozen=True):
     tell: Callable[[str], object]
     find: Callable[[str, int], tuple[Candidate, ...]] = lambda query, limit: ()  # noqa: ARG005 - no index
     bench: Bench | None = None
+    guard: Callable[[tuple[str, ...]], Mapping[str, str]] = lambda paths: {}  # noqa: ARG005 - nothing is closed
 
 
 def drive(flow: Flow, world: World) -> Finished:
@@ -178,6 +180,7 @@ class _Drive:
             Enter: self._enter,
             Tell: lambda effect: self._world.tell(effect.line),
             Read: lambda effect: {path: self._world.workspace.read(path) for path in effect.paths},
+            Guard: lambda effect: self._world.guard(effect.paths),
             Look: lambda effect: {path: self._world.workspace.read(path) for path in effect.paths},
             Find: lambda effect: self._world.find(effect.query, effect.limit),
             Recall: lambda _: self._plan.recall(applied=self._was_applied),
