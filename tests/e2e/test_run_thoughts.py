@@ -1,5 +1,6 @@
 """What an Architect says before its plan is dropped: nothing of a run holds it, and nothing is paid for twice."""
 
+import pytest
 from tests.fakes.paid import BLOCK, PLAN, aidx, only_run, paid
 
 THOUGHT = "This is a thought about a.py."
@@ -20,6 +21,16 @@ def test_the_architect_s_thoughts_are_not_kept(tmp_path):
 
         assert aidx(tmp_path, "--resume", only_run(tmp_path).name, "--yes")[0] == 0
         assert len(service.asked("architect")) == 1
+
+
+@pytest.mark.parametrize("commit", ["", "\n## Commit\nfix(a): return two\n"])
+def test_what_the_architect_says_after_its_plan_is_no_part_of_it(tmp_path, commit):
+    with paid(tmp_path, architect=f"{PLAN}{commit}\nLet me know if you need more!", editor=BLOCK) as service:
+        code, _, err = aidx(tmp_path, "a.py returns two", "--until", "plan")
+        assert (code, len(service.asked("architect"))) == (0, 1), err
+    assert "plan: 7 words before and after the plan are dropped" in err
+    assert kept(tmp_path)["plan.md"] == PLAN + commit
+    assert not any("Let me know" in text for text in kept(tmp_path).values())
 
 
 def test_a_drafter_s_neither_and_its_verifier_sees_the_plan_alone(tmp_path):

@@ -131,5 +131,40 @@ def test_a_fence_around_a_plan_is_dropped():
     assert found_in(f"Here it is:\n```markdown\n{TEXT}```\nDone!") == TEXT
 
 
+BARE = TEXT.partition("\n## Checks")[0]
+
+
+@pytest.mark.parametrize("plan", [TEXT, TEXT.partition("\n## Commit")[0], BARE])
+@pytest.mark.parametrize("talk", ["Let me know!", "**Note:** untested.\nSo test it.\n\n---\n\nLet me know!\n"])
+def test_prose_after_a_model_s_plan_is_dropped_and_after_a_person_s_it_is_not(plan, talk):
+    assert found_in(f"{plan}\n{talk}") == plan
+    if plan == TEXT:
+        assert parse(f"{plan}\n{talk}").commit != parse(plan).commit  # a person's message has a body
+    else:
+        with pytest.raises(PlanError, match="expected '"):
+            parse(f"{plan}\n{talk}")
+
+
+@pytest.mark.parametrize(
+    ("plan", "more"),
+    [
+        (TEXT, "- keeps old totals\n"),
+        (TEXT, "Totals change.\n\nBREAKING CHANGE: totals are no floats\nRefs: #7\n"),
+        (TEXT, "Co-authored-by: A <a@b.c>\n"),
+        (BARE, "3. `app/other.py`: Go on.\n"),
+        (BARE, "   More of the last step.\n"),
+        (BARE, "- tests\n"),
+        (BARE, "## Notes\nnothing\n"),
+    ],
+)
+def test_what_may_belong_to_a_plan_is_left_to_the_grammar(plan, more):
+    assert found_in(f"{plan}\n{more}") == f"{plan}\n{more}"
+
+
+@pytest.mark.parametrize("plan", ["# Plan: x\n\nWhy.\n\nAnd more.\n", "# Plan: x\n\n## Checks\n\nrun them\n"])
+def test_what_stands_alone_is_not_taken_for_talk(plan):
+    assert found_in(plan) == plan
+
+
 def test_no_plan_is_none():
     assert found_in("I cannot.") is None

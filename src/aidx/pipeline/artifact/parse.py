@@ -8,6 +8,7 @@ from msgspec import Struct, field
 
 from aidx.errors import InputError
 from aidx.pipeline.artifact.plan import ACTIONS, Action, ChangePlan, PlannedFile, Step
+from aidx.pipeline.artifact.trailing import without_talk
 from aidx.pipeline.edit.document import split
 from aidx.pipeline.edit.paths import checked, nested
 from aidx.pipeline.edit.refusal import EditRefusedError
@@ -81,7 +82,7 @@ def parse(text: str, name: str = "plan.md") -> ChangePlan:
 def found_in(answer: str) -> str | None:
     """The plan in an Architect's *answer*: from the first ``# Plan:`` line on; what comes before is dropped.
 
-    A code fence around it goes too. ``None`` where there is no such line.
+    A code fence around it goes too, and the prose after it. ``None`` where there is no such line.
     """
     lines = [line.text for line in split(answer)]
     start = next((number for number, line in enumerate(lines) if TITLE.fullmatch(line)), None)
@@ -92,7 +93,7 @@ def found_in(answer: str) -> str | None:
     if fenced:
         end = next((number for number, line in enumerate(kept) if line.strip() == fenced[1]), len(kept))
         kept = kept[:end]
-    return "\n".join(kept).rstrip() + "\n"
+    return "\n".join(without_talk(kept)) + "\n"
 
 
 _Section = tuple[str, int, list[_Line]]

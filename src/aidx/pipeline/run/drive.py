@@ -205,12 +205,18 @@ class _Drive:
         return counted
 
     def _ask(self, ask: Ask) -> str:
-        return worth_keeping(ask, text_of(ask, *self._answer(ask, ask, None)))
+        return self._worth_keeping(ask, text_of(ask, *self._answer(ask, ask, None)))
 
     def _consult(self, consult: Consult) -> Said:
         reply, request = self._answer(consult, consult.ask, consult.max_tokens)
-        text = worth_keeping(consult.ask, reply.text)
+        text = self._worth_keeping(consult.ask, reply.text)
         return Said(text, reply.finish_reason or "stop", request.prompt_tokens, request.completion_tokens)
+
+    def _worth_keeping(self, ask: Ask, text: str) -> str:
+        kept = worth_keeping(ask, text)
+        if dropped := len(text.split()) - len(kept.split()):
+            self._world.tell(f"{ask.phase}: {dropped} words before and after the plan are dropped")
+        return kept
 
     def _answer(self, effect: Ask | Consult, ask: Ask, max_tokens: int | None) -> tuple[Reply, Request]:
         """What a model answers, or had answered when the run was killed before it took the answer."""
