@@ -29,7 +29,8 @@ def test_without_a_model_the_best_of_the_catalogue_is_written_and_holds(tmp_path
 
     assert code == 0
     assert out.startswith("wrote aidx.toml: editor ")
-    assert f"aidx pull {found['roles']['editor']['model']}" in err
+    assert found["roles"]["editor"]["model"] == "gpt-oss-20b"
+    assert err.rstrip().endswith("fetch this one: ollama pull gpt-oss:20b")
     assert found["device"] == {"vram": ["12GiB"], "host_ram": "16GiB"}
     code, out, _ = aidx(tmp_path, "plan", "--json", "--fast")
     (role,) = json.loads(out)["roles"]

@@ -10,12 +10,12 @@ from aidx.adapters.hub.pull import HubCache, Tell
 from aidx.adapters.reference import HubModel, WebFile, parse, tagged
 from aidx.adapters.sources.catalogue import look_up
 from aidx.adapters.sources.hub import files_of
+from aidx.adapters.sources.web import fetch_line as web_line
 from aidx.adapters.stores import shipped
 from aidx.adapters.stores.huggingface import cache_folder
 from aidx.errors import EngineError, InputError
-from aidx.model.catalogue import Entry
 from aidx.model.found import Wanted
-from aidx.model.published import repository
+from aidx.model.published import elsewhere, fetch_line, repository
 from aidx.model.stored import Pulled
 
 _OLLAMA = re.compile(r"[A-Za-z0-9][\w.-]*(:[\w.-]+)?")
@@ -39,7 +39,7 @@ def pull(wanted: Wanted, environ: Mapping[str, str], home: Path, tell: Tell) -> 
 def _other_line(wanted: Wanted, meant: HubModel) -> str:
     """The line by which another program fetches the model: Ollama where it has a name there."""
     try:
-        return _elsewhere(look_up(wanted)[0], wanted.reference)
+        return elsewhere(look_up(wanted)[0], wanted.reference)
     except InputError:
         return f"hf download {meant.repo}" + (f" --include '*{meant.quant}*'" if meant.quant else "")
 
@@ -64,16 +64,19 @@ def target(wanted: Wanted) -> HubModel:
         raise InputError(f"{reference} is a path, not a model to fetch", hint="Give hf.co/ORG/REPO:QUANT.")
     meant = parse(reference)
     if isinstance(meant, WebFile):
-        quoted = shlex.quote(meant.url)
         raise InputError(
             f"{meant.name} is not on the hub: no checksum is known",
-            hint=f"Fetch it unchecked: curl -fLO {quoted} && aidx plan ./{shlex.quote(meant.name)}",
+            hint=f"Fetch it unchecked: {web_line(meant)} && aidx plan ./{shlex.quote(meant.name)}",
         )
     if meant is not None:
         return meant
     try:
         entry, quant = look_up(wanted)
     except InputError as unknown:
+        if unknown.code == "cloud_model":
+            raise InputError(
+                f"{reference} runs in the cloud: there is nothing to fetch", hint=unknown.hint, code=unknown.code
+            ) from None
         plain = tagged(reference)
         if plain is not None:
             return plain
@@ -85,13 +88,7 @@ def target(wanted: Wanted) -> HubModel:
     if repo is None:
         raise EngineError(
             f"no file of {reference} on the hub is known to the catalogue",
-            hint=f"Fetch it: {_elsewhere(entry, reference)}",
+            hint=f"Fetch it: {fetch_line(entry, quant, reference)}",
             code="model_not_here",
         )
     return HubModel(repo, quant=quant)
-
-
-def _elsewhere(entry: Entry, reference: str) -> str:
-    """The line that fetches it with another program: the name as typed where it is Ollama's."""
-    name = reference if ":" in reference else next((alias for alias in entry.aliases if ":" in alias), None)
-    return f"hf download {entry.hf_id}" if name is None else f"ollama pull {name}"

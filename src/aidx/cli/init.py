@@ -120,7 +120,7 @@ def _best(
     found = _choose(wiring.candidates(**model_options), need, machine, role="editor")
     if found is None:
         return None, ("no model of the catalogue holds here as an editor: aidx-tiny is written, which always does",)
-    return found, (f"no model on this machine holds as an editor; fetch this one: aidx pull {found.model}",)
+    return found, (f"no model on this machine holds as an editor; fetch this one: {found.fetch}",)
 
 
 def _choose(candidates: "tuple[Candidate, ...]", need: Need, machine: Machine, *, role: str | None) -> "Choice | None":

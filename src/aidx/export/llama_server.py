@@ -45,6 +45,6 @@ def file_of(role: RolePlan) -> str:
 def _not_here(model: ModelSpec) -> EngineError:
     return EngineError(
         f"{model.name} is known and not on this machine, and what is exported names a file",
-        hint=f"Fetch it with aidx pull {model.name}.",
+        hint=f"Fetch it: {model.fetch}",
         code="model_not_here",
     )

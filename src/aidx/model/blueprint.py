@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from aidx.errors import InputError
 from aidx.model import arch
 from aidx.model.blank import Blank
@@ -11,6 +13,7 @@ from aidx.model.build import FILE_TYPE, from_header
 from aidx.model.gguf.kinds import ALIGNMENT, padded
 from aidx.model.gguf.render import bare_size, data_size
 from aidx.model.metadata import architecture, vocab_size
+from aidx.model.published import fetch_line
 from aidx.model.quants import find
 from aidx.model.quants.assign import assign
 from aidx.model.spec import Header, Metadata, ModelSpec, SourceName
@@ -33,7 +36,7 @@ def from_catalogue(entry: "Entry", quant: str | None = None, *, imatrix: bool = 
     family = arch.find(architecture(entry.metadata))
     if family is None:
         raise InputError(f"{entry.id} is of an architecture without a family: {architecture(entry.metadata)}")
-    return from_blanks(
+    made = from_blanks(
         entry.metadata,
         present(family.tensors(entry.metadata), entry.absent),
         of.name,
@@ -44,6 +47,7 @@ def from_catalogue(entry: "Entry", quant: str | None = None, *, imatrix: bool = 
         before=entry.metadata_bytes,
         published=next((file.bytes for file in entry.files if file.quant == of.name and not imatrix), None),
     )
+    return replace(made, fetch=fetch_line(entry, of.name))
 
 
 def from_blanks(  # noqa: PLR0913 - a file that does not exist yet is described by all of these

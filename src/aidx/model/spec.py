@@ -80,7 +80,8 @@ class ModelSpec(Struct, frozen=True):
     *layers* is ``None`` for an architecture that we do not know: then only the engine can answer.
     *block_count* counts every block, multi-token-prediction ones too; *layers* only those of the trunk.
     *header_exact* is false where the tokenizer's part of the header was estimated (a catalogue name).
-    *path* is set when the file is on this machine, *measured_loss* where ``aidx loss`` measured it.
+    *path* is set when the file is on this machine, *measured_loss* where ``aidx loss`` measured it; *fetch* is the
+    command that brings it here, where the file is elsewhere.
     """
 
     name: str
@@ -98,6 +99,7 @@ class ModelSpec(Struct, frozen=True):
     path: str | None = None
     split_paths: tuple[str, ...] = ()
     measured_loss: MeasuredLoss | None = None
+    fetch: str = ""
 
     @property
     def parameters(self) -> int:

@@ -50,7 +50,7 @@ class Choice(Struct, frozen=True):
     """One way that holds. Bytes are those of the device that the weights lie on: the GPU, or the host without one.
 
     For a model of the cloud *quantization* is ``cloud``, and cache types, speed and perhaps the longest context are
-    ``None``. *suits* is ``None`` where no role was named.
+    ``None``. *suits* is ``None`` where no role was named. *fetch* is the command that brings its file here.
     """
 
     model: str
@@ -69,6 +69,7 @@ class Choice(Struct, frozen=True):
     suits: Suits | None
     placement: str
     path: str | None = None
+    fetch: str = ""
 
     @property
     def standing_said(self) -> str:

@@ -300,6 +300,7 @@ def _choice(found: _Held, ledger: Ledger, reach: int) -> Choice:
         suits=found.suits,
         placement=_where(model, settings, found.desk.machine),
         path=found.candidate.path,
+        fetch=model.fetch,
     )
 
 

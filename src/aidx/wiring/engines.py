@@ -226,7 +226,7 @@ def _here(role: RolePlan) -> None:
         if model is not None and model.path is None:
             raise EngineError(
                 f"{model.name} is known and not on this machine",
-                hint=f"Fetch it with aidx pull {model.name}, or try aidx-tiny, which is always here.",
+                hint=f"Fetch it: {model.fetch}; or try aidx-tiny, which is always here.",
                 code="model_not_here",
             )
 

@@ -114,8 +114,9 @@ def _sources(wanted: Wanted) -> "Iterator[Source]":
         yield from (HubSource(hub), WebSource(Web))
     from aidx.adapters.sources.catalogue import Catalogue
     from aidx.adapters.stores.huggingface import HuggingFace
+    from aidx.adapters.stores.ollama import Ollama
 
-    yield Catalogue(HuggingFace(os.environ, Path.home()))
+    yield Catalogue(HuggingFace(os.environ, Path.home()), Ollama(os.environ, Path.home()))
 
 
 def candidates(

@@ -19,7 +19,7 @@ def file_of(reference: str) -> str:
     if model.path is None:
         raise EngineError(
             f"{model.name} is known and not on this machine",
-            hint=f"Fetch it with aidx pull {reference}, or name a .gguf file.",
+            hint=f"Fetch it: {model.fetch}; or name a .gguf file.",
             code="model_not_here",
         )
     return model.path

@@ -7,21 +7,23 @@ from aidx.adapters.reference import HubModel
 from aidx.adapters.sources.file import refuse_place
 from aidx.adapters.sources.local import open_stored
 from aidx.adapters.stores.huggingface import HuggingFace
+from aidx.adapters.stores.ollama import Ollama
 from aidx.errors import InputError
 from aidx.model.blueprint import from_catalogue
 from aidx.model.catalogue import Entry, find, find_cloud
 from aidx.model.found import Resolved, Wanted
-from aidx.model.published import repository
+from aidx.model.published import fetch_line, repository
 from aidx.model.quants import find as find_type
 from aidx.model.spec import ModelSpec
 from aidx.model.stored import Stored
 
 
 class Catalogue:
-    """Knows the catalogue's names; a file that ``aidx pull NAME`` put into *cache* comes first."""
+    """Knows the catalogue's names; a file that its ``fetch`` line put into *cache* or *ollama* comes first."""
 
-    def __init__(self, cache: HuggingFace) -> None:
+    def __init__(self, cache: HuggingFace, ollama: Ollama) -> None:
         self._cache = cache
+        self._ollama = ollama
 
     def find(self, wanted: Wanted) -> Resolved | None:
         """The model, always: raises ``InputError`` with the nearest names for one that is not there."""
@@ -31,12 +33,19 @@ class Catalogue:
             return from_catalogue(entry, other, imatrix=wanted.imatrix)
 
         pulled = None if wanted.imatrix else self._pulled(entry, quant, wanted)
-        return Resolved(at(quant) if pulled is None else replace(pulled.model, name=entry.id), at)
+        if pulled is not None:
+            return Resolved(replace(pulled.model, name=entry.id), at)
+        return Resolved(replace(at(quant), fetch=fetch_line(entry, quant, wanted.reference)), at)
 
     def _pulled(self, entry: Entry, quant: str, wanted: Wanted) -> Resolved | None:
         repo = repository(entry, quant)
-        found = None if repo is None else self._cache.find_model(HubModel(repo, quant=quant))
-        return open_stored(found, wanted) if isinstance(found, Stored) else None
+        if repo is not None:
+            found = self._cache.find_model(HubModel(repo, quant=quant))
+            return open_stored(found, wanted) if isinstance(found, Stored) else None
+        meant = Wanted(wanted.reference, None if entry.trained_in else quant)
+        tags = (self._ollama.find(alias) for alias in entry.aliases if ":" in alias)
+        opened = (open_stored(tag, meant) for tag in tags if isinstance(tag, Stored))
+        return next((each for each in opened if each is not None), None)
 
 
 def look_up(wanted: Wanted) -> tuple[Entry, str]:

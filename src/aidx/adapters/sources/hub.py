@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from contextlib import closing
 
+from msgspec.structs import replace
+
 from aidx.adapters.checkpoint import resolve as resolve_checkpoint
 from aidx.adapters.hub.api import Hub, Repo
 from aidx.adapters.reference import HubModel, parse
@@ -34,11 +36,18 @@ def _resolve(hub: Hub, meant: HubModel, wanted: Wanted) -> Resolved:
     repo = hub.repo(meant)
     if meant.path is None and not models(repo.files) and any(each.path == CONFIG for each in repo.files):
         quant = chosen(meant, wanted.quant)
-        return resolve_checkpoint(Remote(hub, repo), wanted, quant, f"hf.co/{meant.repo}")
+        made = resolve_checkpoint(Remote(hub, repo), wanted, quant, f"hf.co/{meant.repo}")
+        return replace(made, model=replace(made.model, fetch=f"hf download {meant.repo}"))
     parts = files_of(repo, meant, wanted.quant)
     named = ((f"hf.co/{repo.name}/{part.path}", hub.open(repo, part)) for part in parts)
     header, size = read_headers(named, hub.web.deadline(SECONDS))
-    return Resolved(from_header(header, name=meant.name, source="hf", file_bytes=size))
+    model = from_header(header, name=meant.name, source="hf", file_bytes=size)
+    return Resolved(replace(model, fetch=pull_line(meant, wanted.quant)))
+
+
+def pull_line(meant: HubModel, quant: str | None) -> str:
+    """The command that fetches *meant*; ``--quant`` where the name says none."""
+    return f"aidx pull {meant.name}" + (f" --quant {quant}" if quant and not meant.quant else "")
 
 
 class Remote:

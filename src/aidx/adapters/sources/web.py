@@ -1,9 +1,12 @@
 """A .gguf file at an https address."""
 
+import shlex
 from collections.abc import Callable
 from contextlib import closing
 from typing import Final
 from urllib.parse import quote, urlsplit, urlunsplit
+
+from msgspec.structs import replace
 
 from aidx.adapters.reference import WebFile, parse
 from aidx.adapters.sources.file import refuse_quant
@@ -35,7 +38,13 @@ class WebSource:
             header, size = _read(web, meant, deadline)
             if (part := part_of(header)) is not None:
                 header, size = _read_parts(web, meant, part, deadline)
-        return Resolved(from_header(header, name=meant.name, source="url", file_bytes=size))
+        model = from_header(header, name=meant.name, source="url", file_bytes=size)
+        return Resolved(replace(model, fetch=fetch_line(meant)))
+
+
+def fetch_line(meant: WebFile) -> str:
+    """The command that fetches *meant*, unchecked: no checksum of it is known."""
+    return f"curl -fLO {shlex.quote(meant.url)}"
 
 
 def _read(web: Web, meant: WebFile, deadline: Deadline) -> tuple[Header, int]:

@@ -12,6 +12,7 @@ from aidx.adapters.sources.local import Local, all_stores
 from aidx.adapters.stored import read_all
 from aidx.adapters.stores import shipped
 from aidx.adapters.stores.huggingface import HuggingFace
+from aidx.adapters.stores.ollama import Ollama
 from aidx.errors import EngineError, InputError
 from aidx.model.found import Wanted
 
@@ -119,7 +120,7 @@ def test_the_list_reads_headers_and_sets_aside_what_it_cannot(tmp_path, environ,
 
 
 def test_a_catalogue_name_finds_what_was_pulled_for_it(tmp_path, environ, tiny):
-    catalogue = Catalogue(HuggingFace(environ, tmp_path))
+    catalogue = Catalogue(HuggingFace(environ, tmp_path), Ollama({}, tmp_path))
     before = catalogue.find(Wanted("qwen2.5-coder:14b")).model
     snapshot = huggingface(tmp_path / "hub", "Qwen/Qwen2.5-Coder-14B-Instruct-GGUF", {"q-q4_k_m.gguf": tiny})
 
