@@ -5,6 +5,7 @@ from the fields that are known here. An engine that was sent 200 KB of nested to
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, TypeVar
@@ -15,6 +16,7 @@ from msgspec import Struct
 from aidx.errors import InputError
 from aidx.gate.prompt import Prompt, Turn
 from aidx.gate.schema import shape as shape_of
+from aidx.patterns.schema.prepare import MOST_ITEMS
 from aidx.patterns.schema.shape import MAX_BYTES, Shape, UnenforceableError
 from aidx.patterns.schema.shape import MAX_DEPTH as MAX_SCHEMA_DEPTH
 from aidx.serve.fields import (
@@ -39,6 +41,7 @@ KNOWN: Mapping[type, frozenset[str]] = {
 SENT = (KNOWN[ChatRequest] | KNOWN[TextRequest]) - {
     *("messages", "prompt", "model", "n", "max_tokens", "max_completion_tokens", "response_format", "stream_options")
 }
+ITEMS = re.compile(r'"(?:min|max)Items":([\d.eE+]+)')  # of JSON as it is written here
 SPOKEN = frozenset({"system", "user", "assistant"})
 Asked = TypeVar("Asked")
 
@@ -160,6 +163,11 @@ def _check_tools(tools: list[Tool]) -> None:
         raise InputError(f"the schemas of the tools have {len(schemas)} bytes (most: {MAX_BYTES})")
     if deeper(schemas, MAX_SCHEMA_DEPTH + 1):
         raise InputError(f"a schema of a tool is nested more than {MAX_SCHEMA_DEPTH} deep")
+    if any(float(most) > MOST_ITEMS for most in ITEMS.findall(schemas)):
+        raise InputError(
+            f"a schema of a tool has arrays of more than {MOST_ITEMS} items",
+            hint="Leave minItems and maxItems out, or smaller: the engine writes out each item.",
+        )
 
 
 def _tools(request: ChatRequest) -> tuple[list[Tool] | None, tuple[str, ...]]:

@@ -1,6 +1,7 @@
 """Which schemas are enforced, which are weakened, and which are refused, before anything is generated."""
 
 import json
+import re
 import time
 from pathlib import Path
 
@@ -236,3 +237,43 @@ def test_expressions_that_take_others_for_ever_are_harmless(pattern):
     objections(schema, json.dumps("a" * 5000 + "!"))
     objections(schema, json.dumps("x" * 5000))
     assert time.process_time() - began < 1
+
+
+FLAGS = {"type": "array", "items": {"type": "boolean"}}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        FLAGS,
+        {"anyOf": [FLAGS, {"type": "null"}]},
+        {"allOf": [FLAGS, {"minItems": 3}]},
+        {"oneOf": [FLAGS, {"type": "array", "minItems": 3}]},
+        {"prefixItems": [FLAGS], "items": FLAGS},
+        {"$defs": {"flags": FLAGS}, "type": "object", "properties": {"flags": {"$ref": "#/$defs/flags"}}},
+    ],
+)
+@pytest.mark.parametrize("most", [4097, 10**9, 1e18])
+def test_no_grammar_has_more_items_than_an_engine_may_write_out(schema, most):
+    document = json.loads(json.dumps(schema).replace('"items": {"type"', f'"maxItems": {most}, "items": {{"type"'))
+    assert "maxItems" in str(document)
+    grammar = json.dumps(shape("x", document).grammar)
+    assert all(int(found) <= 4096 for found in re.findall(r'"maxItems": (\d+)', grammar)), grammar
+
+
+def test_a_bound_that_an_engine_can_write_out_stays():
+    assert shape("x", {**FLAGS, "maxItems": 4096}).grammar["maxItems"] == 4096
+
+
+@pytest.mark.parametrize("least", [4200, 10**9, 1e300])
+def test_items_that_must_be_there_are_counted(least):
+    with pytest.raises(UnenforceableError, match="minItems") as refused:
+        shape("x", {**FLAGS, "minItems": least})
+    assert refused.value.keyword == "minItems"
+
+
+def test_items_of_several_arrays_are_counted_together():
+    arrays = {f"a{number}": {**FLAGS, "maxItems": 4096} for number in range(9)}
+    with pytest.raises(UnenforceableError) as refused:
+        shape("x", {"type": "object", "properties": arrays})
+    assert refused.value.keyword == "maxItems"

@@ -169,6 +169,19 @@ def tool(depth):
     return [{"type": "function", "function": {"name": "f", "parameters": schema}}]
 
 
+@pytest.mark.parametrize(("word", "most"), [("maxItems", 10**9), ("minItems", 4097), ("maxItems", 1e18)])
+def test_arrays_in_schemas_of_tools_are_bounded(word, most):
+    def call(bound):
+        parameters = {"type": "object", "properties": {"a": {"type": "array", word: bound}}}
+        tools = [{"type": "function", "function": {"name": "f", "parameters": parameters}}]
+        messages = [{"role": "user", "content": "hi"}]
+        return json.dumps({"model": "m", "messages": messages, "tools": tools}).encode()
+
+    assert parse(call(4096)).prompt.tools
+    with pytest.raises(InputError, match="4096 items"):
+        parse(call(most))
+
+
 def test_schemas_of_tools_are_bounded():
     parse(request(tools=tool(MAX_SCHEMA_DEPTH)))
     with pytest.raises(InputError, match="nested"):

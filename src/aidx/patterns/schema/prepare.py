@@ -22,6 +22,7 @@ RANGE = ("exclusiveMaximum", "exclusiveMinimum", "maximum", "minimum")
 TEXTS = frozenset({"const", "enum", "format", "pattern"})  # a string with one of them is as long as it says
 DIGITS = 999_999_999_999  # the largest number where digits are bounded; exact in every reader of JSON
 LARGEST = 10**15  # of any other: within bounds there are no exponents, and 1e999 is no number to most readers
+MOST_ITEMS = 4096  # of an array; a larger bound is none: the engine writes out each item, at 2 KB and 15 us
 SECONDS = "^[^:]*:[^:]*:[0-5]"  # of times: a leap second is one on few days, and a grammar does not know which
 
 
@@ -116,6 +117,8 @@ def _closed(schema: Schema, bounds: Bounds, *, part: bool = False) -> Schema:
     composed = bool(schema.keys() & COMPOSED)
     inner = part or (composed and bool(schema.keys() & (OF_OBJECTS | OF_ARRAYS))) or "allOf" in schema
     found = {word: _word(word, value, bounds, inner) for word, value in schema.items()}
+    if _count(found, "maxItems") > MOST_ITEMS:
+        del found["maxItems"]
     if part or "enum" in schema or "const" in schema or (composed and not _complete(schema)):
         return found
     return _bounded(found, bounds)

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aidx.patterns.schema.keywords import Schema
+from aidx.patterns.schema.prepare import LOOSE, MOST_ITEMS
 from aidx.patterns.schema.shape import UnenforceableError
 
 MOST = 512
@@ -19,6 +20,8 @@ OF_FORMAT = 5
 OF_EXPRESSION = 4
 OF_NAMES = 4  # of properties, which an expression describes
 OF_FREE = 3  # names that are free
+OF_LEAST = 8  # items that must be there
+OF_MOST = 64  # items that may
 LETTERS = 80  # of an expression, with its repetitions written out
 VALUES = 8  # of an enumeration
 INSIDE = 5  # of these: a value in a value
@@ -64,10 +67,16 @@ class Work:
             self._of["required"] += 2 * max(
                 0, len(schema["required"]) - len(named if isinstance(named, Mapping) else ())
             )
-        for word in ("minItems", "multipleOf"):
-            self._of[word] += word in schema
+        self._of["multipleOf"] += "multipleOf" in schema
+        self._items(schema)
         self._of["format"] += OF_FORMAT * ("format" in schema)
         self._expressions(schema)
+
+    def _items(self, schema: Mapping[str, Any]) -> None:
+        """Each item that must or may be there is written out; few are as in any array, and too many are no bound."""
+        least, most = number(schema.get("minItems")), number(schema.get("maxItems"))
+        self._of["minItems"] += ("minItems" in schema) + int(min(least, MOST * OF_LEAST) // OF_LEAST)
+        self._of["maxItems"] += int(most // OF_MOST) if LOOSE.items < most <= MOST_ITEMS else 0
 
     def _types(self, schema: Mapping[str, Any]) -> None:
         kinds = schema.get("type")
@@ -84,6 +93,11 @@ class Work:
         names = schema.get("patternProperties")
         for pattern in names if isinstance(names, Mapping) else ():
             self._of["patternProperties"] += OF_EXPRESSION + OF_NAMES + letters(pattern) // LETTERS
+
+
+def number(value: object) -> float:
+    """*value*, where it is a number above 0, else 0."""
+    return max(value, 0) if isinstance(value, int | float) else 0
 
 
 def values(value: object, each: int = 1) -> int:
