@@ -118,6 +118,9 @@ def test_an_answer_that_was_cut_says_how_to_go_on(tmp_path, role):
             "thinking objects: 1. f is used 2. 3.5 is no int",
         ),
         (['{"verdict": "go"}'], None),
+        ([f"```json\n{GO}\n```\n"], None),
+        ([f"```JSON\n{GO}\n```\nI hope so."] * 2, "thinking gave no verdict in two answers"),
+        ([f"```\n```json\n{GO}\n```\n```"] * 2, "thinking gave no verdict in two answers"),
         (["[]", '{"verdict": ["go"]}'], "thinking gave no verdict in two answers"),
     ],
 )

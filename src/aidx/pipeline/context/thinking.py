@@ -3,6 +3,7 @@
 import json
 from typing import NamedTuple
 
+from aidx.pipeline.context.fence import unfenced
 from aidx.pipeline.context.prompt import Item, Prompt
 
 SYSTEM = """\
@@ -38,9 +39,9 @@ def thinking_prompt(task: str, plan: str, files: dict[str, str]) -> Prompt:
 
 
 def verdict(answer: str) -> Verdict | None:
-    """The verdict in *answer*, ``None`` where it is none: objections without one, say."""
+    """The verdict that *answer* is, in a code fence or not; ``None`` where it is none: objections without one, say."""
     try:
-        found = json.loads(answer)
+        found = json.loads(unfenced(answer))
         said, objections = found["verdict"], found.get("objections", [])
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from msgspec import Struct
 
 from aidx.errors import InputError
+from aidx.pipeline.context.fence import unfenced
 from aidx.pipeline.context.prompt import Item, Prompt
 
 PROPOSED = 24  # candidates that a researcher is shown
@@ -97,7 +98,7 @@ def choice_schema(count: int) -> str:
 def chosen(answer: str, count: int) -> tuple[Choice, ...]:
     """What *answer* chooses of *count* candidates, each once; ``InputError`` says what is wrong with it."""
     try:
-        found = json.loads(answer)
+        found = json.loads(unfenced(answer))
         choices = [Choice(each["number"], " ".join(str(each["reason"]).split())) for each in found["chosen"]]
     except (ValueError, KeyError, TypeError):
         raise InputError('it is no JSON of the form {"chosen": [{"number": 1, "reason": "…"}]}') from None

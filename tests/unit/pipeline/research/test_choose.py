@@ -91,6 +91,7 @@ def test_a_choice_counts_once_and_in_its_order():
     found = json.dumps({"chosen": [{"number": n, "reason": r} for n, r in ((3, "a\n b"), (1, "c"), (3, "d"))]})
 
     assert chosen(found, 3) == (Choice(3, "a b"), Choice(1, "c"))
+    assert chosen(f"```json\n{found}\n```", 3) == chosen(found, 3)
 
 
 NO_CHOICE = ["", "no", "[]", "{}", '{"chosen": 1}', '{"chosen": [1]}']
