@@ -1,9 +1,9 @@
 """Choices as lines for a person."""
 
 from collections.abc import Sequence
-from textwrap import wrap
 
 from aidx.budget.sizes import GIB, gib
+from aidx.cli._text import folded
 from aidx.plan.choice import Choice, Chosen, Terms
 from aidx.plan.chosen import plan_command
 from aidx.plan.devices import Machine
@@ -40,11 +40,11 @@ def _table(choices: Sequence[Choice], width: int) -> list[str]:
     texts = len(heads) - FIGURES
     if alone:
         found = [f"{_row(row, columns, texts)}  {choice.placement}" for row, choice in zip(rows, choices, strict=True)]
-        return [*wrap(_said(choices[0]), width), "", _row(heads, columns, texts), *found]
+        return [*folded(_said(choices[0]), width), "", _row(heads, columns, texts), *found]
     lines = [_row(heads, columns, texts)]
     for row, choice in zip(rows, choices, strict=True):
         lines.append(_row(row, columns, texts))
-        lines += [f"    {line}" for line in wrap(f"{_said(choice)}; {choice.placement}", width - 4)]
+        lines += [f"    {line}" for line in folded(f"{_said(choice)}; {choice.placement}", width - 4)]
     return lines
 
 
@@ -106,4 +106,4 @@ def _folded(line: str, width: int) -> list[str]:
     """*line* in pieces of at most *width*; commands and rows stay whole."""
     if len(line) <= width or line.startswith(("next: ", " ")):
         return [line]
-    return wrap(line, width, subsequent_indent="  ")
+    return folded(line, width, indent="  ")

@@ -1,9 +1,9 @@
 """Roles as lines for a person."""
 
 from collections.abc import Sequence
-from textwrap import wrap
 
 from aidx.budget.sizes import gib
+from aidx.cli._text import folded as fold
 from aidx.model.catalogue import shown_size
 from aidx.plan.choice import Choice
 from aidx.plan.devices import Machine
@@ -20,7 +20,7 @@ def role_lines(filled: Sequence[Filled], machine: Machine, width: int) -> list[s
         lines += ["", f"{band.tier.capitalize()}: {band.parameters}; {band.runs_on}"]
         for one in (one for one in filled if one.role.tier == band.tier):
             lines.append(f"  {one.role.name}: {one.role.does}")
-            lines += [f"    {line}" for line in wrap(one.note, width - 4)]
+            lines += [f"    {line}" for line in fold(one.note, width - 4)]
             for choice in one.choices:
                 lines += _candidate(choice, width)
     return [
@@ -35,7 +35,7 @@ def _candidate(choice: Choice, width: int) -> list[str]:
         head = f"{choice.model}: {choice.placement}"
     else:
         head = f"{choice.model} {choice.quantization}: {_way(choice)}"
-    return [f"    {head}", *(f"      {line}" for line in wrap(choice.standing_said, width - 6))]
+    return [f"    {head}", *(f"      {line}" for line in fold(choice.standing_said, width - 6))]
 
 
 def _way(choice: Choice) -> str:
@@ -57,9 +57,9 @@ def model_lines(judged: Judged, width: int) -> list[str]:
     lines += [f"holds here: {choice.quantization} {choice.cache_type_k}, {_way(choice)}" for choice in judged.ways]
     if judged.nearest is not None:
         lines.append(f"does not hold here: {judged.nearest.sentence}")
-    folded = [part for line in lines for part in wrap(line, width, subsequent_indent="  ")]
+    folded = [part for line in lines for part in fold(line, width, indent="  ")]
     longest = max(len(one.role) for one in judged.roles)
     for one in judged.roles:
         head = f"{'yes' if one.suits else 'no':<3} {one.role:<{longest}}  "
-        folded += wrap(one.why, width, initial_indent=head, subsequent_indent=" " * len(head))
+        folded += fold(one.why, width, head=head, indent=" " * len(head))
     return folded
