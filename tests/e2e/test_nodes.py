@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import psutil
 import pytest
-from tests.endpoint import Endpoint
+from tests.endpoint import Endpoint, until
 
 from aidx.adapters.engines.aidx import ENGINE
 from aidx.budget.settings import Settings
@@ -74,6 +74,30 @@ def test_no_request_is_lost_that_had_not_begun_to_answer(nodes):
     assert (taken["requests"], taken["queued"] > 0) == (2, True)
     assert all(begun for complete, begun in found if not complete), found
     assert sum(not complete for complete, _ in found) <= taken["requests"]
+
+
+def test_when_the_last_node_is_back_requests_are_answered_and_until_then_told_to_come_again(tmp_path):
+    node = Endpoint("-np", "2", "-c", "1024")
+    table = f'[roles.editor]\nmodel = "editor"\nengine = "aidx"\nurl = "{node.url}"\nctx_size = 1024\n'
+    (tmp_path / "aidx.toml").write_text(table, "utf-8")
+    with ExitStack() as stack:
+        stack.callback(node.stop)
+        balancer = Endpoint(model=(), folder=tmp_path)
+        stack.callback(balancer.stop)
+        until(lambda: balancer.call("/ready")[0] == 200)
+        assert balancer.ask(max_tokens=1)[0] == 200
+        kill(node)
+        node.process.wait()
+        for _ in range(2):
+            status, headers, answer = balancer.ask(max_tokens=1)
+            assert (status, answer["error"]["code"]) == (503, "engine_loading")
+            assert int(headers["retry-after"]) >= 1
+            assert balancer.call("/ready")[0] == 503
+        until(lambda: not balancer.lines.empty() and "asking again" in balancer.lines.get(), 30)
+        again = Endpoint("-np", "2", "-c", "1024", "--port", node.url.rpartition(":")[2])
+        stack.callback(again.stop)
+        until(lambda: balancer.call("/ready")[0] == 200, 30)
+        assert balancer.ask(max_tokens=1)[0] == 200
 
 
 def test_nodes_are_read_back_and_one_is_enough(nodes):

@@ -106,6 +106,11 @@ class Gate:
         """Whether a model stands behind the gate."""
         return self.pool.chat is not None
 
+    @property
+    def due(self) -> int:
+        """Seconds until a model should be there, where there is none: what ``Retry-After`` says."""
+        return max(1, ceil(self.pool.expected - self._clock()))
+
     def enforces(self) -> Enforced:
         """How the model behind the gate holds its answers to a schema; ``LoadingError`` where there is none."""
         return self._model().enforces()
@@ -260,7 +265,7 @@ class Gate:
         return self.pool.chat
 
     def _loading(self) -> LoadingError:
-        return LoadingError(max(1, ceil(self.pool.expected - self._clock())), self.pool.why)
+        return LoadingError(self.due, self.pool.why)
 
     def _exhausted(self, cells: int) -> RefusedError:
         taken = self.reserved

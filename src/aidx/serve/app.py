@@ -149,16 +149,22 @@ class App(Struct, eq=False):
     async def _ready(self) -> answer.Answer:
         states = await asyncio.gather(*map(self._readiness, self.services))
         roles = {service.role: state for service, state in zip(self.services, states, strict=True)}
-        here = (roles[service.role] for service in self.services if not service.leaves)
-        state = "draining" if self.draining else next((one for one in here if one not in {"ready", "asleep"}), "ready")
+        state = "draining" if self.draining else self._overall(states)
         ready = state == "ready"
-        headers = None if ready else [(b"retry-after", b"1")]
+        due = max([service.gate.due for service in self.services if not service.gate.open], default=1)
+        headers = None if ready else [(b"retry-after", b"%d" % due)]
         return answer.whole({"status": state, "roles": roles}, 200 if ready else 503, headers)
 
     async def _readiness(self, service: Service) -> State:
         if not service.gate.open:
             return "loading" if service.gate.pool.wake is None else "asleep"
-        return "ready" if service.leaves or await service.gate.answers() else "silent"
+        return "ready" if await service.gate.answers() else "silent"
+
+    def _overall(self, states: Sequence[State]) -> State:
+        """All that run here must be there; of those elsewhere one, where none runs here."""
+        here = [state for service, state in zip(self.services, states, strict=True) if not service.leaves]
+        missing = [state for state in here or states if state not in {"ready", "asleep"}]
+        return missing[0] if missing and (here or len(missing) == len(states)) else "ready"
 
     def _plan(self) -> answer.Answer:
         taken = [(service, service.gate.reserved) for service in self._owners if not service.leaves]

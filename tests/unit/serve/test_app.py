@@ -289,6 +289,23 @@ def test_without_an_engine_it_is_not_ready_and_says_when_to_come_again():
     assert health.status == 200
 
 
+@pytest.mark.parametrize(("here", "ready"), [(False, 503), (True, 200)])
+def test_what_is_elsewhere_and_away_counts_where_nothing_is_here(here, ready):
+    async def scenario(world):
+        away = Gate(LIMITS, asyncio.get_running_loop().time)
+        away.expect(7, "nothing answers")
+        services = [Service("architect", "far", away, 0, leaves=True)]
+        world.app = App([*world.app.services, *services] if here else services, PLAN, Door())
+        asked = await world.ask(model="architect")
+        return await world.call("GET", "/ready"), asked
+
+    found, asked = run(scenario)
+    assert found.status == ready
+    assert json.loads(found.content)["roles"]["architect"] == "loading"
+    assert (asked.status, asked.headers["retry-after"]) == (503, "7")
+    assert here or found.headers["retry-after"] == "7"
+
+
 def test_an_engine_that_hangs_is_not_ready(monkeypatch):
     monkeypatch.setattr("aidx.gate.drive.PROBE_S", 0.01)
 

@@ -27,8 +27,9 @@ def soon(monkeypatch):
 class Host:
     """Starts fake deployments, one after the other; an exception in *fails* is what a start ends with."""
 
-    def __init__(self, *fails):
+    def __init__(self, *fails, pid=1):
         self.fails = list(fails)
+        self.pid = pid
         self.started = []
 
     def start(self):
@@ -36,6 +37,7 @@ class Host:
         if wrong is not None:
             raise wrong
         self.started.append(FakeDeployment(Launch("x.gguf", "x", Settings(ctx_size=128))))
+        self.started[-1].pid = self.pid
         return self.started[-1]
 
 
@@ -141,6 +143,25 @@ def test_a_later_start_that_fails_is_tried_again():
         "no memory",
     ]
     assert len(restarts) == 3
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_an_engine_that_is_not_ours_is_looked_at_for_as_long_as_it_is_away(leaves, monkeypatch):
+    monkeypatch.setattr("aidx.serve.lifecycle.LAST_LOOK_S", 0.001)
+    monkeypatch.setattr("aidx.serve.lifecycle.WINDOW_S", 1e6)  # so long a child would be waited for
+    host = Host(None, *[EngineError("nothing answers")] * 9, pid=None)
+
+    async def scenario(gates, ready):
+        await ready[0]
+        await until(lambda: gates[0].open)
+        host.started[0].stop()
+        await until(lambda: len(host.started) == 2 and gates[0].open)
+
+    told, _ = keep(scenario, offer("editor", host, leaves=leaves))
+    assert told == [
+        "aidx: editor: the engine ended with status 0; asking again until it answers",
+        "aidx: editor: nothing answers; asking again until it answers",
+    ]
 
 
 def test_roles_stand_side_by_side():

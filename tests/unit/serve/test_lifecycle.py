@@ -20,6 +20,16 @@ def test_after_a_quiet_minute_it_is_the_first_again():
     assert restarts.delay(200) == delays[0]
 
 
+def test_what_is_not_ours_is_looked_at_every_few_seconds():
+    restarts = Restarts(ours=False)
+    looks = [restarts.delay(now) for now in range(30)]
+    assert looks == sorted(looks)
+    assert (looks[0], looks[-1]) == (0.5, 5.0)
+
+    restarts.began(ours=False)
+    assert restarts.delay(40) == 0.5
+
+
 @given(st.lists(st.floats(0, 30), min_size=4, max_size=30))
 def test_never_more_than_three_starts_in_any_minute(lives):
     restarts = Restarts()

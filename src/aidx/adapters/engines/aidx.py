@@ -18,6 +18,7 @@ from aidx.adapters.talk.estimate import estimate
 from aidx.adapters.talk.openai import OpenAIChat
 from aidx.adapters.talk.readback import enough, told
 from aidx.errors import AidxError, BudgetError, EngineError, InputError
+from aidx.gate.drive import LoadingError
 from aidx.ports import PATIENCE, Allocated, Deployment, Enforced, Kind, Launch, Patience
 
 if TYPE_CHECKING:
@@ -64,9 +65,16 @@ class BalancedChat:
             for at in nodes
         }
         self._watch: asyncio.Task[None] | None = None
+        self._seen = asyncio.Event()  # that all nodes were looked at once
+        self._seen.set()
 
     async def count(self, body: bytes, *, kind: Kind = "chat") -> int:
-        """An estimate: the node counts for itself, and refuses what does not fit."""
+        """An estimate: the node counts for itself, and refuses what does not fit.
+
+        Raises ``LoadingError`` while no node answers.
+        """
+        await self._watched()
+        self._there()
         return estimate(body, kind)
 
     def least(self, size: int) -> int:
@@ -89,7 +97,8 @@ class BalancedChat:
         asked = json.loads(body)
         wanted = estimate(body, kind) + int(asked.get("max_tokens") or 0)
         await self._watched()
-        failed: AidxError = EngineError("no node answers", hint="Start one with aidx serve.", code="engine_failed")
+        self._there()
+        failed: AidxError = LoadingError(1, "all nodes are busy")
         left = {node.name: TRIES for node in self._nodes}
         while node := self._next(beginning(asked), wanted, left):
             begun = False
@@ -111,7 +120,13 @@ class BalancedChat:
                 return
             finally:
                 node.sent = max(0, node.sent - wanted)
+        self._there()
         raise failed
+
+    def _there(self) -> None:
+        """Raise ``LoadingError`` where no node answers: one may be back at the next look."""
+        if not any(node.up for node in self._nodes):
+            raise LoadingError(1, f"none of {len(self._nodes)} nodes answers")
 
     def _next(self, beginning: bytes, wanted: int, left: dict[str, int]) -> Node | None:
         """The node to try now: nodes may have come and gone while another one was asked."""
@@ -129,13 +144,15 @@ class BalancedChat:
     async def _watched(self) -> None:
         """See to it that what is known of the nodes is fresh."""
         if self._watch is None:
-            await self._look_at_all()
+            self._seen.clear()
             self._watch = asyncio.get_running_loop().create_task(self._keep_looking())
+        await self._seen.wait()
 
     async def _keep_looking(self) -> None:
         while True:
-            await asyncio.sleep(EVERY_S)
             await self._look_at_all()
+            self._seen.set()
+            await asyncio.sleep(EVERY_S)
 
     async def _look_at_all(self) -> None:
         await asyncio.gather(*[self._look(node) for node in self._nodes])

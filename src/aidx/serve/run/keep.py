@@ -75,9 +75,9 @@ class Keepers:
 
     async def _run(self, process: Process, gate: Gate, ready: asyncio.Future[None]) -> None:
         loop = asyncio.get_running_loop()
-        restarts = Restarts()
+        restarts = Restarts(ours=not process.leaves)
         self.know(process, gate)
-        took = 1.0
+        took, told = 1.0, ""
         while True:
             began = loop.time()
             try:
@@ -88,15 +88,18 @@ class Keepers:
                     return
                 why = str(error)
             else:
-                took = loop.time() - began
+                took, told = loop.time() - began, ""
+                restarts.began(ours=deployment.pid is not None)
                 if not ready.done():
                     ready.set_result(None)
                 why = await _watch(deployment, gate)
             delay = restarts.delay(loop.time())
-            again = "asking again" if process.leaves else "starting it again"
             gate.expect(delay + took, why)
             self.restarted(process.role)
-            self._tell(f"aidx: {process.role}: {why}; {again} in {delay:.1f} s")
+            again = f"starting it again in {delay:.1f} s" if restarts.ours else "asking again until it answers"
+            if restarts.ours or why != told:  # of an engine elsewhere once is enough
+                self._tell(f"aidx: {process.role}: {why}; {again}")
+            told = why
             await asyncio.sleep(delay)
 
     def know(self, process: Process, gate: Gate) -> None:

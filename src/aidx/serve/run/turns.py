@@ -163,6 +163,7 @@ class Turns:
             place.gate.pool.why = str(error)
             place.not_before = self._loop.time() + place.restarts.delay(self._loop.time())
             raise
+        place.restarts.began(ours=place.deployment.pid is not None)
         place.gate.attach(place.deployment.chat(), place.deployment.allocated())
         place.watch = self._loop.create_task(self._watched(place, place.deployment))
 

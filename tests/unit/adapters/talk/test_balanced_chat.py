@@ -9,9 +9,11 @@ from aidx.adapters.talk.address import address
 from aidx.adapters.talk.refusal import BusyError
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError
+from aidx.gate.drive import LoadingError
 from aidx.ports import Launch
 
 BODY = b'{"messages":[{"role":"user","content":"x"}],"max_tokens":4}'
+LAUNCH = Launch("", "editor", Settings(ctx_size=1024))
 GONE = EngineError("the connection was closed", code="engine_failed")
 FULL = BusyError("full", retry_after=1.0, code="rate_limited")
 
@@ -65,6 +67,38 @@ def test_a_full_node_is_not_asked_twice():
 def test_a_request_that_ends_whoever_gets_it_does_not_go_round_for_ever():
     with pytest.raises(EngineError, match="closed"):
         ask([GONE] * TRIES + [b"a"], [GONE] * TRIES + [b"a"], [GONE] * TRIES + [b"a"])
+
+
+def test_while_no_node_is_there_each_request_is_told_to_come_again():
+    async def run():
+        chat = BalancedChat([address(f"http://127.0.0.1:{port}") for port in (1, 2)], LAUNCH)
+        try:
+            with pytest.raises(LoadingError, match="none of 2 nodes answers"):
+                await chat.count(BODY)
+            with pytest.raises(LoadingError, match="none of 2 nodes answers"):
+                await anext(chat.answer(BODY, slot=0))
+        finally:
+            chat.close()
+
+    asyncio.run(run())
+
+
+def test_nodes_that_all_go_under_a_request_are_not_its_fault():
+    class Gone(Talk):
+        async def answer(self, *_, **__):
+            raise GONE
+            yield b""
+
+    async def run():
+        nodes = [address(f"http://127.0.0.1:{port}") for port in (1, 2)]
+        chat = BalancedChat(nodes, LAUNCH)
+        chat._watch = asyncio.ensure_future(asyncio.sleep(9))
+        chat._chats = {node.name: Gone(chat, node.name, [b""]) for node in chat._nodes}
+        with pytest.raises(LoadingError):
+            await anext(chat.answer(BODY, slot=0))
+        chat.close()
+
+    asyncio.run(run())
 
 
 def test_what_has_begun_is_not_begun_again():
