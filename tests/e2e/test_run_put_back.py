@@ -183,3 +183,18 @@ def test_with_the_run_s_own_folder_behind_a_link_the_files_are_named(root, tmp_p
     (root / "aidx.toml").write_text(SETTINGS.format("exit 1"))
     assert aidx(root, "--resume", run.name).returncode == 5
     assert state(root) == before
+
+
+@pytest.mark.parametrize(("end", "code"), [("false", 5), ("true", 0)])
+def test_what_somebody_saves_meanwhile_is_not_lost(root, end, code):
+    done = carried_out(root, f"echo mine >> app/rows.py; echo new > old.sh; chmod 600 app/rows.py; {end}")
+
+    assert done.returncode == code, done.stderr
+    assert "check: app/rows.py was changed by the checks or by somebody meanwhile: " in done.stderr
+    if code == 0:
+        assert (root / "app" / "rows.py").read_text().endswith("mine\n")
+        return
+    assert ((root / "app" / "rows.py").read_text(), (root / "old.sh").read_text()) == (TEXT, "true\n")
+    kept, other = (min(root.glob(f".aidx/runs/*/aside/saved-*-{name}")) for name in ("rows.py", "old.sh"))
+    assert (kept.read_text()[-5:], oct(kept.stat().st_mode)[-3:], other.read_text()) == ("mine\n", "600", "new\n")
+    assert f"what it said is in {kept.relative_to(root)}" in done.stderr

@@ -16,7 +16,8 @@ class Trial:
 
     A run that is resumed tells again what it tried: a tree in any of those states, or in the one that *seen* says a
     check of its last process left, is its own, any other is not. While the run's edits are *on_trial* whatever stands
-    in the place of a file was put there by a check: it is moved into the folder *aside*, which is told.
+    in the place of a file was put there by a check: it is moved into the folder *aside*, which is told. Bytes that are
+    neither the old ones nor those that were tried (written by a check, or by a person meanwhile) go there, too.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Trial:
         self._on_trial = on_trial
         self._seen = seen
         self._states: list[State] = []  # the first one is the tree as the run found it
+        self._proposed: list[State] = []  # and what was wanted of it: bytes that a record holds
         self._wanted: State = {}
         self._touched = self._current = self._kept = False
 
@@ -45,9 +47,11 @@ class Trial:
     def propose(self, changes: Tree, before: Tree) -> None:
         """*changes* are what is wanted now; *before* is what was there when the run began."""
         if not self._states:
+            self._proposed.append(dict(before))
             self._states += [dict(before), *([] if self._seen is None else [self._seen])]
         self._wanted = dict(changes)
         self._states.append(self._wanted)
+        self._proposed.append(self._wanted)
         self._current = False
 
     def settle(self, grounds: Grounds) -> None:
@@ -78,6 +82,9 @@ class Trial:
         if not self._current and self._now(self._wanted) != self._seen:
             self.settle(grounds)
         self._kept = True
+        now = self._now(self._wanted)
+        for path in sorted(path for path, data in self._wanted.items() if now[path] != data):
+            self._tell(f"check: {path} was changed by the checks or by somebody meanwhile: it stays as it is now")
 
     def undo(self, grounds: Grounds) -> bool:
         """The tree as it was, with what was around it; whether it is so, or as planned, now.
@@ -121,21 +128,45 @@ class Trial:
                 hint="Put it back as it was, and go on with --resume; the run's own record holds the old bytes. "
                 "To keep the tree as it is, remove the run's folder below .aidx/runs.",
             )
-        modes = self._workspace.grounds(state).modes if back else {}
+        modes = self._workspace.grounds(state).modes
         changes = {
             path: data
             for path, data in state.items()
-            if data != now[path] or (path in modes and modes[path] != grounds.modes.get(path, modes[path]))
+            if data != now[path] or (back and path in modes and modes[path] != grounds.modes.get(path, modes[path]))
         }
         if back and not changes:
             return
+        saved = self._saved(changes, now)
+        modes = {**grounds.modes, **{to: modes[path] for path, to in saved.items() if path in modes}}
         blocked = tuple(path for path in changes if isinstance(now[path], RefusedPathError))
         before = {path: None if isinstance(data, RefusedPathError) else data for path, data in now.items()}
         try:
-            moved = self._workspace.write(changes, before, Back(grounds.modes, blocked, self._aside))
+            moved = self._workspace.write(
+                {**changes, **{to: before[path] for path, to in saved.items()}},
+                {**before, **dict.fromkeys(saved.values())},
+                Back(modes, blocked, self._aside),
+            )
         except AidxError as error:
             if not back:
                 raise
             raise NotPutBackError(tuple(changes), error) from None
         for at, to in moved:
             self._tell(f"check: what stood in the place of {at} is in {to} now")
+        for path, to in saved.items():
+            self._tell(f"check: {path} was changed by the checks or by somebody meanwhile: what it said is in {to}")
+
+    def _saved(self, changes: State, now: Seen) -> dict[str, str]:
+        """Where the bytes go of those of *changes* that no record holds."""
+        lost = [path for path in changes if isinstance(now[path], bytes) and not self._is_recorded(path, now[path])]
+        found: dict[str, str] = {}
+        number = 0
+        for path in lost if self._aside else ():
+            while path not in found:
+                number += 1
+                to = f"{self._aside}/saved-{number}-{path.rpartition('/')[2]}"
+                if self._workspace.read(to) is None:
+                    found[path] = to
+        return found
+
+    def _is_recorded(self, path: str, data: object) -> bool:
+        return any(path in known and known[path] == data for known in self._proposed)
