@@ -46,8 +46,18 @@ class Terms(Struct, frozen=True):
     trained: bool = True
 
 
+class Tightest(Struct, frozen=True):
+    """Of several GPUs the one with the least headroom: its *name*, and what is planned on it."""
+
+    name: str
+    planned: int
+
+
 class Choice(Struct, frozen=True):
-    """One way that holds. Bytes are those of the device that the weights lie on: the GPU, or the host without one.
+    """One way that holds. Bytes are those of the devices that the weights lie on: the GPUs, or the host without one.
+
+    *planned_bytes* is their sum, *headroom_bytes* what is left on the *tightest* of them, which is named where there
+    are several.
 
     For a model of the cloud *quantization* is ``cloud``, and cache types, speed and perhaps the longest context are
     ``None``. *suits* is ``None`` where no role was named. *fetch* is the command that brings its file here.
@@ -68,6 +78,7 @@ class Choice(Struct, frozen=True):
     settings: Settings | None
     suits: Suits | None
     placement: str
+    tightest: Tightest | None = None
     path: str | None = None
     fetch: str = ""
 

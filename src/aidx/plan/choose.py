@@ -15,7 +15,7 @@ from aidx.errors import InputError
 from aidx.model.quants import find as file_type
 from aidx.model.spec import ModelSpec
 from aidx.model.tensor import TYPES
-from aidx.plan.choice import Candidate, Choice, Chosen, Terms
+from aidx.plan.choice import Candidate, Choice, Chosen, Terms, Tightest
 from aidx.plan.devices import Machine
 from aidx.plan.ledger import Desk
 from aidx.plan.make import beyond, clipped
@@ -45,8 +45,8 @@ class _Held(Struct, frozen=True):
     suits: Suits | None
 
     @property
-    def account(self) -> Account:
-        return self.ledger.accounts[0]
+    def planned(self) -> int:
+        return sum(account.planned for account in _carriers(self.ledger))
 
     @property
     def split(self) -> bool:
@@ -246,7 +246,7 @@ def _unpassed(held: Sequence[_Held], wish: Terms) -> Nearest:
 def _figures(found: _Held) -> tuple[float, ...]:
     """Less is better, in each."""
     rank = rung(found.desk.model.quantization)
-    return (found.loss.kld_high, rank, found.account.planned, -found.reach, -found.speed.tokens_per_second)
+    return (found.loss.kld_high, rank, found.planned, -found.reach, -found.speed.tokens_per_second)
 
 
 def _key(found: _Held, wish: Terms) -> tuple[object, ...]:
@@ -258,7 +258,7 @@ def _key(found: _Held, wish: Terms) -> tuple[object, ...]:
         parameters=found.candidate.parameters,
     )
     best = order(wish.role, found.suits, found.candidate.standing, marks)
-    return (*best, found.candidate.name, found.account.planned)
+    return (*best, found.candidate.name, found.planned)
 
 
 def _final(
@@ -281,8 +281,15 @@ def _final(
     return choices, (*notes, *dict.fromkeys(longer), *clipped(wish.need))
 
 
+def _carriers(ledger: Ledger) -> tuple[Account, ...]:
+    """The devices that the weights lie on: the GPUs, or the host without one."""
+    return tuple(account for account in ledger.accounts if account.kind == "gpu") or ledger.accounts[:1]
+
+
 def _choice(found: _Held, ledger: Ledger, reach: int) -> Choice:
     settings, model = found.settings, found.desk.model
+    carriers = _carriers(ledger)
+    tight = min(carriers, key=lambda account: account.headroom)
     return Choice(
         model=found.candidate.name,
         standing=found.candidate.standing,
@@ -292,13 +299,14 @@ def _choice(found: _Held, ledger: Ledger, reach: int) -> Choice:
         cache_type_v=settings.cache_type_v,
         ctx_size=settings.ctx_size,
         max_ctx_size=min(reach, model.context_length),
-        planned_bytes=ledger.accounts[0].planned,
-        headroom_bytes=ledger.accounts[0].headroom,
+        planned_bytes=sum(account.planned for account in carriers),
+        headroom_bytes=tight.headroom,
         loss=found.loss,
         speed=found.speed,
         settings=settings,
         suits=found.suits,
         placement=_where(model, settings, found.desk.machine),
+        tightest=Tightest(tight.name, tight.planned) if len(carriers) > 1 else None,
         path=found.candidate.path,
         fetch=model.fetch,
     )
@@ -318,7 +326,8 @@ def _clouds(wish: Terms, machine: Machine) -> list[Choice]:
     if wish.role is None or wish.min_tps is not None:
         return []
     ctx = wish.need.ctx_size if isinstance(wish.need.ctx_size, int) else DEFAULT_CTX
-    room = machine.devices[0].account(()).headroom
+    rooms = (device.account(()).headroom for device in machine.gpus or machine.devices[:1])
+    room = min(rooms)
     found = []
     for cloud in wish.clouds:
         right = suits(wish.role, cloud.standing, None)
