@@ -6,7 +6,6 @@ from msgspec import Struct
 
 from aidx.budget.ledger import Ledger
 from aidx.budget.settings import Settings
-from aidx.budget.split import parts_text
 from aidx.model.spec import ModelSpec
 from aidx.plan.changes import Change, same_model, smaller
 from aidx.plan.ledger import Desk
@@ -15,7 +14,7 @@ from aidx.plan.place import training_length
 from aidx.plan.probe import Answer, Probe
 from aidx.plan.result import Alternative
 from aidx.plan.search import longest
-from aidx.plan.spread import by_memory
+from aidx.plan.spread import fitted
 from aidx.plan.together import combined
 
 MOST = 6
@@ -61,7 +60,8 @@ def _each(changes: Iterator[Change], before: Ledger) -> Generator[Probe, Answer,
 
 
 def _judged(change: Change, before: Ledger) -> Found:
-    desk, settings = change.desk, change.settings
+    desk = change.desk
+    settings = yield from fitted(desk, change.settings, desk.best)
     after = yield from desk.best(settings)
     saved = saves(before, after)
     reach = yield from longest(desk, settings, training_length(desk), desk.best)
@@ -82,7 +82,10 @@ def saves(before: Ledger, after: Ledger) -> int:
 
 
 def _pinned(change: Change, *, holds: bool) -> str:
-    """The flags with the placement that they were judged at, wherever ``auto`` would choose another."""
+    """The flags with the placement that they were judged at, wherever ``auto`` would choose another.
+
+    Not the split over GPUs: a plan finds the same one again, and another for another context.
+    """
     settings, flags = change.settings, [change.flags] if change.flags else []
     if change.desk.machine.gpus and not (
         holds and settings.n_gpu_layers in change.desk.whole and not settings.n_cpu_moe
@@ -91,6 +94,4 @@ def _pinned(change: Change, *, holds: bool) -> str:
         flags.append(f"--n-gpu-layers {'all' if whole else settings.n_gpu_layers}")
         if settings.n_cpu_moe:
             flags.append(f"--n-cpu-moe {settings.n_cpu_moe}")
-    if settings.tensor_split and (not holds or settings != by_memory(change.desk.machine, settings)):
-        flags.append(f"--tensor-split {parts_text(settings.tensor_split)}")
     return " ".join(flags)

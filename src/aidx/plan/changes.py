@@ -9,7 +9,8 @@ from aidx.budget.loss import model_loss
 from aidx.budget.settings import Settings
 from aidx.model.spec import ModelSpec
 from aidx.plan.ledger import Desk
-from aidx.plan.search import all_layers, gpu_headroom
+from aidx.plan.search import all_layers, closed_fit
+from aidx.plan.spread import gpu_headroom
 
 SMALLER = ("Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_K_S", "IQ4_XS", "Q3_K_M")
 CACHE_COST = "KLD about 0.001 (Llama-3-8B, llama.cpp PR #7412)"
@@ -53,7 +54,7 @@ def layers_away(desk: Desk, settings: Settings) -> Change:
     low, high = 0, settings.n_gpu_layers
     while high - low > 1:
         middle = (low + high) // 2
-        ledger = desk.closed(replace(settings, n_gpu_layers=middle))
+        ledger = desk.closed(closed_fit(desk, replace(settings, n_gpu_layers=middle)))
         low, high = (middle, high) if gpu_headroom(ledger) >= 0 else (low, middle)
     total = all_layers(desk, settings).n_gpu_layers
     # The placement itself is named by _pinned, as for every change of a split model.
@@ -66,7 +67,9 @@ def smaller(desk: Desk, settings: Settings, variant: Callable[[str], ModelSpec] 
         model = variant(name) if variant else desk.model
         if model.file_bytes < desk.model.file_bytes:
             lost = model_loss(model)
-            other = Desk(model, desk.machine, desk.fast, silence=desk.silence, beside=desk.beside, kin=desk)
+            other = Desk(
+                model, desk.machine, desk.fast, silence=desk.silence, beside=desk.beside, kin=desk, spreads=desk.spreads
+            )
             yield Change(other, settings, f"--quant {name}", f"KLD {lost.kld_low:g} to {lost.kld_high:g}")
 
 

@@ -26,6 +26,7 @@ from aidx.plan.rank import Marks, Nearest, front, lacking, order
 from aidx.plan.roles import Suits, suits
 from aidx.plan.search import longest
 from aidx.plan.speed import Pace, Speed, expected
+from aidx.plan.spread import spreads
 
 SHOWN = 12  # as many as fit on a screen, and the engine is asked about each: 0.1 s and more
 DEFAULT_CTX = 8192
@@ -143,7 +144,7 @@ def _sweep(candidate: Candidate, wish: Terms, machine: Machine, pace: Pace) -> I
         if least > room:
             yield Nearest(least - room, candidate.name, quant, BY_WEIGHTS)
             continue
-        desk = Desk(candidate.build(quant), machine, fast=True, kin=desk)
+        desk = Desk(candidate.build(quant), machine, fast=True, kin=desk, spreads=spreads(wish.need, machine))
         if wish.trained and desk.model.context_length < asked:
             yield InputError(
                 f"{candidate.name} was trained for {desk.model.context_length:,} tokens, not for {asked:,}",
@@ -271,7 +272,7 @@ def _final(
     for number, found in enumerate(ranked):
         longer += beyond(found.settings, training_length(found.desk))
         fast = wish.need.fast or number >= SHOWN
-        desk = Desk(found.desk.model, machine, fast, silence=silence, kin=found.desk)
+        desk = Desk(found.desk.model, machine, fast, silence=silence, kin=found.desk, spreads=found.desk.spreads)
         ledger = yield from desk.ask(found.settings)
         silence = desk.silence or silence
         reach = yield from longest(desk, found.settings, training_length(desk), desk.best)

@@ -19,7 +19,8 @@ class Desk(Struct, eq=False):
     """What one planning run has looked up: entries by settings, and why the engine was silent.
 
     A cache of pure results; nothing outside the run sees it. *kin* is the desk of the same model, perhaps at
-    another quantization, where there is one: work that both need is done once.
+    another quantization, where there is one: work that both need is done once. With *spreads* the split over several
+    GPUs is left to the plan.
     """
 
     model: ModelSpec
@@ -32,6 +33,7 @@ class Desk(Struct, eq=False):
     formed: dict[Settings, Ledger] = field(default_factory=dict)
     arithmetic: Callable[[Settings], Entries] | None = None
     kin: "Desk | None" = None
+    spreads: bool = False
     _draft: "Desk | None" = None
     _projected: dict[int, Probed | None] = field(default_factory=dict)
 

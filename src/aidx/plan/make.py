@@ -26,6 +26,7 @@ from aidx.plan.place import place, training_length
 from aidx.plan.probe import Answer, Probe
 from aidx.plan.result import Alternative, Plan, RolePlan, Verdict
 from aidx.plan.search import longest
+from aidx.plan.spread import spreads
 
 BEYOND = 1 << 22  # a context longer than any model's, to find where memory alone would end
 
@@ -56,7 +57,7 @@ def seat(model: ModelSpec, need: Need, machine: Machine, beside: Beside = NOTHIN
 
 def _desk(model: ModelSpec, need: Need, machine: Machine, rules: Rules, beside: Beside) -> Desk:
     if rules.arithmetic is None:
-        return Desk(model, machine, need.fast, beside=beside)
+        return Desk(model, machine, need.fast, beside=beside, spreads=spreads(need, machine))
     if beside != NOTHING:
         raise InputError(
             f"--lora, --mmproj and --model-draft are not modelled for {rules.name}",

@@ -2,7 +2,6 @@
 
 from collections.abc import Generator
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from aidx.budget.kv import check_cache
@@ -14,16 +13,7 @@ from aidx.plan.ledger import Desk
 from aidx.plan.need import OFFLOAD_CTX, Need
 from aidx.plan.probe import Answer, Probe
 from aidx.plan.search import all_layers, has_experts, longest, offload
-from aidx.plan.spread import by_memory, splits, spread
-
-_TRIES = 3  # splits over several GPUs that are tried for a longer context; the first is nearly always the best
-
-
-class Free(Struct, frozen=True):
-    """What the user left to the plan: how many *layers* lie on GPUs, and how they are *spread* over several."""
-
-    layers: bool
-    spread: bool
+from aidx.plan.spread import by_memory, fitted, splits
 
 
 def place(desk: Desk, need: Need) -> Generator[Probe, Answer, Settings]:
@@ -35,22 +25,19 @@ def place(desk: Desk, need: Need) -> Generator[Probe, Answer, Settings]:
     _check(desk, need)
     settings = _as_asked(desk, need)
     check_cache(desk.model.layers or (), settings)
-    free = Free(
-        layers=need.n_gpu_layers == "auto" and bool(desk.machine.gpus),
-        spread=need.tensor_split is None and splits(desk.machine, settings),
-    )
+    free = need.n_gpu_layers == "auto" and bool(desk.machine.gpus)
     if isinstance(need.ctx_size, int):
-        return (yield from _at(desk, settings, need, free))
+        return (yield from _at(desk, settings, need, free=free))
     most = training_length(desk)
     enough = min(OFFLOAD_CTX, most)
-    settings = yield from _longest(desk, settings, most, free)
-    if settings.ctx_size >= enough or (not free.layers and settings.ctx_size):
-        return settings
-    settings = yield from _at(desk, replace(settings, ctx_size=enough), need, free)
-    if need.ctx_size != "max" or not free.layers:
+    reached = yield from longest(desk, settings, most)
+    if reached >= enough or (not free and reached):
+        return (yield from fitted(desk, replace(settings, ctx_size=reached), desk.ask))
+    settings = yield from _at(desk, replace(settings, ctx_size=enough), need, free=free)
+    if need.ctx_size != "max" or not free:
         return settings
     reached = yield from longest(desk, settings, most)
-    return replace(settings, ctx_size=reached or enough)
+    return (yield from fitted(desk, replace(settings, ctx_size=reached), desk.ask)) if reached else settings
 
 
 def _check(desk: Desk, need: Need) -> None:
@@ -87,39 +74,20 @@ def training_length(desk: Desk) -> int:
     return max(desk.model.context_length, CELL_PAD)
 
 
-def _longest(desk: Desk, settings: Settings, cap: int, free: Free) -> Generator[Probe, Answer, Settings]:
-    """*settings* at the longest context that holds (0: none), spread so that it is longest."""
-    reached = yield from longest(desk, settings, cap)
-    best = replace(settings, ctx_size=reached)
-    tried = {settings.tensor_split}
-    while free.spread and best.ctx_size < cap and len(tried) <= _TRIES:
-        further = replace(best, ctx_size=min(cap, best.ctx_size + CELL_PAD))
-        other = spread(desk, further, (yield from desk.ask(further)))
-        if other.tensor_split in tried:
-            break
-        tried.add(other.tensor_split)
-        reached = yield from longest(desk, other, cap)
-        if reached <= best.ctx_size:
-            break
-        best = replace(other, ctx_size=reached)
-    return best
+def _at(desk: Desk, settings: Settings, need: Need, *, free: bool) -> Generator[Probe, Answer, Settings]:
+    """*settings* at their context: as they are if that holds, else spread better, else the best split, else as is.
 
-
-def _at(desk: Desk, settings: Settings, need: Need, free: Free) -> Generator[Probe, Answer, Settings]:
-    """*settings* at their context: as they are if that holds, else spread better, else the best split, else as is."""
-    if not free.layers and not free.spread:
+    With *free* the user left to the plan how many layers lie on GPUs.
+    """
+    if not free and not desk.spreads:
         return settings
-    ledger = yield from desk.ask(settings)
+    here = yield from fitted(desk, settings, desk.ask)
+    ledger = yield from desk.ask(here)
     if ledger.holds:
+        return here
+    if not free:
         return settings
-    if free.spread:
-        other = spread(desk, settings, ledger)
-        ledger = yield from desk.ask(other)
-        if ledger.holds:
-            return other
-    if not free.layers:
-        return settings
-    split = yield from offload(desk, settings, spreads=free.spread, move_experts=need.n_cpu_moe == "auto")
+    split = yield from offload(desk, settings, move_experts=need.n_cpu_moe == "auto")
     return split or settings
 
 

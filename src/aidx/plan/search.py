@@ -1,6 +1,6 @@
 """Searches over settings: the longest context that holds, and the best split between GPUs and host."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 
 from msgspec.structs import replace
 
@@ -8,19 +8,19 @@ from aidx.budget.ledger import Ledger
 from aidx.budget.settings import CELL_PAD, Settings
 from aidx.plan.ledger import Desk
 from aidx.plan.probe import Answer, Probe
-from aidx.plan.spread import by_memory, spread
+from aidx.plan.spread import Look, fitted, gpu_headroom
 
 STRAIGHT_STEPS = 6  # guesses along the slope before plain bisection takes over
 
 
-Look = Callable[[Settings], Generator[Probe, Answer, Ledger]]
 Found = Generator[Probe, Answer, Settings | None]
 
 
 def longest(desk: Desk, settings: Settings, cap: int, look: Look | None = None) -> Generator[Probe, Answer, int]:
     """The longest multiple of 256 cells up to *cap* that holds with *settings*; 0 where none does.
 
-    *look* gives the ledger of settings; by default the engine is asked.
+    *look* gives the ledger of settings; by default the engine is asked. Where the split over several GPUs is left to
+    the plan it is found anew for each context, so that the answer does not depend on the one in *settings*.
 
     Memory grows along straight lines in the context, so the slope of the closed form leads to the answer
     in about three questions; both the answer and its upper neighbour have been asked.
@@ -31,7 +31,8 @@ def longest(desk: Desk, settings: Settings, cap: int, look: Look | None = None) 
     steps = 0
     while fails - holds > CELL_PAD:
         cells = min(max(guess, holds + CELL_PAD), fails - CELL_PAD)
-        ledger = yield from look(replace(settings, ctx_size=cells))
+        here = yield from fitted(desk, replace(settings, ctx_size=cells), look)
+        ledger = yield from look(here)
         if ledger.holds:
             holds = cells
         else:
@@ -40,17 +41,18 @@ def longest(desk: Desk, settings: Settings, cap: int, look: Look | None = None) 
         if steps > STRAIGHT_STEPS or desk.model.layers is None:
             guess = (holds + fails) // 2 // CELL_PAD * CELL_PAD
         else:
-            guess = cells + _reach(desk, replace(settings, ctx_size=cells), ledger)
+            guess = cells + _reach(desk, here, ledger)
     return holds
 
 
 def _closed_longest(desk: Desk, settings: Settings, cap: int) -> int:
     holds, fails = 0, cap // CELL_PAD * CELL_PAD + CELL_PAD
     guess, steps = fails - CELL_PAD, 0
-    begun = desk.formed.get(settings)  # most searches begin at a context that was looked at and holds
+    # Most searches begin at a context that was looked at and holds; what is split over GPUs anew begins nowhere.
+    begun = None if desk.spreads else desk.formed.get(settings)
     while fails - holds > CELL_PAD:
         cells = min(max(guess, holds + CELL_PAD), fails - CELL_PAD)
-        here = replace(settings, ctx_size=cells)
+        here = closed_fit(desk, replace(settings, ctx_size=cells))
         ledger = desk.closed(here)
         if ledger.holds:
             holds = cells
@@ -92,35 +94,44 @@ def all_layers(desk: Desk, settings: Settings) -> Settings:
     return replace(settings, n_gpu_layers=desk.model.block_count + 1 if desk.machine.gpus else 0)
 
 
-def offload(desk: Desk, settings: Settings, *, spreads: bool, move_experts: bool) -> Found:
+def offload(desk: Desk, settings: Settings, *, move_experts: bool) -> Found:
     """The split that keeps most on the GPUs and holds: experts move to the host first, then layers.
 
-    With *spreads* the layers of each try are spread over the GPUs anew. ``None`` where even the host cannot take
-    the rest.
+    ``None`` where even the host cannot take the rest.
     """
     blocks = desk.model.block_count
     full = all_layers(desk, settings)
-
-    def fitted(rung: Settings) -> Settings:
-        return best_spread(desk, rung) if spreads else rung
-
     if move_experts and has_experts(desk):
         experts = replace(full, n_cpu_moe=blocks)
-        if (yield from _gpu_holds(desk, fitted(experts))):
-            best = yield from _last(desk, [replace(full, n_cpu_moe=count) for count in range(blocks, -1, -1)], fitted)
+        if (yield from _gpu_holds(desk, experts)):
+            best = yield from _last(desk, [replace(full, n_cpu_moe=count) for count in range(blocks, -1, -1)])
             return (yield from _if_holds(desk, best))
         full = experts
-    best = yield from _last(desk, [replace(full, n_gpu_layers=count) for count in range(blocks + 2)], fitted)
+    best = yield from _last(desk, [replace(full, n_gpu_layers=count) for count in range(blocks + 2)])
     return (yield from _if_holds(desk, best))
 
 
-def best_spread(desk: Desk, settings: Settings) -> Settings:
-    """*settings* spread as the engine would, or better where its GPUs do not hold that by closed forms."""
-    usual = by_memory(desk.machine, settings)
-    if desk.model.layers is None:
-        return usual
-    ledger = desk.closed(usual)
-    return usual if gpu_headroom(ledger) >= 0 else spread(desk, usual, ledger)
+def closed_fit(desk: Desk, settings: Settings) -> Settings:
+    """*settings* with the split that is found for them by closed forms."""
+    if not desk.spreads:
+        return settings
+    steps = fitted(desk, settings, closed_look(desk))
+    try:
+        next(steps)
+    except StopIteration as found:
+        fit: Settings = found.value
+        return fit
+    raise AssertionError("closed forms asked the engine")
+
+
+def closed_look(desk: Desk) -> Look:
+    """Looks at closed forms alone."""
+
+    def look(settings: Settings) -> Generator[Probe, Answer, Ledger]:
+        yield from ()
+        return desk.closed(settings)
+
+    return look
 
 
 def has_experts(desk: Desk) -> bool:
@@ -128,29 +139,27 @@ def has_experts(desk: Desk) -> bool:
     return any("_exps" in tensor.name for tensor in desk.model.tensors)
 
 
-def _last(
-    desk: Desk, ladder: list[Settings], fitted: Callable[[Settings], Settings]
-) -> Generator[Probe, Answer, Settings]:
+def _last(desk: Desk, ladder: list[Settings]) -> Generator[Probe, Answer, Settings]:
     """The last rung that the GPUs hold; each rung takes more of them than the one before, the first fits."""
     if desk.model.layers is not None:
-        low = _last_closed(desk, ladder, fitted)
+        low = _last_closed(desk, ladder)
     else:
         low, high = 0, len(ladder)
         while high - low > 1:
             middle = (low + high) // 2
-            fits = yield from _gpu_holds(desk, fitted(ladder[middle]))
+            fits = yield from _gpu_holds(desk, ladder[middle])
             low, high = (middle, high) if fits else (low, middle)
     # The closed forms are a bound: the engine is asked whether one rung more fits after all.
-    while low + 1 < len(ladder) and (yield from _gpu_holds(desk, fitted(ladder[low + 1]))):
+    while low + 1 < len(ladder) and (yield from _gpu_holds(desk, ladder[low + 1])):
         low += 1
-    return fitted(ladder[low])
+    return ladder[low]
 
 
-def _last_closed(desk: Desk, ladder: list[Settings], fitted: Callable[[Settings], Settings]) -> int:
+def _last_closed(desk: Desk, ladder: list[Settings]) -> int:
     """The same by closed forms: blocks are much alike, so that a straight line between two rungs leads close to it."""
 
     def room(number: int) -> int:
-        return gpu_headroom(desk.closed(fitted(ladder[number])))
+        return gpu_headroom(desk.closed(closed_fit(desk, ladder[number])))
 
     low, high, steps = 0, len(ladder) - 1, 0
     above, below = room(high), room(low)
@@ -168,16 +177,13 @@ def _last_closed(desk: Desk, ladder: list[Settings], fitted: Callable[[Settings]
     return low
 
 
-def gpu_headroom(ledger: Ledger) -> int:
-    """The headroom of the tightest GPU; 0 without one."""
-    return min((account.headroom for account in ledger.accounts if account.kind == "gpu"), default=0)
-
-
 def _gpu_holds(desk: Desk, settings: Settings) -> Generator[Probe, Answer, bool]:
-    ledger = yield from desk.ask(settings)
+    here = yield from fitted(desk, settings, desk.ask)
+    ledger = yield from desk.ask(here)
     return gpu_headroom(ledger) >= 0
 
 
 def _if_holds(desk: Desk, settings: Settings) -> Found:
-    ledger = yield from desk.ask(settings)
-    return settings if ledger.holds else None
+    here = yield from fitted(desk, settings, desk.ask)
+    ledger = yield from desk.ask(here)
+    return here if ledger.holds else None

@@ -1,6 +1,6 @@
 """Which layers go to which of several GPUs: the engine's own split first, a better one where that does not hold."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Generator, Sequence
 from itertools import accumulate
 
 from msgspec.structs import replace
@@ -13,7 +13,12 @@ from aidx.budget.split import owners, parts_by_size
 from aidx.budget.weights import allocated
 from aidx.plan.devices import Machine
 from aidx.plan.ledger import Desk
+from aidx.plan.need import Need
+from aidx.plan.probe import Answer, Probe
 
+Look = Callable[[Settings], Generator[Probe, Answer, Ledger]]
+
+_TRIES = 4  # splits over several GPUs that are tried for a context; the second is nearly always the best
 _STEPS = 48  # halvings of the headroom that is looked for: below a byte in any machine
 
 
@@ -22,12 +27,43 @@ def splits(machine: Machine, settings: Settings) -> bool:
     return len(machine.gpus) > 1 and settings.split_mode == "layer"
 
 
+def spreads(need: Need, machine: Machine) -> bool:
+    """Whether *need* leaves the split over the GPUs of *machine* to the plan."""
+    return len(machine.gpus) > 1 and need.split_mode == "layer" and need.tensor_split is None
+
+
 def by_memory(machine: Machine, settings: Settings) -> Settings:
     """*settings* with the parts that the engine would choose itself, written down so that they stay."""
     if not splits(machine, settings):
         return settings
     parts = parts_by_size([gpu.free for gpu in machine.gpus])
     return replace(settings, tensor_split=parts if any(parts) else (1.0,) * len(parts))
+
+
+def fitted(desk: Desk, settings: Settings, look: Look) -> Generator[Probe, Answer, Settings]:
+    """*settings* with the engine's own split where the GPUs hold that, else with a better one; as *look* sees them.
+
+    Where none of those that are tried holds: the one that lacks least. The split in *settings* decides nothing, so
+    that whoever asks for a context gets the split that was tried for it. One that the user gave stays.
+    """
+    if not desk.spreads or not splits(desk.machine, settings):
+        return settings
+    tried: list[tuple[int, Settings]] = []
+    here = by_memory(desk.machine, settings)
+    while True:
+        ledger = yield from look(here)
+        room = gpu_headroom(ledger)
+        if room >= 0:
+            return here
+        tried.append((room, here))
+        here = spread(desk, here, ledger)
+        if len(tried) == _TRIES or here in [settings for _, settings in tried]:
+            return max(tried, key=lambda one: one[0])[1]
+
+
+def gpu_headroom(ledger: Ledger) -> int:
+    """The headroom of the tightest GPU; 0 without one."""
+    return min((account.headroom for account in ledger.accounts if account.kind == "gpu"), default=0)
 
 
 def spread(desk: Desk, settings: Settings, ledger: Ledger) -> Settings:

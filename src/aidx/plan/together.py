@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 from msgspec import Struct
 from msgspec.structs import replace
 
-from aidx.budget.ledger import Ledger
 from aidx.budget.settings import Settings
 from aidx.model.spec import ModelSpec
 from aidx.plan.changes import Change, layers_away, same_model, smaller
@@ -15,7 +14,7 @@ from aidx.plan.ledger import Desk
 from aidx.plan.need import OFFLOAD_CTX
 from aidx.plan.place import training_length
 from aidx.plan.probe import Answer, Probe
-from aidx.plan.search import Look, longest
+from aidx.plan.search import closed_fit, closed_look, longest
 
 MOST_PARTS = 4  # of one way out: more than that is another model
 
@@ -69,7 +68,7 @@ def _made(desk: Desk, settings: Settings, parts: tuple[Part, ...]) -> Generator[
             return None
         desk, settings = step.desk, step.settings
         flags.append(step.flags)
-    if not desk.closed(settings).holds:
+    if not desk.closed(closed_fit(desk, settings)).holds:
         return None
     return Change(desk, settings, " ".join(filter(None, flags)), "; ".join(part.cost for part in parts))
 
@@ -107,18 +106,10 @@ def _requantizing(change: Change) -> Stepping:
 
 
 def _shorter(desk: Desk, settings: Settings) -> Generator[Probe, Answer, Step | None]:
-    reach = yield from longest(desk, settings, min(training_length(desk), settings.ctx_size), _closed(desk))
+    reach = yield from longest(desk, settings, min(training_length(desk), settings.ctx_size), closed_look(desk))
     if not min(OFFLOAD_CTX, settings.ctx_size) <= reach < settings.ctx_size:
         return None
     return Step(desk, replace(settings, ctx_size=reach), f"--ctx-size {reach}")
-
-
-def _closed(desk: Desk) -> Look:
-    def look(settings: Settings) -> Generator[Probe, Answer, Ledger]:
-        yield from ()
-        return desk.closed(settings)
-
-    return look
 
 
 def _away(desk: Desk, settings: Settings) -> Generator[Probe, Answer, Step | None]:

@@ -3,8 +3,12 @@
 import pytest
 from msgspec.structs import replace
 
+from aidx.adapters.catalogue import read_catalogue
 from aidx.errors import InputError
+from aidx.model.blueprint import from_catalogue
+from aidx.model.catalogue import find
 from aidx.plan.devices import Device, Machine
+from aidx.plan.inverse import longest_context
 from aidx.plan.ledger import Desk
 from aidx.plan.make import plan
 from aidx.plan.need import Need
@@ -179,3 +183,56 @@ def test_the_longest_context_in_shared_memory_ends_where_the_ram_does():
     for tokens, holds in ((reach, True), (reach + 256, False)):
         need = Need(ctx_size=tokens, n_gpu_layers="all")
         assert drive(plan(SPEC, need, shared(8 * GIB, ram)), engine())[0].ledger.holds is holds
+
+
+def catalogued(name):
+    return from_catalogue(find(read_catalogue(), name).entry)
+
+
+@pytest.mark.parametrize(
+    ("name", "sizes"),
+    [
+        ("gemma-3-12b", (10, 3)),
+        ("qwen2.5-coder-14b", (12, 2)),
+        ("qwen3-8b", (4, 6)),
+        ("gpt-oss-20b", (10, 3)),
+        ("llama-3.1-8b", (4, 3, 4)),
+    ],
+)
+def test_the_longest_context_is_the_same_whatever_was_asked_and_no_split_holds_more(name, sizes):
+    spec, gpus = catalogued(name), tuple(size * GIB for size in sizes)
+    whole = Need(n_gpu_layers="all", fast=True)
+
+    def longest_of(tokens):
+        return drive(longest_context(spec, replace(whole, ctx_size=tokens), machine(*gpus)), engine())[0]
+
+    most = made(replace(whole, ctx_size="max"), gpus=gpus, spec=spec)
+    reach = most.roles[0].settings.ctx_size
+    more = made(replace(whole, ctx_size=reach + 256), gpus=gpus, spec=spec)
+    assert {longest_of(tokens) for tokens in (256, 1024, 8192, "max")} == {reach}
+    assert 0 < reach < spec.context_length
+    assert most.ledger.holds
+    assert most.roles[0].max_ctx_size == reach
+    assert not more.ledger.holds
+    if len(gpus) == 2:
+        desk, settings = Desk(spec, machine(*gpus), fast=True), more.roles[0].settings
+        layers = spec.block_count + 1
+        splits = [(float(first), float(layers - first)) for first in range(layers + 1)]
+        assert not any(desk.closed(replace(settings, tensor_split=parts)).holds for parts in splits)
+
+
+def test_a_split_of_the_user_s_bounds_the_longest_context():
+    spec, gpus = catalogued("gemma-3-12b"), (10 * GIB, 3 * GIB)
+    own = Need(ctx_size=1024, n_gpu_layers="all", tensor_split=(39, 10), fast=True)
+    reach = made(own, gpus=gpus, spec=spec).roles[0].max_ctx_size
+    assert reach < made(replace(own, tensor_split=None), gpus=gpus, spec=spec).roles[0].max_ctx_size
+    assert made(replace(own, ctx_size=reach), gpus=gpus, spec=spec).ledger.holds
+    assert not made(replace(own, ctx_size=reach + 256), gpus=gpus, spec=spec).ledger.holds
+
+
+def test_the_shorter_context_among_the_ways_out_is_the_longest_that_holds():
+    spec, gpus = catalogued("qwen2.5-coder-14b"), (11 * GIB // 2, 7 * GIB // 2)
+    found = made(Need(ctx_size=8192, n_gpu_layers="all", fast=True), gpus=gpus, spec=spec)
+    assert found.verdict == "does_not_fit"
+    assert f"--ctx-size {found.roles[0].max_ctx_size}" in [other.change for other in found.alternatives]
+    assert not any("--tensor-split" in other.change for other in found.alternatives)
