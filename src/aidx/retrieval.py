@@ -12,6 +12,8 @@ from msgspec import Struct
 
 from aidx.errors import EngineError, InputError
 
+DEEPEST = 100  # folders on the way to a file that is indexed or edited; people have far fewer
+
 
 class SourceFile(NamedTuple):
     """A file that may be indexed: its *path* below the root, ``/`` between its parts, and its bytes."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pathspec
 
 from aidx.errors import InputError
-from aidx.retrieval import Skipped, SourceFile
+from aidx.retrieval import DEEPEST, Skipped, SourceFile
 from aidx.userfile import opened
 
 MOST_BYTES = 1 << 20  # of a file: larger ones are data or generated
@@ -120,6 +120,9 @@ class Walk:
     ) -> Iterator[SourceFile | Skipped]:
         if entry.name in MADE:
             yield Skipped(f"{path}/", "made by a tool")
+            return
+        if path.count("/") >= DEEPEST:
+            yield Skipped(f"{path}/", f"more than {DEEPEST} folders deep")
             return
         try:
             inner = os.open(entry.name, _FOLDER, dir_fd=folder)

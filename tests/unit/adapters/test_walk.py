@@ -9,7 +9,7 @@ import pytest
 
 from aidx.adapters.walk import Walk
 from aidx.errors import InputError
-from aidx.retrieval import Skipped, SourceFile
+from aidx.retrieval import DEEPEST, Skipped, SourceFile
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 
@@ -156,3 +156,21 @@ def test_what_is_no_folder_is_one_line(tmp_path, root):
 
     with pytest.raises(InputError, match="cannot index"):
         Walk(str(tmp_path / root))
+
+
+def test_folders_below_the_bound_are_skipped_in_one_line(tmp_path):
+    (tmp_path / "a.py").write_text("1\n")
+    folder = tmp_path
+    for _ in range(DEEPEST):
+        folder /= "x"
+        folder.mkdir()
+    (folder / "last.py").write_text("1\n")
+    for _ in range(400):
+        folder /= "y"
+        folder.mkdir()
+    (folder / "z.py").write_text("1\n")
+
+    found = walked(tmp_path)
+
+    assert paths(found) == ["a.py", "x/" * DEEPEST + "last.py"]
+    assert skipped(found) == {"x/" * DEEPEST + "y/": "more than 100 folders deep"}

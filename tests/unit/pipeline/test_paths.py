@@ -73,3 +73,9 @@ def test_a_list_allows_files_and_folders_and_nothing_else():
     assert reason("y.py", ["x.py", "app/"]) == "not_allowed"
     assert reason("application/x.py", ["app/"]) == "not_allowed"
     assert reason("app", ["app/"]) == "not_allowed"
+
+
+def test_the_depth_of_a_path_has_a_bound():
+    assert checked("x/" * 100 + "a.py") == "x/" * 100 + "a.py"
+    with pytest.raises(EditRefusedError, match="more than 100 folders deep"):
+        checked("x/" * 101 + "a.py")

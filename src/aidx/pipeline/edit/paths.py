@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Collection
 
 from aidx.pipeline.edit.refusal import EditRefusedError
+from aidx.retrieval import DEEPEST
 
 OWN = ".aidx"
 _NEVER = frozenset({".git", OWN, "git~1", "aidx~1"})
@@ -87,6 +88,8 @@ def _plain(path: str) -> str:
         raise EditRefusedError("outside_root", f"{path} climbs with ..: give a plain path below the root")
     if not parts or path.endswith("/"):
         raise EditRefusedError("not_allowed", f"{path} names a folder, not a file")
+    if len(parts) > DEEPEST + 1:
+        raise EditRefusedError("not_allowed", f"{parts[0]}/… is more than {DEEPEST} folders deep")
     if any(":" in part for part in parts):
         raise EditRefusedError("not_allowed", f"{path} has a colon, which names a stream on some systems")
     return "/".join(parts)
