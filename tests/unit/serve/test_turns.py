@@ -44,6 +44,7 @@ class World:
         if role in self.fails:
             raise self.fails.pop(role)
         self.loaded[role] = FakeDeployment(Launch("x.gguf", role, Settings(ctx_size=128)))
+        self.loaded[role].pid = 1  # a child of ours
         here = [name for name, one in self.loaded.items() if one._end is None]
         self.most = max(self.most, sum(self.sizes[name] for name in here))
         return self.loaded[role]
