@@ -102,6 +102,8 @@ class App(Struct, eq=False):
         asked = ASKED.get(path)
         if asked is not None and method == "POST":
             exchange.kind = asked[0]
+            if self.draining:  # whatever its body says
+                raise answer.stopping()
             check_head(caller.headers)
             body = await caller.body()
             exchange.read = True
@@ -147,11 +149,18 @@ class App(Struct, eq=False):
         await offered.answer(parsed, exchange)
 
     async def _ready(self) -> answer.Answer:
-        states = await asyncio.gather(*map(self._readiness, self.services))
+        if self.draining:
+            states: Sequence[State] = ["draining"] * len(self.services)
+        else:
+            states = await asyncio.gather(*map(self._readiness, self.services))
         roles = {service.role: state for service, state in zip(self.services, states, strict=True)}
         state = "draining" if self.draining else self._overall(states)
         ready = state == "ready"
-        due = max([service.gate.due for service in self.services if not service.gate.open], default=1)
+        due = (
+            answer.DRAINING_S
+            if self.draining
+            else max([service.gate.due for service in self.services if not service.gate.open], default=1)
+        )
         headers = None if ready else [(b"retry-after", b"%d" % due)]
         return answer.whole({"status": state, "roles": roles}, 200 if ready else 503, headers)
 

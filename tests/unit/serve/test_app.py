@@ -326,10 +326,13 @@ def test_an_engine_that_hangs_is_not_ready(monkeypatch):
 def test_while_it_drains_it_takes_nothing_new():
     async def scenario(world):
         world.app.draining = True
-        return await world.ask(), await world.call("GET", "/ready")
+        unsent = await world.call("POST", CHAT, client=Client(None))  # it does not wait for the body
+        return await world.ask(), unsent, await world.call("GET", "/ready"), await world.call("GET", "/health")
 
-    asked, ready = run(scenario)
-    assert asked.status == ready.status == 503
+    asked, unsent, ready, health = run(scenario)
+    assert (asked.status, unsent.status, ready.status, health.status) == (503, 503, 503, 200)
+    assert {found.headers["retry-after"] for found in (asked, unsent, ready)} == {"5"}
+    assert asked.headers["connection"] == unsent.headers["connection"] == "close"
     assert json.loads(ready.content)["status"] == "draining"
 
 

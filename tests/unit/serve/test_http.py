@@ -69,8 +69,7 @@ async def serving(answers, drain=0.05):
     try:
         yield hub, server.sockets[0].getsockname()[1]
     finally:
-        server.close()
-        await hub.drain(drain)
+        await hub.drain(drain, server)
 
 
 async def exchange(port, *pieces, pause=0.0):
@@ -447,7 +446,7 @@ def test_all_bodies_together_have_a_bound(monkeypatch):
     assert held == 0
 
 
-def test_the_end_waits_for_answers_and_takes_nothing_new():
+def test_the_end_waits_for_answers_and_for_no_others():
     async def inside():
         answers = Answers()
         answers.hold = asyncio.Event()
@@ -464,6 +463,33 @@ def test_the_end_waits_for_answers_and_takes_nothing_new():
     assert idle == b""
     assert b"connection: close\r\n" in busy
     assert bodies(busy) == [b"one"]
+
+
+def test_who_comes_while_the_last_answer_is_awaited_is_heard():
+    async def inside():
+        answers = Answers()
+        answers.hold = asyncio.Event()
+        async with serving(answers, drain=5) as (hub, port):
+            open_before = await asyncio.open_connection("127.0.0.1", port)
+            busy = asyncio.create_task(exchange(port, post(b"one")))
+            await until(lambda: answers.seen)
+
+            async def later():
+                await until(lambda: hub.draining)
+                answers.hold, first = asyncio.Event(), answers.hold
+                answers.hold.set()
+                open_before[1].write(post(b"two"))
+                found = await open_before[0].read(), await exchange(port, post(b"three"))
+                first.set()
+                open_before[1].close()
+                return found
+
+            heard = asyncio.create_task(later())
+        return await busy, *await heard
+
+    found = asyncio.run(asyncio.wait_for(inside(), 10))
+    assert [bodies(one) for one in found] == [[b"one"], [b"two"], [b"three"]]
+    assert all(b"connection: close\r\n" in one for one in found)
 
 
 def test_what_takes_too_long_at_the_end_is_cancelled():

@@ -65,20 +65,24 @@ class Hub:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    async def drain(self, seconds: float) -> None:
-        """Take nothing new; wait so long for what is being answered, then cancel it.
+    async def drain(self, seconds: float, server: asyncio.Server) -> None:
+        """Wait so long for what is being answered, then close *server* and cancel what is left.
 
-        An engine may need a moment to let go; who waits for that is answered when the engine is ended.
+        Until then who comes is heard, and told that it is over. An engine may need a moment to let go; who waits
+        for that is answered when the engine is ended.
         """
         self.draining = True
+        busy = [connection.task for connection in self.connections if connection.task and not connection.idle]
+        if busy:
+            await asyncio.wait(busy, timeout=seconds)
+        server.close()
         for connection in tuple(self.connections):
             connection.drain()
-        if self._tasks:
-            _, late = await asyncio.wait(self._tasks, timeout=seconds)
-            for task in late:
-                task.cancel()
-            if late:
-                await asyncio.wait(late, timeout=LAST_WORD_S)
+        late = tuple(self._tasks)
+        for task in late:
+            task.cancel()
+        if late:
+            await asyncio.wait(late, timeout=LAST_WORD_S)
         if self._timer is not None:
             self._timer.cancel()
 
@@ -106,7 +110,7 @@ class Connection(asyncio.Protocol):
         self._due = hub.loop.time() + HEAD_S
         self._ended = False
         self._deaf = False
-        self._task: asyncio.Task[None] | None = None  # it answers: one for all requests costs less than one for each
+        self.task: asyncio.Task[None] | None = None  # it answers: one for all requests costs less than one for each
         self._asleep: asyncio.Future[None] | None = None  # what it waits for while there is nothing to answer
         self._stuck_since: float | None = None
         self._flows: asyncio.Future[None] | None = None
@@ -268,6 +272,11 @@ class Connection(asyncio.Protocol):
         else:
             self.close()
 
+    @property
+    def idle(self) -> bool:
+        """Whether no request is being answered."""
+        return not self._calls
+
     def drain(self) -> None:
         """Close, unless a request is being answered: then afterwards."""
         if not self._calls:
@@ -281,11 +290,11 @@ class Connection(asyncio.Protocol):
 
     def _begin(self, call: Call) -> None:
         """Have *call* answered, which is the first one now."""
-        if self._task is None:
-            self._task = self._hub.run(self._work())
+        if self.task is None:
+            self.task = self._hub.run(self._work())
         else:
             self._rouse()
-        call.task = self._task
+        call.task = self.task
 
     def _rouse(self) -> None:
         if self._asleep is not None and not self._asleep.done():

@@ -29,15 +29,14 @@ class Listen(Struct, frozen=True):
 
 @asynccontextmanager
 async def listening(app: App, on: socket.socket) -> AsyncIterator[None]:
-    """Answer on *on* for as long as the block runs; afterwards let what is in flight end."""
+    """Answer on *on* for as long as the block runs, and until what is in flight has ended then."""
     hub = Hub(app)
     server = await hub.loop.create_server(lambda: Connection(hub), sock=on, backlog=BACKLOG)
     try:
         yield
     finally:
         app.draining = True
-        server.close()
-        await hub.drain(DRAIN_S)
+        await hub.drain(DRAIN_S, server)
 
 
 @contextmanager
