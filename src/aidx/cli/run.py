@@ -241,7 +241,12 @@ def _asked_person(*, as_json: bool) -> Callable[[str, str], bool | None]:
         click.echo("\n".join(map(safe, text.rstrip().split("\n"))), err=as_json)
         if not sys.stdin.isatty():
             return None
-        return click.confirm(f"Carry out plan {plan_hash}?", default=False, err=True)
+        try:
+            return click.confirm(f"Carry out plan {plan_hash}?", default=False, err=True)
+        except click.Abort:  # Ctrl-C, or the end of what is typed: neither yes nor no
+            with suppress(OSError):  # the terminal may be gone
+                click.echo(err=True)
+            raise KeyboardInterrupt from None
 
     return confirm
 
