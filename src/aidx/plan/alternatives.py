@@ -30,19 +30,26 @@ class Judged(Struct, frozen=True):
 
 
 def alternatives(
-    desk: Desk, settings: Settings, reach: int, variant: Callable[[str], ModelSpec] | None
+    desk: Desk,
+    settings: Settings,
+    reach: int,
+    variant: Callable[[str], ModelSpec] | None,
+    cache_ram: str,
 ) -> Generator[Probe, Answer, tuple[Alternative, ...]]:
-    """Changes that save bytes, those that make the plan hold first; none for an unknown architecture."""
+    """Changes that save bytes, those that make the plan hold first; none for an unknown architecture.
+
+    *cache_ram* is what the engine's limit of its prompt cache is written behind.
+    """
     if desk.model.layers is None:
         return ()
     before = yield from desk.best(settings)
-    found = yield from _each(same_model(desk, settings, reach, holds=before.holds), before)
+    found = yield from _each(same_model(desk, settings, reach, before, cache_ram), before)
     for change in smaller(desk, settings, variant):
         found += yield from _each(iter((change,)), before)
         if found[-1].holds:  # the first that holds is the largest that holds
             break
     if not before.holds and not any(judged.holds for judged in found):
-        together = yield from combined(desk, settings, variant)
+        together = yield from combined(desk, settings, variant, cache_ram)
         found += [] if together is None else (yield from _each(iter((together,)), before))
     helping = [judged for judged in found if judged.alternative.saves_bytes > 0]
     most = min(OFFLOAD_CTX, training_length(desk), settings.ctx_size)
@@ -94,4 +101,5 @@ def _pinned(change: Change, *, holds: bool) -> str:
         flags.append(f"--n-gpu-layers {'all' if whole else settings.n_gpu_layers}")
         if settings.n_cpu_moe:
             flags.append(f"--n-cpu-moe {settings.n_cpu_moe}")
-    return " ".join(flags)
+    less = [f"leave out {' and '.join(change.omits)}"] if change.omits else []
+    return ", ".join([*([" ".join(flags)] if flags else []), *less])

@@ -5,8 +5,11 @@ from collections.abc import Callable, Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
+from aidx.budget.ledger import Ledger
 from aidx.budget.loss import model_loss
+from aidx.budget.placement import HOST
 from aidx.budget.settings import Settings
+from aidx.budget.sizes import MIB
 from aidx.model.spec import ModelSpec
 from aidx.plan.ledger import Desk
 from aidx.plan.search import all_layers, closed_fit
@@ -17,16 +20,39 @@ CACHE_COST = "KLD about 0.001 (Llama-3-8B, llama.cpp PR #7412)"
 
 
 class Change(Struct, frozen=True):
-    """Other *settings* for a *desk*, the *flags* that a user types for them, their *cost* in words."""
+    """Other *settings* for a *desk*, the *flags* that a user types for them, their *cost* in words.
+
+    A flag takes the place of the same one before it. *omits* are those that must be left out instead.
+    """
 
     desk: Desk
     settings: Settings
     flags: str
     cost: str
+    omits: tuple[str, ...] = ()
 
 
-def same_model(desk: Desk, settings: Settings, reach: int, *, holds: bool) -> Iterator[Change]:
-    """Changes that keep the model, cheapest in quality first; *reach* is the context that holds as it is."""
+def same_model(desk: Desk, settings: Settings, reach: int, before: Ledger, cache_ram: str) -> Iterator[Change]:
+    """Changes that keep the model, cheapest in quality first; *reach* is the context that holds as it is.
+
+    *before* is the ledger of *settings*, *cache_ram* what a number of MiB is written behind.
+    """
+    yield from of_settings(desk, settings, before, cache_ram)
+    if desk.beside.draft is not None and not before.holds:
+        yield _alone(desk, settings)
+    if 0 < reach < settings.ctx_size:
+        yield Change(desk, replace(settings, ctx_size=reach), f"--ctx-size {reach}", "a shorter context")
+    if desk.machine.gpus and not before.holds:
+        yield layers_away(desk, settings)
+
+
+def of_settings(desk: Desk, settings: Settings, before: Ledger, cache_ram: str) -> Iterator[Change]:
+    """Those of a setting or two each, which go with any other."""
+    short = -before.account(HOST).headroom
+    if settings.cache_ram and short > 0:
+        left = max(settings.cache_ram - short, 0) // MIB
+        cost = "fewer prompts kept" if left else "no prompts kept"
+        yield Change(desk, replace(settings, cache_ram=left * MIB), f"{cache_ram}{left}", cost)
     plain = settings.cache_type_k == settings.cache_type_v == "f16"
     if plain and desk.model.caches and settings.flash_attn and _divides(desk, 32):
         change = replace(settings, cache_type_k="q8_0", cache_type_v="q8_0")
@@ -34,13 +60,23 @@ def same_model(desk: Desk, settings: Settings, reach: int, *, holds: bool) -> It
     if settings.ubatch_size > 256:
         yield Change(desk, replace(settings, ubatch_size=256), "--ubatch-size 256", "slower prefill, same answers")
     if settings.swa_full:
-        yield Change(desk, replace(settings, swa_full=False), "--no-swa-full", "no prefix reuse in windows")
+        without = replace(settings, swa_full=False)
+        yield Change(desk, without, "", "no prefix reuse in windows", omits=("--swa-full",))
     if settings.parallel > 1:
         yield Change(desk, replace(settings, parallel=1), "--parallel 1", "one request at a time")
-    if 0 < reach < settings.ctx_size:
-        yield Change(desk, replace(settings, ctx_size=reach), f"--ctx-size {reach}", "a shorter context")
-    if desk.machine.gpus and not holds:
-        yield layers_away(desk, settings)
+
+
+def _alone(desk: Desk, settings: Settings) -> Change:
+    """The model without the one that guesses ahead."""
+    other = Desk(
+        desk.model,
+        desk.machine,
+        desk.fast,
+        silence=desk.silence,
+        beside=replace(desk.beside, draft=None),
+        spreads=desk.spreads,
+    )
+    return Change(other, replace(settings, n_draft=0), "", "slower: nothing is guessed ahead", omits=("--model-draft",))
 
 
 def _divides(desk: Desk, block: int) -> bool:

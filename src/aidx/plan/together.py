@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from aidx.budget.settings import Settings
 from aidx.model.spec import ModelSpec
-from aidx.plan.changes import Change, layers_away, same_model, smaller
+from aidx.plan.changes import Change, layers_away, of_settings, smaller
 from aidx.plan.ledger import Desk
 from aidx.plan.need import OFFLOAD_CTX
 from aidx.plan.place import training_length
@@ -20,11 +20,12 @@ MOST_PARTS = 4  # of one way out: more than that is another model
 
 
 class Step(NamedTuple):
-    """After a part: the desk, the settings, what a user types for it."""
+    """After a part: the desk, the settings, what a user types for it, what is left out for it."""
 
     desk: Desk
     settings: Settings
     flags: str
+    omits: tuple[str, ...] = ()
 
 
 Stepping = Callable[[Desk, Settings], Generator[Probe, Answer, Step | None]]
@@ -42,13 +43,13 @@ class Part(Struct, frozen=True):
 
 
 def combined(
-    desk: Desk, settings: Settings, variant: Callable[[str], ModelSpec] | None
+    desk: Desk, settings: Settings, variant: Callable[[str], ModelSpec] | None, cache_ram: str
 ) -> Generator[Probe, Answer, Change | None]:
     """The smallest set of changes that makes the plan hold; of its size the cheapest in quality.
 
     Sets are tried by closed forms alone, which never take less than the engine does.
     """
-    parts = [*_fields(desk, settings), *_types(desk, settings, variant), SHORTER]
+    parts = [*_fields(desk, settings, cache_ram), *_types(desk, settings, variant), SHORTER]
     if desk.machine.gpus:
         parts.append(AWAY)
     for size in range(2, MOST_PARTS + 1):
@@ -61,33 +62,36 @@ def combined(
 
 
 def _made(desk: Desk, settings: Settings, parts: tuple[Part, ...]) -> Generator[Probe, Answer, Change | None]:
-    flags = []
+    flags: list[str] = []
+    omits: list[str] = []
     for part in parts:
         step = yield from part.step(desk, settings)
         if step is None:
             return None
         desk, settings = step.desk, step.settings
         flags.append(step.flags)
+        omits += step.omits
     if not desk.closed(closed_fit(desk, settings)).holds:
         return None
-    return Change(desk, settings, " ".join(filter(None, flags)), "; ".join(part.cost for part in parts))
+    cost = "; ".join(part.cost for part in parts)
+    return Change(desk, settings, " ".join(filter(None, flags)), cost, tuple(omits))
 
 
-def _fields(desk: Desk, settings: Settings) -> Iterator[Part]:
+def _fields(desk: Desk, settings: Settings, cache_ram: str) -> Iterator[Part]:
     """Changes of a setting or two each, which go with any other."""
-    for change in same_model(desk, settings, 0, holds=True):
+    for change in of_settings(desk, settings, desk.closed(closed_fit(desk, settings)), cache_ram):
         altered = {
             name: getattr(change.settings, name)
             for name in settings.__struct_fields__
             if getattr(change.settings, name) != getattr(settings, name)
         }
-        yield Part(change.flags, change.cost, _altering(altered, change.flags))
+        yield Part(change.flags or change.omits[0], change.cost, _altering(altered, change))
 
 
-def _altering(altered: dict[str, Any], flags: str) -> Stepping:
+def _altering(altered: dict[str, Any], change: Change) -> Stepping:
     def step(desk: Desk, settings: Settings) -> Generator[Probe, Answer, Step | None]:
         yield from ()
-        return Step(desk, replace(settings, **altered), flags)
+        return Step(desk, replace(settings, **altered), change.flags, change.omits)
 
     return step
 

@@ -10,13 +10,14 @@ from msgspec.structs import replace
 
 from aidx.model.spec import ModelSpec
 from aidx.plan.article import Evidence, claims, judge
+from aidx.plan.beside import Beside
 from aidx.plan.checklist import as_json as checklist_json
 from aidx.plan.checklist import checklist
 from aidx.plan.contract import as_json
 from aidx.plan.explain import explain
 from aidx.plan.make import plan
 from aidx.plan.need import Need
-from aidx.plan.result import Plan
+from aidx.plan.result import Alternative, Plan
 from tests.unit.plan.worlds import BLOCKS, MIB, drive, engine, machine, model
 
 GIB = 1 << 30
@@ -142,3 +143,61 @@ def test_where_no_single_change_is_enough_the_smallest_set_is_proposed_first() -
     assert "not enough" not in first.cost
     assert first.max_ctx_size >= 8192
     assert all("not enough alone" in other.cost for other in found.alternatives[1:])
+
+
+def by_change(found: Plan) -> dict[str, Alternative]:
+    return {other.change: other for other in found.alternatives}
+
+
+@pytest.mark.parametrize("chosen", [{}, {"given": frozenset({"cache_ram"})}])
+@pytest.mark.parametrize("name", ["embedded", "ollama"])
+def test_the_prompt_cache_is_made_as_small_as_the_host_needs_it(name, chosen) -> None:
+    need = Need(ctx_size=4096, n_gpu_layers="all", cache_ram=2 * GIB, engine=name, **chosen)
+    host = drive(plan(model(), need, machine(8 * GIB)), engine())[0].ledger.account("host").planned
+    found, _ = drive(plan(model(), need, machine(8 * GIB, ram=host - GIB - 1)), engine())
+    assert found.verdict == "does_not_fit"
+    written = "LLAMA_ARG_CACHE_RAM=" if name == "ollama" and not chosen else "--cache-ram "
+    assert by_change(found)[f"{written}1023"].cost == "fewer prompts kept"
+    for left, holds in ((1023, True), (1024, False)):
+        smaller = replace(need, cache_ram=left * MIB)
+        assert drive(plan(model(), smaller, machine(8 * GIB, ram=host - GIB - 1)), engine())[0].holds is holds
+
+
+def test_where_the_host_lacks_more_than_its_prompt_cache_none_is_kept() -> None:
+    need = Need(ctx_size=4096, n_gpu_layers="all", cache_ram=64 * MIB)
+    found, _ = drive(plan(model(), need, machine(8 * GIB, ram=MIB)), engine())
+    assert by_change(found)["--cache-ram 0 --n-gpu-layers all"].cost == "no prompts kept; not enough alone"
+
+
+def test_a_prompt_cache_is_not_made_smaller_where_the_gpu_is_what_is_short() -> None:
+    need = Need(ctx_size=16384, n_gpu_layers="all", cache_ram=64 * MIB)
+    found = made(need, lacking(need, 20 * MIB))
+    assert found.verdict == "does_not_fit"
+    assert not any("--cache-ram" in change for change in by_change(found))
+
+
+def test_the_model_alone_is_a_way_out_where_the_draft_model_is_too_much() -> None:
+    need, beside = Need(ctx_size=4096, n_gpu_layers="all"), Beside(draft=model(blocks=2))
+    alone = made(need, 8 * GIB).ledger.accounts[0].planned
+    found, _ = drive(plan(model(), need, machine(alone), beside=beside), engine())
+    assert found.verdict == "does_not_fit"
+    way = by_change(found)["leave out --model-draft"]
+    assert way.cost == "slower: nothing is guessed ahead"
+    assert way.saves_bytes == found.ledger.accounts[0].planned - alone
+    assert way.max_ctx_size == made(need, alone).roles[0].max_ctx_size
+    roomy, _ = drive(plan(model(), need, machine(8 * GIB), beside=beside), engine())
+    assert "leave out --model-draft" not in by_change(roomy)
+
+
+def test_what_is_left_out_is_said_to_be_and_not_to_be_added() -> None:
+    need = Need(ctx_size=16384, n_gpu_layers="all", swa_full=True)
+    windowed = replace(model(), layers=tuple(replace(layer, window=512) for layer in model().layers or ()))
+
+    def at(gpu: int) -> Plan:
+        return drive(plan(windowed, need, machine(gpu)), engine())[0]
+
+    tight = at(at(64 * GIB).ledger.accounts[0].planned - MIB)
+    assert "leave out --swa-full" in by_change(tight)
+    narrow = by_change(at(60 * MIB))
+    assert "--n-gpu-layers all, leave out --swa-full" in narrow
+    assert not any("--no-swa-full" in change for change in narrow)

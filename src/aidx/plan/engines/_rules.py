@@ -12,6 +12,8 @@ from aidx.model.spec import ModelSpec
 from aidx.plan.devices import Machine
 from aidx.plan.need import Need
 
+CACHE_RAM = "--cache-ram "
+
 
 class Settled(NamedTuple):
     """What is planned in the end: *notes* say whose defaults stand in *need*, and what was kept back of *machine*."""
@@ -41,7 +43,7 @@ class Rules(Struct, frozen=True):
     *weights* is the type that it takes them in where nobody names one. *variables* of the environment hold its own
     settings. *arithmetic* gives its entries by device where it does not
     allocate as llama.cpp does; then llama.cpp is not asked, and only the context can be made to fit. *remarks* are
-    what must be read beside a finished plan.
+    what must be read beside a finished plan. *cache_ram* is what the limit of the prompt cache is written behind.
     """
 
     name: str
@@ -50,3 +52,4 @@ class Rules(Struct, frozen=True):
     settle: Settle = as_asked
     arithmetic: Callable[[ModelSpec, int], Arithmetic] | None = None
     remarks: Callable[[Ledger, Settings], tuple[str, ...]] = no_remarks
+    cache_ram: str = CACHE_RAM

@@ -193,4 +193,4 @@ def _kept_back(kept: int, machine: Machine) -> tuple[str, ...]:
     return (f"{free}: with less Ollama moves layers to the host",)
 
 
-RULES = Rules("ollama", variables=VARIABLES, settle=settle)
+RULES = Rules("ollama", variables=VARIABLES, settle=settle, cache_ram="LLAMA_ARG_CACHE_RAM=")
