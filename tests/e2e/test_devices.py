@@ -68,10 +68,47 @@ def test_an_engine_that_cannot_be_asked_says_why(program, says):
     assert found.devices == ()
 
 
+def test_what_is_here_is_shown_and_what_the_file_plans_for_is_a_note(tmp_path):
+    settings = tmp_path / "other.toml"
+    settings.write_text('[device]\nvram = ["8GiB", "6GiB"]\nhost_ram = "16GiB"\n')
+    here, with_file = json.loads(aidx("--json")), checked(aidx("--config", str(settings), "--json"), "devices")
+
+    def sizes(found):
+        return [(device["name"], device["total_bytes"]) for device in found["devices"]]
+
+    assert sizes(with_file) == sizes(here)
+    assert with_file["notes"][-1] == (
+        f"this is what is here; plans are made for [device]: vram 8.00 GiB, 6.00 GiB from {settings}:2; "
+        f"host_ram 16.00 GiB from {settings}:3"
+    )
+    assert here["notes"] == with_file["notes"][:-1]
+    assert f"note: {with_file['notes'][-1]}" in aidx("--config", str(settings))
+    typed = json.loads(aidx("--config", str(settings), "--vram", "4GiB", "--json"))
+    assert typed["devices"][0]["total_bytes"] == 4 << 30
+    assert typed["notes"] == []
+
+
+def test_roles_say_that_they_are_for_the_machine_of_the_file(tmp_path):
+    settings = tmp_path / "other.toml"
+    settings.write_text('[device]\nvram = ["8GiB"]\n')
+    argv = [sys.executable, "-m", "aidx", "roles", "aidx-tiny", "--config", str(settings)]
+    text = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True).stdout
+    shown = subprocess.run([*argv, "--json"], capture_output=True, text=True, timeout=60, check=True).stdout
+    said = f"planned for [device]: vram from {settings}:2"
+    assert text.startswith(f"note: {said}\n")
+    assert checked(shown, "roles")["notes"] == [said]
+
+
+@pytest.mark.parametrize("option", ["--gpu=rtx-4090", "--vram=8GiB", "--total"])
+def test_the_table_of_cards_is_of_no_machine(option):
+    argv = [sys.executable, "-m", "aidx", "devices", "--cards", option]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"aidx: --cards lists all cards, and {option.partition('=')[0]} describes a machine")
+
+
 def test_a_card_that_is_typed_goes_before_sizes_that_are_configured(tmp_path):
     settings = tmp_path / "other.toml"
     settings.write_text('[device]\nvram = ["8GiB", "6GiB"]\nhost_ram = "16GiB"\n')
-    both = json.loads(aidx("--config", str(settings), "--json"))
-    assert [device["total_bytes"] >> 30 for device in both["devices"]] == [8, 6, 16]
     named = json.loads(aidx("--config", str(settings), "--gpu", "rtx-4090", "--json"))
     assert [device["label"] for device in named["devices"][:-1]] == ["NVIDIA RTX 4090"]

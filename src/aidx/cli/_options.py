@@ -8,7 +8,7 @@ import click
 from msgspec.structs import fields, replace
 
 from aidx import wiring
-from aidx.budget.sizes import MOST
+from aidx.budget.sizes import MOST, gib
 from aidx.budget.split import parts_text
 from aidx.cli._types import Parts, Size, Switch, Whole, WordOrNumber, size_text
 from aidx.errors import InputError
@@ -193,9 +193,35 @@ def on_machine(function: Command) -> Command:
     @wraps(function)
     def wrapped(**given: Any) -> Any:  # noqa: ANN401 - click hands over what the options parsed
         machine = wiring.machine(_wish(given))
-        return function(machine=machine, **given)
+        return function(machine=replace(machine, notes=(*machine.notes, *_machine_notes())), **given)
 
     return _stack(_MACHINE, wrapped)
+
+
+def on_this_machine(function: Command) -> Command:
+    """The same for a command that shows what is here: what is configured is a note, not a wish."""
+
+    @wraps(function)
+    def wrapped(**given: Any) -> Any:  # noqa: ANN401 - click hands over what the options parsed
+        nothing = {"vram": (), "gpu": (), "host_ram": None, "driver": None, "total": False}
+        configured = {name: given[name] for name in _WISHES if _configured(name)}
+        machine = wiring.machine(_wish(given | {name: nothing[name] for name in configured}))
+        typed_ones = [name for name in _WISHES if typed_in(name)]
+        notes = () if typed_ones or not configured else (_elsewhere(configured),)
+        others = {name: value for name, value in given.items() if name not in _WISHES}
+        return function(machine=replace(machine, notes=(*machine.notes, *notes)), **others)
+
+    return _stack(_MACHINE, wrapped)
+
+
+def _elsewhere(configured: dict[str, Any]) -> str:
+    """What plans are made for, where that is not this machine."""
+    said = []
+    for name, value in configured.items():
+        values = value if isinstance(value, tuple) else (value,)
+        shown = ", ".join(str(each) if isinstance(each, bool | str) else gib(each) for each in values)
+        said.append(f"{name} {shown} from {settings().origin('device', name).where}")
+    return f"this is what is here; plans are made for [device]: {'; '.join(said)}"
 
 
 def _wish(given: dict[str, Any]) -> Wish:
@@ -296,4 +322,14 @@ def _words(option: click.Option, value: object) -> list[str]:
     return [word for each in values for word in (flag, written(each))]
 
 
-__all__ = ["common", "machine_typed", "on_machine", "plan_typed", "planning", "settings", "typed", "typed_in"]
+__all__ = [
+    "common",
+    "machine_typed",
+    "on_machine",
+    "on_this_machine",
+    "plan_typed",
+    "planning",
+    "settings",
+    "typed",
+    "typed_in",
+]

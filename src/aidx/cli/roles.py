@@ -25,12 +25,16 @@ def command(model: str | None, machine: Machine, *, as_json: bool, quiet: bool, 
     from aidx.plan.filled import model_json, roles_json
 
     width = wiring.screen().width
+    cloud = None if model is None else wiring.cloud(model)
     if model is None:
         filled = fill(wiring.candidates(), wiring.clouds(), machine, wiring.pace())
         lines, contract = role_lines(filled, machine, width), roles_json(filled)
     else:
-        cloud = wiring.cloud(model)
         judged = judge(wiring.candidates(model)[0], machine, wiring.pace()) if cloud is None else judge_cloud(cloud)
         lines, contract = model_lines(judged, width), model_json(judged)
-    click.echo(json.dumps(contract) if as_json else "\n".join(map(safe, lines)))
+    notes = () if cloud is not None else machine.notes
+    if as_json:
+        click.echo(json.dumps(contract | ({"notes": list(notes)} if notes else {})))
+    else:
+        click.echo("\n".join(map(safe, (*(f"note: {note}" for note in notes), *lines))))
     return 0
