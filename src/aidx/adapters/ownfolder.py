@@ -4,6 +4,7 @@ import os
 from contextlib import closing
 from pathlib import Path
 
+from aidx.adapters.workspace.failing import hint
 from aidx.adapters.workspace.tree import Tree
 from aidx.errors import InputError
 from aidx.ports import RefusedPathError
@@ -28,7 +29,9 @@ def own_file(root: str, name: str) -> Path:
         except RefusedPathError as refused:
             raise InputError(f"cannot keep {path} in {root}: {refused.detail}", hint="Remove the link.") from None
         except OSError as error:
-            raise InputError(f"cannot write {root}/{path}: {error.strerror}", hint="Make it writable.") from None
+            raise InputError(
+                f"cannot write {Path(root).resolve()}/{path}: {error.strerror}", hint=hint(error), code="cannot_write"
+            ) from None
         return tree.root / path
 
 

@@ -23,6 +23,8 @@ CREATE TRIGGER chunk_gone AFTER DELETE ON chunk BEGIN DELETE FROM words WHERE ro
 """
 _FOUND = "SELECT path, symbol, kind, first, last, text FROM chunk JOIN file ON file.id = chunk.file WHERE chunk.id = ?"
 
+_FULL = frozenset({"SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_SHMSIZE"})  # the latter two on a full tmpfs
+
 
 class Fts5Index:
     """The index in the file at *path*, which is made where it is not there."""
@@ -164,6 +166,10 @@ class Fts5Index:
         try:
             yield
         except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorname", "") in _FULL:
+                raise InputError(
+                    f"cannot write {self._path}: {error}", hint="Free some space there.", code="cannot_write"
+                ) from None
             raise EngineError(
                 f"the index {self._path} cannot be used: {error}",
                 hint="Wait for whoever uses it, or delete the file and index again.",

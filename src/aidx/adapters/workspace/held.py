@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 
 from aidx.adapters.workspace import journal, lock
+from aidx.adapters.workspace.failing import hint, writing
 from aidx.adapters.workspace.tree import Tree
 from aidx.errors import CheckError, InputError
 from aidx.ports import Back, Grounds
@@ -24,7 +25,8 @@ class HeldWorkspace:
         self._lock: int | None = None
         try:
             if self.tree.names(journal.FOLDER):
-                self._hold()
+                with writing(f"{self.tree.root}/.aidx"):
+                    self._hold()
         except BaseException:  # whatever it is, the folder is let go
             self.close()
             raise
@@ -48,7 +50,8 @@ class HeldWorkspace:
         except OSError as error:
             raise InputError(
                 f"cannot write in {self.tree.root}: {error.strerror}; nothing was changed",
-                hint="Make the files and folders writable, or free some space.",
+                hint=hint(error),
+                code="cannot_write",
             ) from None
 
     def grounds(self, paths: Iterable[str]) -> Grounds:

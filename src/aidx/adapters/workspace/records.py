@@ -4,10 +4,11 @@ import os
 import re
 import secrets
 import time
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 
 from aidx.adapters.workspace import lock
+from aidx.adapters.workspace.failing import writing
 from aidx.adapters.workspace.held import keep_out
 from aidx.adapters.workspace.tree import Tree
 from aidx.errors import CheckError, InputError
@@ -31,8 +32,9 @@ class RunRecords:
             failing.callback(self.close)
             if name is not None:
                 self._check(name)
-            keep_out(self.tree)
-            self._lock = self._take()
+            with self._writing("lock"):
+                keep_out(self.tree)
+                self._lock = self._take()
             failing.pop_all()
 
     def read(self, name: str) -> bytes | None:
@@ -41,19 +43,24 @@ class RunRecords:
 
     def append(self, name: str, data: bytes, *, sync: bool = True) -> None:
         """See ``ports.Records``."""
-        self.tree.append(self._path(name), data, sync=sync)
+        with self._writing(name):
+            self.tree.append(self._path(name), data, sync=sync)
 
     def write(self, name: str, data: bytes) -> None:
         """See ``ports.Records``."""
-        self.tree.write(self._path(f"{name}.tmp"), data)
-        self.tree.rename(self._path(f"{name}.tmp"), self._path(name))
-        self.tree.sync(self._path(name))
+        with self._writing(name):
+            self.tree.write(self._path(f"{name}.tmp"), data)
+            self.tree.rename(self._path(f"{name}.tmp"), self._path(name))
+            self.tree.sync(self._path(name))
 
     def close(self) -> None:
         """See ``ports.Records``."""
         if self._lock is not None:
             os.close(self._lock)
         self.tree.close()
+
+    def _writing(self, name: str) -> AbstractContextManager[None]:
+        return writing(f"{self.tree.root}/{self._path(name)}")
 
     def _path(self, name: str) -> str:
         return f"{FOLDER}/{self.name}/{name}"

@@ -188,9 +188,13 @@ class Tree:
         """Open *part* in *above*, which is closed."""
         assert above is not None
         try:
-            if make:
+            if make and _lstat(part, above) is None:  # what the disk says then is no fault of the path
                 with suppress(FileExistsError):
                     os.mkdir(part, dir_fd=above)
+        except OSError:
+            os.close(above)
+            raise
+        try:
             self._check_spelling(path, above, part)
             return os.open(part, _FOLDER, dir_fd=above)
         except FileNotFoundError:
