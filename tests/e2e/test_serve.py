@@ -398,6 +398,7 @@ def test_a_plan_that_does_not_hold_is_never_started():
     [
         (["--host", "0.0.0.0"], 2, "needs an API key"),
         (["--api-key-env", "AIDX_NOT_SET"], 2, "AIDX_NOT_SET is not set"),
+        (["--api-key-env", "AIDX_EMPTY"], 2, "AIDX_EMPTY is empty"),
         (["--gate", "5000"], 2, "--gate 5000"),
         (["--max-tokens", "0"], 2, "--max-tokens 0"),
         (["--max-chat-history-tokens", "9999"], 2, "--max-chat-history-tokens 9999"),
@@ -405,7 +406,8 @@ def test_a_plan_that_does_not_hold_is_never_started():
         (["--host", "192.0.2.1", "--api-key-env", "PATH"], 2, "cannot listen on 192.0.2.1"),
     ],
 )
-def test_what_cannot_be_served_says_why(arguments, code, says):
+def test_what_cannot_be_served_says_why(arguments, code, says, monkeypatch):
+    monkeypatch.setenv("AIDX_EMPTY", "")
     assert says in serve(shipped.path(), "--vram", "0", "-c", "1024", "--port", "0", *arguments, code=code).stderr
 
 

@@ -111,6 +111,21 @@ def size_text(size: int) -> str:
     return str(size)
 
 
+class Variable(click.ParamType[str]):
+    """The name of a variable that holds a key. Who puts the key itself there does not see it again."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401 - click's own signature
+        """The name; a usage error for any other text, which does not repeat it."""
+        from aidx.config.values import variable_name
+
+        try:
+            return variable_name(str(value))
+        except ValueError as wrong:
+            self.fail(str(wrong), param, ctx)
+
+
 class Bounded(click.FloatRange):
     """A number from 0 up; not one that is none, nor one without end."""
 

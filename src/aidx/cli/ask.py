@@ -9,6 +9,7 @@ import click
 
 from aidx.cli._options import common
 from aidx.cli._prompt import text_of
+from aidx.cli._types import Variable
 from aidx.errors import InputError
 from aidx.plan import engines
 
@@ -67,7 +68,7 @@ class Asked(NamedTuple):
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Most tokens of the answer.")
 @click.option("--temperature", type=float, default=0.0, show_default=True, help="0: the same answer every time.")
 @click.option("--url", default=HERE, show_default=True, help="Endpoint to use if it runs; '' uses none.")
-@click.option("--api-key-env", metavar="NAME", help="Variable that holds the endpoint's key.")
+@click.option("--api-key-env", type=Variable(), help="Variable that holds the endpoint's key.")
 @common
 def command(
     prompt: str,

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from aidx import export
 from aidx.budget.split import parts_text
 from aidx.cli._options import FILE, MIB, common, machine_typed, planning, settings
+from aidx.cli._types import Variable
 from aidx.errors import InputError
 from aidx.plan.devices import Machine
 from aidx.plan.need import Need
@@ -31,7 +32,12 @@ SCHEMA = "aidx.export/1"
 @click.argument("model", required=False)
 @planning
 @click.option("--url", metavar="URL", help="Endpoint for clients [default: that of `aidx serve` with these settings].")
-@click.option("--api-key-env", metavar="NAME", help="Variable that holds the endpoint's key; its value is never read.")
+@click.option(
+    "--api-key-env",
+    metavar="NAME",
+    type=Variable(),
+    help="Variable that holds the endpoint's key; its value is never read.",
+)
 @click.option("-o", "--output", metavar="DIR", help="Write the files into this folder instead of standard output.")
 @click.option("--force", is_flag=True, help="Replace files that are there already.")
 @common

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import click
 
 from aidx.cli._options import common, planning, settings, typed
+from aidx.cli._types import Variable
 from aidx.plan.devices import Machine
 from aidx.plan.need import Need
 
@@ -21,7 +22,7 @@ ROLE: Final = "editor"
 @planning
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; others need a key.")
 @click.option("--port", type=click.IntRange(0, 65535), default=8411, show_default=True, help="Port; 0: a free one.")
-@click.option("--api-key-env", metavar="NAME", help="Variable that holds the key that clients must send.")
+@click.option("--api-key-env", type=Variable(), help="Variable that holds the key that clients must send.")
 @click.option("--gate", type=int, help="Most prompt tokens, template included [default: context less --max-tokens].")
 @click.option("--max-tokens", type=int, help="Output of a request that asks for none [default: 1024, or context/4].")
 @click.option("--max-chat-history-tokens", type=int, help="Most tokens between system text and last user message.")

@@ -8,7 +8,7 @@ import click
 from aidx.cli._endings import end_as_interrupted
 from aidx.cli._options import common, planning
 from aidx.cli._stress import Ask, Run, at_endpoint, of_plan
-from aidx.cli._types import Size
+from aidx.cli._types import Size, Variable
 from aidx.errors import InputError
 from aidx.plan.devices import Machine
 from aidx.plan.need import Need
@@ -41,7 +41,7 @@ MOST_INPUT: Final = 8 << 20  # bytes: what the endpoint takes, too
     metavar="URL",
     help="What runs already, aidx serve or an --engine: loaded and watched, not proved.",
 )
-@click.option("--api-key-env", metavar="NAME", help="Variable that holds the key that the engine at --url wants.")
+@click.option("--api-key-env", type=Variable(), help="Variable that holds the key that the engine at --url wants.")
 @click.option("--html", type=click.Path(dir_okay=False, writable=True), help="Write the report as one HTML file.")
 @common
 def command(

@@ -149,7 +149,7 @@ def convert(kind: type, value: object) -> object:
     if kind is Size and isinstance(value, str | int):
         return _size(value)
     if kind is Variable and isinstance(value, str):
-        return _variable(value)
+        return variable_name(value)
     if kind is Priced and isinstance(value, str | int | float) and not isinstance(value, bool):
         return _priced(str(value))
     names = {Size: "a size such as '12GiB'", Priced: "a price such as '3/15'"}
@@ -185,7 +185,8 @@ def looks_secret(text: str) -> bool:
     return len(text) >= _LONG and text.startswith(_PREFIXES)
 
 
-def _variable(name: str) -> Variable:
+def variable_name(name: str) -> Variable:
+    """*name*; ``ValueError`` for what is none, or looks like a key: it is not shown, for it may be one."""
     mixed = any(char.islower() for char in name) and any(char.isdigit() for char in name)
     if not (name.isascii() and name.isidentifier()) or looks_secret(name) or (mixed and len(name) >= _LONG):
         raise ValueError("expected the name of a variable that holds the key, and this is none (it is not shown here)")

@@ -263,12 +263,13 @@ def own_count(path: str) -> "Own | None":
 
 
 def variable(name: str) -> str:
-    """The value of the environment variable that holds a key; ``InputError`` where it is not set."""
+    """The value of the environment variable that holds a key; ``InputError`` where it is not set, or empty."""
     import os
 
-    value = os.environ.get(name, "")
+    value = os.environ.get(name)
     if not value:
-        raise InputError(f"the variable {name} is not set", hint=f"Put the key into it: export {name}=…")
+        why = "not set" if value is None else "empty"
+        raise InputError(f"the variable {name} is {why}", hint=f"Put the key into it: export {name}=…")
     return value
 
 
