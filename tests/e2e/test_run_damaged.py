@@ -1,11 +1,13 @@
 """A run whose own files somebody has damaged: one line, and nothing of the tree is lost."""
 
+import json
 import os
 import signal
 
 import pytest
-from tests.fakes.paid import BLOCK, FILE, aidx, only_run, paid
+from tests.fakes.paid import BLOCK, FILE, PLAN, aidx, only_run, paid
 
+TOLD = {"task": None, "plan": PLAN, "commit": False, "yes": False}
 KILL = ["sh", "-c", "test -e go || kill -9 $(cut -d' ' -f4 /proc/$PPID/stat); exit 1"]
 
 
@@ -27,6 +29,11 @@ def fifo(path):
         ("plan.md", lambda path: path.write_text(""), "plan.md, line 1: a plan begins with"),
         ("run.json", lambda path: path.write_bytes(b"\xff"), "run.json is damaged: the run cannot go on"),
         ("run.json", lambda path: path.write_text("[]"), "run.json is damaged: the run cannot go on"),
+        ("run.json", lambda path: path.write_text(""), "run.json is damaged: the run cannot go on"),
+        *(
+            ("run.json", lambda path, told=told: path.write_text(json.dumps(TOLD | told)), "run.json is damaged")
+            for told in ({"task": 1}, {"plan": []}, {"commit": "no"}, {"yes": 2}, {"plan": "# Plan\n"}, {"plan": None})
+        ),
     ],
 )
 def test_what_cannot_be_read_is_said(tmp_path, name, damage, said):
@@ -38,6 +45,28 @@ def test_what_cannot_be_read_is_said(tmp_path, name, damage, said):
         assert (code, said in err) == (2, True), err
         assert service.asked() == []
     assert (tmp_path / "a.py").read_text() == FILE
+
+
+def test_a_ledger_and_a_trail_that_cannot_be_read_are_not_told(tmp_path):
+    with paid(tmp_path, editor=BLOCK) as service:
+        assert aidx(tmp_path, "--plan", "plan.md", "--until", "edit", "--yes")[0] == 0
+        run = only_run(tmp_path)
+        (run / "ledger.jsonl").write_bytes(b'junk{\n{}\n{"role": 1}\n\xff\n')
+        (run / "trail.json").write_text("junk{")
+        code, out, err = aidx(tmp_path, "--resume", run.name, "--yes", "--json")
+
+        assert (code, len(service.asked())) == (0, 1), err
+    told = json.loads(out)
+    assert ([each["role"] for each in told["requests"]], "trail" in told) == (["editor"], False)
+
+
+@pytest.mark.parametrize("task", [" ", "\t\n", "\u00a0"])
+def test_a_task_of_blanks_is_none(tmp_path, task):
+    with paid(tmp_path, architect="", editor=BLOCK) as service:
+        code, _, err = aidx(tmp_path, task, "--yes")
+        assert (code, "aidx: there is nothing to do" in err, service.asked()) == (2, True, [])
+        assert not (tmp_path / ".aidx").exists()
+        assert aidx(tmp_path, task, "--plan", "plan.md", "--yes")[0] == 0  # as without a task
 
 
 @pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"], ids=["plain", "bom"])

@@ -68,7 +68,12 @@ def command(
     from aidx.cli._crew import Crew
 
     end_as_interrupted()
-    given: dict[str, Any] = {"task": task, "plan": _read_plan(plan_file), "commit": commit, "yes": yes}
+    given: dict[str, Any] = {
+        "task": task if (task or "").strip() else None,
+        "plan": _read_plan(plan_file),
+        "commit": commit,
+        "yes": yes,
+    }
     if resume is None:
         _check_possible(given, until)
     opened = nullcontext() if dry_run else closing(_records(root, resume, given))
@@ -146,15 +151,29 @@ def _remembered(records: "Records", given: Mapping[str, Any]) -> dict[str, Any]:
     data = records.read(ORDER)
     if data is None:
         raise InputError(f"run {records.name} was killed before it had begun", hint="Begin again, without --resume.")
-    told = _own(data, records, ORDER, {"task", "plan", "commit", "yes"})
+    told = _own(data, records, ORDER, _is_order)
     return {**told, "commit": told["commit"] or given["commit"], "yes": told["yes"] or given["yes"]}
 
 
-def _own(data: bytes, records: "Records", name: str, keys: set[str]) -> dict[str, Any]:
+def _is_order(told: Mapping[str, Any]) -> bool:
+    """Whether *told* is what a run was told: a task, or a plan; what was agreed to."""
+    from aidx.pipeline.artifact.parse import parse
+
+    task, plan = told.get("task"), told.get("plan")
+    with suppress(InputError):
+        if plan is not None:
+            parse(plan)
+        return isinstance(task if plan is None else task or "", str) and all(
+            isinstance(told.get(name), bool) for name in ("commit", "yes")
+        )
+    return False
+
+
+def _own(data: bytes, records: "Records", name: str, fits: Callable[[Mapping[str, Any]], bool]) -> dict[str, Any]:
     """The object in a file of the run; ``InputError`` where somebody else has written it."""
-    with suppress(ValueError):
-        found = json.loads(data)
-        if isinstance(found, dict) and keys <= found.keys():
+    with suppress(ValueError, KeyError, TypeError, AttributeError):
+        found: dict[str, Any] = json.loads(data)
+        if isinstance(found, dict) and fits(found):
             return found
     raise InputError(
         f".aidx/runs/{records.name}/{name} is damaged: the run cannot go on", hint="Begin again, without --resume."
@@ -254,7 +273,7 @@ def _asked_person(*, as_json: bool) -> Callable[[str, str], bool | None]:
 def _done_before(told: bytes, records: "Records", *, as_json: bool, quiet: bool) -> int:
     from aidx.pipeline.run import PlanFile
 
-    found = _own(told, records, DONE, {"id"})
+    found = _own(told, records, DONE, lambda told: isinstance(told["id"], str))
     PlanFile(records).check_as_tried()
     if as_json:
         click.echo(json.dumps(found))

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from msgspec import Struct
+from msgspec import Struct, ValidationError, convert
 from msgspec.structs import asdict
 
 from aidx.budget.prices import Price
@@ -49,6 +49,34 @@ class Request(Struct, frozen=True):
     def prompt(self) -> str:
         """The tokens of the prompt, in words."""
         return f"{self.prompt_tokens}{' (estimated)' if self.estimated else ''} of {self.gate} prompt tokens"
+
+
+class _Part(Struct, frozen=True):
+    item: str
+    tokens: int
+
+
+class _Told(Struct, frozen=True):
+    phase: Phase
+    role: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    gate: int
+    reserved_tokens: int
+    reserved_bytes: int
+    context: tuple[_Part, ...]
+    estimated: bool
+    cost: float | None
+
+
+def is_request(found: Json | None) -> bool:
+    """Whether *found* is a request as the ledger holds it: somebody may have written into that."""
+    try:
+        convert(found, _Told)
+    except ValidationError:
+        return False
+    return True
 
 
 class PhaseRun(Struct, frozen=True):

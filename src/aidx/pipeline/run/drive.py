@@ -13,7 +13,7 @@ from aidx.gate.reply import Reply
 from aidx.patterns.vocabulary import Said
 from aidx.pipeline.cascading import TRAIL
 from aidx.pipeline.checks import judge
-from aidx.pipeline.contract import Finished, Json, PhaseRun, Request, ending
+from aidx.pipeline.contract import Finished, Json, PhaseRun, Request, ending, is_request
 from aidx.pipeline.effects import (
     Ask,
     Commit,
@@ -340,12 +340,13 @@ class _Drive:
                 self._append(LEDGER, json.dumps(request).encode() + b"\n")
 
     def _ledger(self) -> tuple[Json, ...]:
-        return tuple(found for text in self._lines(LEDGER) if (found := record(text)) is not None)
+        found = (record(text) for text in self._lines(LEDGER))
+        return tuple(each for each in found if each is not None and is_request(each))
 
     def _trail(self) -> tuple[Json, ...]:
         """What became of each answer and verdict of a cascade, as it was kept."""
         kept = None if self._world.records is None else self._world.records.read(TRAIL)
-        return () if kept is None else tuple(json.loads(kept))
+        return (None if kept is None else _read_as(tuple[Json, ...], kept)) or ()
 
     def _append(self, name: str, text: bytes) -> None:
         if self._world.records is not None:
