@@ -90,16 +90,21 @@ def words(name: str) -> str:
     )
 
 
-def applied(machine: Machine, found: Calibration, context: int) -> Machine:
-    """*machine* with what was *found* in place of what is assumed, for a context of at most so many tokens."""
-    more = CELL * max(0, context - found.n_ctx)
+def applied(machine: Machine, found: Calibration) -> Machine:
+    """*machine* with what was *found* in place of what is assumed; a longer context than the measured one has more."""
     room = max(LEAST_SPREAD, found.process // SPREAD)
-    cells = f" and {amount(more)} for a longer context" if more else ""
     why = (
         f"measured here on {found.day} with {found.build}: {amount(found.process)} beside the buffers, "
-        f"{amount(room)} more for the spread between runs{cells}"
+        f"{amount(room)} more for the spread between runs"
     )
-    host = replace(machine.host, overhead=found.process + room + more, overhead_why=why, overhead_grade="measured")
+    host = replace(
+        machine.host,
+        overhead=found.process + room,
+        overhead_why=why,
+        overhead_grade="measured",
+        cells=found.n_ctx,
+        cell=CELL,
+    )
     return replace(machine, host=host, gpus=tuple(_driver(gpu, found) for gpu in machine.gpus))
 
 
@@ -109,11 +114,6 @@ def _driver(gpu: Device, found: Calibration) -> Device:
         return gpu
     why = f"driver context, measured here on {found.day} with {found.build}"
     return replace(gpu, overhead=size, overhead_why=why, overhead_grade="measured")
-
-
-def bound(model: ModelSpec, need: Need) -> int:
-    """The longest context that a plan of *need* can come to."""
-    return need.ctx_size if isinstance(need.ctx_size, int) else model.context_length
 
 
 def found(plan: Plan, machine: Machine, seen: Evidence, day: str) -> Calibration | None:

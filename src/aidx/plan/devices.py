@@ -7,6 +7,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aidx.budget.ledger import Account, Entry, Grade, Ledger
+from aidx.budget.sizes import amount
 from aidx.errors import InputError
 
 MIB = 1 << 20
@@ -20,7 +21,8 @@ class Device(Struct, frozen=True):
     """*total* bytes, of which others use *used*; *reserve* is kept back for the user.
 
     *unified* bytes of a GPU's total are the host's RAM (Apple silicon: all of them; an APU: what lies beyond its
-    carve-out). *bandwidth* is in bytes a second, ``None`` where it is not known.
+    carve-out). *bandwidth* is in bytes a second, ``None`` where it is not known. *overhead* is that of a context of
+    *cells*; each one more takes *cell* bytes.
     """
 
     name: str
@@ -31,6 +33,8 @@ class Device(Struct, frozen=True):
     overhead: int = 0
     overhead_why: str = ""
     overhead_grade: Grade = "assumed"
+    cells: int = 0
+    cell: int = 0
     reserve: int = 0
     label: str = ""
     total_why: str = ""
@@ -47,12 +51,14 @@ class Device(Struct, frozen=True):
         """Bytes of the host's RAM that *planned* bytes on this GPU take: what its own memory does not hold."""
         return max(0, planned - max(0, self.total - self.unified - self.used)) if self.unified else 0
 
-    def account(self, entries: tuple[Entry, ...]) -> Account:
-        """This device with *entries* of a plan on it, its own overhead and what others use."""
+    def account(self, entries: tuple[Entry, ...], n_ctx: int = 0) -> Account:
+        """This device with *entries* of a plan of *n_ctx* cells on it, its own overhead and what others use."""
         own: list[Entry] = []
         if self.overhead:
             what: Literal["driver", "engine_process"] = "driver" if self.kind == "gpu" else "engine_process"
-            own.append(Entry(what, self.overhead, self.overhead_why, self.overhead_grade))
+            more = self.cell * max(0, n_ctx - self.cells)
+            why = f"{self.overhead_why} and {amount(more)} for a longer context" if more else self.overhead_why
+            own.append(Entry(what, self.overhead + more, why, self.overhead_grade))
         if self.used:
             own.append(Entry("desktop", self.used, self.used_why, "measured"))
         if self.reserve:
@@ -98,10 +104,13 @@ class Machine(Struct, frozen=True):
         """GPUs first, then the host."""
         return (*self.gpus, self.host)
 
-    def ledger(self, entries: Mapping[str, tuple[Entry, ...]]) -> Ledger:
-        """All accounts with *entries* on them; what GPUs take of the host's RAM is no longer the host's to use."""
-        gpus = tuple(gpu.account(entries.get(gpu.name, ())) for gpu in self.gpus)
-        host = self.host.account(entries.get(self.host.name, ()))
+    def ledger(self, entries: Mapping[str, tuple[Entry, ...]], n_ctx: int = 0) -> Ledger:
+        """All accounts with *entries* of a plan of *n_ctx* cells on them.
+
+        What GPUs take of the host's RAM is no longer the host's to use.
+        """
+        gpus = tuple(gpu.account(entries.get(gpu.name, ()), n_ctx) for gpu in self.gpus)
+        host = self.host.account(entries.get(self.host.name, ()), n_ctx)
         shared = tuple(entry for gpu, account in zip(self.gpus, gpus, strict=True) for entry in _shared(gpu, account))
         return Ledger((*gpus, replace(host, entries=(*host.entries, *shared))))
 

@@ -58,7 +58,7 @@ class Desk(Struct, eq=False):
     def closed(self, settings: Settings) -> Ledger:
         """The ledger by closed forms alone."""
         if settings not in self.formed:
-            self.formed[settings] = self._ledger(self.closed_entries(settings))
+            self.formed[settings] = self.machine.ledger(self.closed_entries(settings), settings.n_ctx)
         return self.formed[settings]
 
     def closed_entries(self, settings: Settings) -> Entries:
@@ -81,7 +81,7 @@ class Desk(Struct, eq=False):
             entries = yield from self.asked_entries(settings)
             if entries is None:
                 return self.closed(settings)
-            self.asked[settings] = self._ledger(entries)
+            self.asked[settings] = self.machine.ledger(entries, settings.n_ctx)
         return self.asked[settings]
 
     def asked_entries(self, settings: Settings) -> Generator[Probe, Answer, Entries | None]:
@@ -171,9 +171,6 @@ class Desk(Struct, eq=False):
         if self.model.layers is None:
             return from_engine(self.model, settings, answer.buffers, build=answer.build)
         return reconcile(self.allocate(settings), answer.buffers, build=answer.build)
-
-    def _ledger(self, entries: Entries) -> Ledger:
-        return self.machine.ledger(entries)
 
 
 def _allocator(desk: Desk | None) -> Allocator | None:

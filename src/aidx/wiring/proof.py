@@ -120,13 +120,13 @@ def calibrated(machine: "Machine", model: "ModelSpec", need: "Need") -> "Machine
     if not statedir.has_calibrations():  # nothing was ever measured: nobody pays for looking it up
         return machine
     from aidx.adapters import measured
-    from aidx.plan.calibration import ENGINE, applied, bound, here
+    from aidx.plan.calibration import ENGINE, applied, here
 
     if not here(machine) or need.engine not in {ENGINE, "auto"}:
         return machine
     found = measured.calibrations()
     known = found.get(_key(machine, model, need)) if found else None
-    return machine if known is None else applied(machine, known, bound(model, need))
+    return machine if known is None else applied(machine, known)
 
 
 def calibrate(plan: "Plan", machine: "Machine", need: "Need", seen: "Evidence") -> bool:

@@ -5,11 +5,13 @@ from msgspec.structs import replace
 
 from aidx.budget.ledger import Account, Entry, Ledger
 from aidx.budget.proof import Peak, Requests
-from aidx.plan.calibration import CELL, Calibration, applied, assumed, bound, found, here, key, words
+from aidx.plan.calibration import CELL, Calibration, applied, assumed, found, here, key, words
 from aidx.plan.devices import Device, Machine, host
+from aidx.plan.make import plan
 from aidx.plan.need import Need
 from tests.fakes import plans
 from tests.fakes.proofs import MIB, evidence
+from tests.unit.plan.worlds import drive, model, silent
 
 HERE = Machine(host(16 << 30, used=1 << 30))
 GPU = Device("gpu0", "gpu", 12 << 30, used=1, label="NVIDIA X", overhead=512 * MIB)
@@ -17,7 +19,7 @@ KNOWN = Calibration(80 * MIB, 4096, "2026-11-28", "xllamacpp 1", {"NVIDIA X": 30
 
 
 def test_the_measured_figure_is_planned_with_room_for_the_spread_and_its_date():
-    device = applied(HERE, KNOWN, 4096).host
+    device = applied(HERE, KNOWN).host
 
     assert device.overhead == 90 * MIB
     assert device.overhead_grade == "measured"
@@ -25,19 +27,31 @@ def test_the_measured_figure_is_planned_with_room_for_the_spread_and_its_date():
 
 
 def test_a_small_process_gets_a_least_room():
-    assert applied(HERE, replace(KNOWN, process=8 * MIB), 1).host.overhead == 12 * MIB
+    assert applied(HERE, replace(KNOWN, process=8 * MIB)).host.overhead == 12 * MIB
 
 
 def test_a_longer_context_costs_its_cells_and_a_shorter_one_saves_nothing():
-    sizes = [applied(HERE, KNOWN, context).host.overhead for context in (256, 4096, 4097, 8192)]
+    host = applied(HERE, KNOWN).host
+    sizes = [host.account((), cells).sum("engine_process") for cells in (256, 4096, 4097, 8192)]
 
     assert sizes == [90 * MIB, 90 * MIB, 90 * MIB + CELL, 90 * MIB + 4096 * CELL]
+    assert "and 1.0 MiB for a longer context" in host.account((), 8192).entries[0].why
+
+
+@pytest.mark.parametrize("asked", [256, 4096, 99_999_999, "max"])
+def test_the_longest_context_is_planned_with_the_process_that_it_has_whatever_was_asked(asked):
+    spec = model(context=65536)
+    at_8k = plan(spec, Need(ctx_size=8192, fast=True), applied(HERE, KNOWN))
+    need = drive(at_8k, silent)[0].ledger.accounts[0].planned
+    small = applied(Machine(host(need + (1 << 30) + MIB, used=1 << 30)), KNOWN)
+    found = drive(plan(spec, Need(ctx_size=asked, fast=True), small), silent)[0]
+    assert found.roles[0].max_ctx_size == 8192
 
 
 def test_a_driver_is_planned_by_its_label_unless_it_is_known_better():
     other = replace(GPU, name="gpu1", label="AMD Y")
     sure = replace(GPU, name="gpu2", overhead=7, overhead_grade="measured")
-    gpus = applied(replace(HERE, gpus=(GPU, other, sure)), KNOWN, 1).gpus
+    gpus = applied(replace(HERE, gpus=(GPU, other, sure)), KNOWN).gpus
 
     assert [gpu.overhead for gpu in gpus] == [300 * MIB, 512 * MIB, 7]
     assert [gpu.overhead_grade for gpu in gpus] == ["measured", "assumed", "measured"]
@@ -71,11 +85,6 @@ def test_everything_that_changes_the_process_is_in_the_key():
     assert len(keys) == 11
     first = key(model, need, HERE, cores=2, build="a")
     assert first == key(model, replace(need, ctx_size=99), HERE, cores=2, build="a")
-
-
-@pytest.mark.parametrize(("asked", "longest"), [(4096, 4096), ("max", 32768), (None, 32768)])
-def test_the_longest_context_that_a_plan_can_come_to(asked, longest):
-    assert bound(plans.role().model, Need(ctx_size=asked)) == longest
 
 
 def plan_of(seen):

@@ -102,7 +102,7 @@ class Arrangement(Struct, frozen=True):
     def ledger(self) -> Ledger:
         """All entries on their devices, each with its role."""
         gpus = tuple(replace(gpu, overhead=0) for gpu in self.machine.gpus)  # each process has brought its own
-        bare = replace(self.machine, host=replace(self.machine.host, overhead=0), gpus=gpus)
+        bare = replace(self.machine, host=replace(self.machine.host, overhead=0, cell=0), gpus=gpus)
         return bare.ledger({device.name: self._entries(device) for device in bare.devices})
 
     def _entries(self, device: Device) -> tuple[Entry, ...]:
