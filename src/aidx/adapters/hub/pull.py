@@ -2,7 +2,8 @@
 
 The layout is that of ``huggingface_hub`` and llama.cpp: ``blobs/SHA256``, a link to it at
 ``snapshots/COMMIT/PATH``, and the commit in ``refs/BRANCH``. A download in progress is
-``blobs/SHA256.incomplete``, which an interrupted run goes on with.
+``blobs/SHA256.incomplete``, which an interrupted run goes on with. Nothing is written through a link: one in the place
+of a file is replaced, a folder that is one and leads out of the repository's folder is refused.
 """
 
 import hashlib
@@ -29,6 +30,9 @@ _CHUNK: Final = 1 << 20
 _SPARE: Final = 64 << 20
 """Disk that stays free: a full one harms other programs."""
 
+_FLAGS: Final = ("O_NOFOLLOW", "O_BINARY")  # not all are on every system
+_APPENDING: Final = os.O_RDWR | os.O_CREAT | os.O_APPEND | sum(getattr(os, name, 0) for name in _FLAGS)
+
 
 class HubCache:
     """The cache at *root*, which is made where it is missing."""
@@ -45,6 +49,8 @@ class HubCache:
         folder = self._root / repo_folder(repo.name)
         snapshot = folder / "snapshots" / repo.commit
         with _disk(folder):
+            for path in (folder / "blobs", folder / "refs", *(snapshot / file.path for file in files)):
+                _refuse_leading_out(folder, path if path.parent == folder else path.parent)
             (folder / "blobs").mkdir(parents=True, exist_ok=True)
             missing = [file for file in files if not _is_whole(snapshot / file.path, file)]
             self._check_space(folder / "blobs", missing)
@@ -55,7 +61,10 @@ class HubCache:
                 _point(snapshot / file.path, blob)
             if revision != repo.commit:
                 (folder / "refs").mkdir(exist_ok=True)
-                write_text(str(folder / "refs" / revision), repo.commit)
+                reference = folder / "refs" / revision
+                if reference.is_symlink():
+                    reference.unlink()
+                write_text(str(reference), repo.commit)
         return [PulledFile(file, str(snapshot / file.path), file in missing) for file in files]
 
     def _check_space(self, blobs: Path, missing: Sequence[RepoFile]) -> None:
@@ -119,7 +128,11 @@ def _append(hub: Hub, repo: Repo, file: RepoFile, target: BinaryIO, tell: Tell) 
 @contextmanager
 def _alone(part: Path) -> Iterator[BinaryIO]:
     """*part*, opened for reading and appending by nobody else."""
-    with part.open("a+b") as target:
+    if part.is_symlink():
+        part.unlink()
+    if part.exists() and not part.is_file():
+        raise EngineError(f"{part} is no file", hint="Remove it, and run the command again.", code="cannot_write")
+    with os.fdopen(os.open(part, _APPENDING, 0o666), "a+b") as target:
         with suppress(ImportError):  # Windows: two runs would only fetch twice, their sums are checked
             import fcntl
 
@@ -130,6 +143,18 @@ def _alone(part: Path) -> Iterator[BinaryIO]:
                     f"another run is fetching {part.name}", hint="Wait for it, or end it.", code="busy"
                 ) from None
         yield target
+
+
+def _refuse_leading_out(folder: Path, path: Path) -> None:
+    """Raise where *path*, below *folder*, or a folder between them is a link to somewhere else."""
+    inside = folder.resolve()
+    for each in (path, *path.parents):
+        if each == folder:
+            return
+        if each.is_symlink() and not each.resolve().is_relative_to(inside):
+            raise EngineError(
+                f"{each} is a link out of the cache", hint="Remove it, and run the command again.", code="cannot_write"
+            )
 
 
 def _point(pointer: Path, blob: Path) -> None:

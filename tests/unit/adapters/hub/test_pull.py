@@ -258,3 +258,56 @@ def test_a_dangling_link_is_mended(server, hub, tmp_path):
     shutil.rmtree(tmp_path / "models--org--repo" / "blobs")
 
     assert pull(hub, tmp_path)[0].fetched
+
+
+def test_a_link_in_the_place_of_a_file_is_replaced_and_not_written_through(server, hub, tmp_path):
+    publish(server, "org/repo", {NAME: DATA})
+    victim, root = tmp_path / "victim", tmp_path / "cache"
+    victim.write_bytes(b"precious")
+    folder = root / "models--org--repo"
+    for place in (
+        f"blobs/{sha256(DATA)}.incomplete",
+        f"blobs/{sha256(DATA)}",
+        "refs/main",
+        f"snapshots/{COMMIT}/{NAME}",
+    ):
+        (folder / place).parent.mkdir(parents=True, exist_ok=True)
+        (folder / place).symlink_to(victim)
+
+    (found,) = pull(hub, root)
+
+    assert victim.read_bytes() == b"precious"
+    assert Path(found.path).resolve().is_relative_to(root)
+    assert Path(found.path).read_bytes() == DATA
+    assert (folder / "refs" / "main").read_text() == COMMIT
+
+
+@pytest.mark.parametrize("link", ["blobs", "refs", "snapshots", f"snapshots/{COMMIT}", f"snapshots/{COMMIT}/in"])
+def test_a_folder_that_leads_out_of_the_cache_is_refused(server, hub, tmp_path, link):
+    publish(server, "org/repo", {f"in/{NAME}": DATA})
+    outside, root = tmp_path / "outside", tmp_path / "cache"
+    outside.mkdir()
+    place = root / "models--org--repo" / link
+    place.parent.mkdir(parents=True)
+    place.symlink_to(outside)
+
+    assert "is a link out of the cache" in str(refused(hub, root))
+    assert list(outside.iterdir()) == []
+
+
+def test_a_cache_that_is_a_link_itself_is_used(server, hub, tmp_path):
+    publish(server, "org/repo", {NAME: DATA})
+    (tmp_path / "disk" / "repo").mkdir(parents=True)
+    (tmp_path / "cache").symlink_to(tmp_path / "disk")
+    (tmp_path / "disk" / "models--org--repo").symlink_to(tmp_path / "disk" / "repo")
+
+    assert Path(pull(hub, tmp_path / "cache")[0].path).read_bytes() == DATA
+
+
+def test_a_pipe_in_the_place_of_a_download_is_refused(server, hub, tmp_path):
+    publish(server, "org/repo", {NAME: DATA})
+    part = tmp_path / "models--org--repo" / "blobs" / f"{sha256(DATA)}.incomplete"
+    part.parent.mkdir(parents=True)
+    os.mkfifo(part)
+
+    assert "is no file" in str(refused(hub, tmp_path))
