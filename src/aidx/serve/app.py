@@ -72,6 +72,11 @@ class App(Struct, eq=False):
         """Note that the engine of *role* had to be started again."""
         self._restarts[role] = self._restarts.get(role, 0) + 1
 
+    def refused(self, status: int, code: str) -> None:
+        """Write down what the listener answered: it never became a request."""
+        if self.log is not None:
+            self.log({"event": "request", "path": "…", "status": status, "code": code})
+
     async def __call__(self, caller: Caller) -> None:
         """Answer one request; whatever is wrong with it, or with us, is an answer in OpenAI's shape."""
         exchange = Exchange(caller, asyncio.get_running_loop().time())

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from aidx.errors import InputError
+from aidx.serve import answer
 from aidx.serve.run import http
 from aidx.serve.strict import MAX_BODY
 
@@ -31,6 +32,9 @@ class Answers:
         self.ends = []
         self.hold = None
 
+    def refused(self, status, code):
+        self.ends.append((status, code))
+
     async def __call__(self, caller):
         self.seen.append((caller.method, caller.path))
         try:
@@ -40,7 +44,7 @@ class Answers:
             raise
         except InputError as error:
             self.ends.append(error.code)
-            caller.whole(413, [(b"connection", b"close"), (b"content-length", b"0")], b"")
+            caller.whole(*answer.error(error, close=True))
         else:
             self.ends.append("answered")
 
@@ -64,7 +68,7 @@ class Stream(Answers):
 
 @asynccontextmanager
 async def serving(answers, drain=0.05):
-    hub = http.Hub(answers)
+    hub = http.Hub(answers, answers.refused)
     server = await hub.loop.create_server(lambda: http.Connection(hub), "127.0.0.1", 0)
     try:
         yield hub, server.sockets[0].getsockname()[1]
@@ -168,7 +172,7 @@ def test_a_body_that_is_no_http_is_answered():
     head = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     answers = Answers()
 
-    assert run(answers, head, b"zz\r\n").startswith(b"HTTP/1.1 413 ")  # the answer of this test to what is wrong
+    assert run(answers, head, b"zz\r\n").startswith(b"HTTP/1.1 400 ")
     assert answers.ends == ["invalid_request"]
 
 
@@ -367,11 +371,13 @@ def hurried(monkeypatch):
     ],
 )
 def test_clients_that_dawdle_are_sent_away(hurried, sent, code):
-    found = run(Answers(), sent)
+    answers = Answers()
+    found = run(answers, sent)
 
     if code is None:
         assert found == b""
         return
+    assert answers.ends[-1] == (code if code == "body_too_slow" else (408, code))  # what is noted is what was said
     head, _, body = found[found.index(b"HTTP/1.1 408 ") :].partition(b"\r\n\r\n")
     assert b"connection: close" in head
     assert json.loads(body)["error"]["code"] == code
@@ -441,7 +447,7 @@ def test_all_bodies_together_have_a_bound(monkeypatch):
             return refused, await exchange(port, post(b"y" * 90, CLOSE)), hub.held
 
     refused, taken, held = asyncio.run(asyncio.wait_for(inside(), 5))
-    assert refused.startswith(b"HTTP/1.1 413 ")  # as this test answers what is wrong with a body
+    assert refused.startswith(b"HTTP/1.1 503 ")
     assert bodies(taken) == [b"y" * 90]
     assert held == 0
 

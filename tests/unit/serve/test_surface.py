@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -11,6 +12,7 @@ from aidx.gate.drive import Gate
 from aidx.serve.app import App, Service
 from aidx.serve.door import Door
 from aidx.serve.exchange import as_json
+from aidx.serve.run.listen import listening
 from tests.fakes.engine import FakeChat
 from tests.unit.serve.test_app import CHAT, Client, request, run, until
 
@@ -184,6 +186,22 @@ def test_a_client_that_leaves_is_written_down_as_such():
 
     run(scenario, hold=hold)
     assert [line["code"] for line in lines] == ["client_left"]
+
+
+def test_what_the_listener_refuses_is_written_down():
+    lines = []
+
+    async def scenario(world):
+        world.app.log = lines.append
+        here = socket.create_server(("127.0.0.1", 0))
+        async with listening(world.app, here):
+            reader, writer = await asyncio.open_connection(*here.getsockname())
+            writer.write(b"GET / HTTP/1.1\r\nx: " + b"x" * 40_000)
+            await reader.read()
+            writer.close()
+
+    run(scenario)
+    assert lines == [{"event": "request", "path": "…", "status": 431, "code": "head_too_large"}]
 
 
 def test_usage_that_was_not_asked_for_is_not_passed_on_and_still_compared():

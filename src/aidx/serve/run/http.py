@@ -39,15 +39,23 @@ Part = Literal["head", "body"]
 
 
 class Hub:
-    """All connections of a listener; each has a task, in which *answer* runs for one request after the other."""
+    """All connections of a listener; each has a task, in which *answer* runs for one request after the other.
 
-    def __init__(self, answer: Callable[[Caller], Coroutine[Any, Any, None]]) -> None:
+    *refused* is told status and code of what never became a request.
+    """
+
+    def __init__(
+        self,
+        answer: Callable[[Caller], Coroutine[Any, Any, None]],
+        refused: Callable[[int, str], object] = lambda *_: None,
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.connections: set[Connection] = set()
         self.draining = False
         self.date = b""
         self.held = 0  # bytes of bodies
         self.answer = answer
+        self.refused = refused
         self._tasks: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
@@ -268,7 +276,11 @@ class Connection(asyncio.Protocol):
         elif self._bytes and self._waits != "idle":
             seconds = HEAD_S if self._waits == "head" else BODY_S
             about = f"the {self._waits} of the request took longer than {seconds:.0f} s"
-            self._refuse(about, f"{self._waits}_too_slow")
+            if self._coming is not None and self._coming in self._calls:
+                self._waits = ""
+                self._coming.fail(InputError(about, code="body_too_slow"))  # its answer says so, in its turn
+            else:
+                self._refuse(about, f"{self._waits}_too_slow")
         else:
             self.close()
 
@@ -380,3 +392,4 @@ class Connection(asyncio.Protocol):
         call = Call(self, "", "", [], keep=False, old=False)
         self._calls.appendleft(call)
         call.whole(*found)
+        self._hub.refused(found.status, code)

@@ -30,7 +30,7 @@ class Listen(Struct, frozen=True):
 @asynccontextmanager
 async def listening(app: App, on: socket.socket) -> AsyncIterator[None]:
     """Answer on *on* for as long as the block runs, and until what is in flight has ended then."""
-    hub = Hub(app)
+    hub = Hub(app, app.refused)
     server = await hub.loop.create_server(lambda: Connection(hub), sock=on, backlog=BACKLOG)
     try:
         yield
