@@ -99,7 +99,8 @@ def _prompt(task: str, files: Mapping[str, str], checks: Collection[str]) -> Gen
             raise TooLongError(
                 f"the task, a draft of up to {bare.output} tokens and what is said of it take {counted.size} "
                 f"of the {role}'s gate of {counted.gate}",
-                hint=f"Make TASK shorter, give {role} a larger ctx_size, or the {DRAFTER} fewer max_tokens.",
+                hint=f"Make TASK shorter, give the {role} a larger ctx_size, at most what its model was trained for, "
+                f"or the {DRAFTER} fewer max_tokens.",
             )
     return prompt, bare.output
 

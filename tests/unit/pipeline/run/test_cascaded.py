@@ -210,6 +210,7 @@ def test_a_gate_without_room_for_a_draft_is_said_before_anything_is_asked(root, 
 
     assert isinstance(found.error, BudgetError)
     assert f"of the {small}'s gate of 700" in str(found.error)
+    assert f"the {small} a larger ctx_size, at most what its model was trained for" in found.error.hint
     assert drafter.asked == verifier.asked == []
 
 
