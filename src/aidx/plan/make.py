@@ -41,9 +41,11 @@ class Seat(Struct, frozen=True):
     rules: Rules
     notes: tuple[str, ...] = ()
 
-    def on(self, machine: Machine) -> Desk:
-        """A desk for the same model on what is left of *machine*."""
-        return _desk(self.desk.model, self.need, machine, self.rules, self.desk.beside)
+    def on(self, machine: Machine, *, settled: bool = False) -> Desk:
+        """A desk for the same model on what is left of *machine*; once *settled* it keeps its split over GPUs."""
+        desk = _desk(self.desk.model, self.need, machine, self.rules, self.desk.beside)
+        desk.spreads = desk.spreads and not settled
+        return desk
 
 
 def seat(model: ModelSpec, need: Need, machine: Machine, beside: Beside = NOTHING) -> Seat:

@@ -18,7 +18,7 @@ HOST = Device("host", "host", 64 * GIB)
 
 
 def roles(*specs, ctx=4096):
-    return [Member(name, spec, Need(ctx_size=ctx)) for name, spec in zip(("editor", "drafter"), specs, strict=True)]
+    return [Member(name, spec, Need(ctx_size=ctx)) for name, spec in zip(("editor", "drafter"), specs, strict=False)]
 
 
 def test_two_roles_share_two_gpus_and_the_second_is_split_by_what_the_first_left():
@@ -30,6 +30,30 @@ def test_two_roles_share_two_gpus_and_the_second_is_split_by_what_the_first_left
     assert second[0] < 2048
     for name in ("gpu0", "gpu1"):
         assert {entry.role for entry in found.ledger.account(name).entries} == {"editor", "drafter"}
+
+
+@pytest.mark.parametrize("sizes", [(220, 295), (245, 245)])
+def test_a_role_alone_on_several_gpus_gets_the_context_of_the_best_split(sizes):
+    gpus = tuple(Device(f"gpu{number}", "gpu", size * MIB) for number, size in enumerate(sizes))
+    for asked in (None, 4096):
+        lone, _ = drive(deploy(roles(model(), ctx=asked), Machine(HOST, gpus)), engine())
+        single, _ = drive(plan(model(), Need(ctx_size=asked), Machine(HOST, gpus)), engine())
+        assert lone.roles[0].max_ctx_size == single.roles[0].max_ctx_size > 4096
+        assert lone.roles[0].settings == single.roles[0].settings
+        assert lone.holds
+
+
+@pytest.mark.parametrize("sizes", [(500, 200), (200, 500), (400, 330)])
+def test_the_longest_context_of_a_role_beside_another_holds_when_it_is_asked_for(sizes):
+    gpus = tuple(Device(f"gpu{number}", "gpu", size * MIB) for number, size in enumerate(sizes))
+    found, _ = drive(deploy(roles(model(), model(4), ctx=1024), Machine(HOST, gpus)), engine())
+    assert found.holds
+    for place, role in enumerate(found.roles):
+        members = roles(model(), model(4), ctx=1024)
+        longer = replace(members[place].need, ctx_size=role.max_ctx_size)
+        members[place] = replace(members[place], need=longer)
+        assert role.max_ctx_size >= 1024
+        assert drive(deploy(members, Machine(HOST, gpus)), engine())[0].holds, role.role
 
 
 def test_what_two_roles_take_of_shared_memory_is_counted_once():

@@ -19,6 +19,7 @@ from aidx.plan.make import seat
 from aidx.plan.need import OFFLOAD_CTX, Need
 from aidx.plan.place import place, training_length
 from aidx.plan.probe import Answer, Probe
+from aidx.plan.spread import fitted
 
 Steps = Generator[Probe, Answer, Arrangement]
 Placed = tuple[Process, Ledger]
@@ -86,8 +87,11 @@ def _at(found: Arrangement, caps: dict[str, int], tokens: int) -> Steps:
     for process, ledger in zip(found.processes, found.ledgers, strict=True):
         if process.role in caps:
             wanted = max(min(tokens, caps[process.role]), process.settings.ctx_size)
-            processes += (replace(process, settings=process.at(wanted)),)
-            ledgers += ((yield from process.seat.desk.best(process.at(wanted))),)
+            desk, settings = process.seat.desk, process.at(wanted)
+            if not found.shared:
+                settings = yield from fitted(desk, settings, desk.best)
+            processes += (replace(process, settings=settings),)
+            ledgers += ((yield from desk.best(settings)),)
         else:
             processes += (process,)
             ledgers += (ledger,)

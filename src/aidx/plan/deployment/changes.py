@@ -84,7 +84,7 @@ def _judged(change: Change, members: Sequence[Member], machine: Machine, before:
 
 def _reach(found: Arrangement, process: Process) -> Generator[Probe, Answer, int]:
     """The longest context that *process* can have where it is."""
-    desk = process.seat.on(found.left_to(process))
+    desk = process.seat.on(found.left_to(process), settled=found.shared)
     cap = yield from longest_kv(process)
     reach = yield from longest(desk, process.settings, min(cap, training_length(desk)), desk.best)
     return min(reach, desk.model.context_length)

@@ -123,6 +123,11 @@ class Arrangement(Struct, frozen=True):
         """Whether every device, and every bound of a cache, holds."""
         return self.ledger.holds and not self.over_kv
 
+    @property
+    def shared(self) -> bool:
+        """Whether a process has others beside it, which were placed on what it left of the GPUs."""
+        return len(self.processes) > 1
+
     def left_to(self, process: Process) -> Machine:
         """The devices of *process* as the other processes leave them."""
         pairs = zip(self.processes, self.ledgers, strict=True)

@@ -87,7 +87,7 @@ def _asked(found: Arrangement) -> Generator[Probe, Answer, Arrangement]:
 
 def _roles(found: Arrangement, process: Process) -> Generator[Probe, Answer, list[RolePlan]]:
     cap = yield from longest_kv(process)
-    desk = process.seat.on(found.left_to(process))
+    desk = process.seat.on(found.left_to(process), settled=found.shared)
     made = yield from role_plan(process.seat, desk, process.settings, cap=cap)
     trained = process.seat.desk.model.context_length
     context = min(process.settings.n_ctx_seq, trained)
