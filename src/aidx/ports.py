@@ -320,8 +320,8 @@ class Checker(Protocol):
 class Repository(Protocol):
     """The version control that a tree is under."""
 
-    def check(self) -> None:
-        """Raise ``InputError`` where there is none to commit to."""
+    def check(self, paths: tuple[str, ...] = ()) -> tuple[str, ...]:
+        """Raise ``InputError`` where *paths* could not be committed; those that have uncommitted edits by now."""
         ...
 
     def commit(self, message: str, paths: tuple[str, ...]) -> str:

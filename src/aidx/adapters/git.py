@@ -3,9 +3,11 @@
 import os
 import subprocess
 
-from aidx.adapters import gitprograms
+from aidx.adapters import gitprograms, gitready
 from aidx.adapters.gitcall import call
 from aidx.errors import CheckError, InputError
+
+_SILENT = "it says nothing of the reason; a hook that fails without a word does so"
 
 
 class Git:
@@ -14,16 +16,27 @@ class Git:
     def __init__(self, root: str) -> None:
         self._root = root
 
-    def check(self) -> None:
+    def check(self, paths: tuple[str, ...] = ()) -> tuple[str, ...]:
         """See ``ports.Repository``."""
-        if self._run("rev-parse", "--is-inside-work-tree").stdout.strip() != "true":
-            raise InputError(f"{self._root} is in no git repository", hint="Leave --commit out, or run git init.")
+        self._run("version")
+        gitready.must_be_ready(self._root, paths)
+        return gitready.uncommitted(self._root, paths) if paths else ()
 
     def commit(self, message: str, paths: tuple[str, ...]) -> str:
         """See ``ports.Repository``."""
         self._check_not_run(paths)
         known = tuple(path for path in paths if self._there(path))
-        self._must("add", "--", *known)
+        new = tuple(path for path in known if not self._is_tracked(path))
+        try:
+            return self._committed(message, known, new)
+        except (CheckError, InputError, KeyboardInterrupt):
+            if new:  # what was staged before stays; what we announced is nobody's
+                self._run("update-index", "--force-remove", "--", *new)
+            raise
+
+    def _committed(self, message: str, known: tuple[str, ...], new: tuple[str, ...]) -> str:
+        if new:
+            self._must("add", "--intent-to-add", "--", *new)
         if self._run("diff", "--quiet", "HEAD", "--", *known).returncode == 0:  # made before a run was cut off
             return self._made_before(message, known)
         self._must("commit", "--quiet", "--only", "--file=-", "--", *known, text=message)
@@ -51,15 +64,17 @@ class Git:
 
     def _there(self, path: str) -> bool:
         """Whether git or the tree knows *path*: a file that was never committed and is deleted is neither."""
-        tracked = self._run("ls-files", "--error-unmatch", "--", path).returncode == 0
-        return tracked or os.path.lexists(os.path.join(self._root, path))  # noqa: PTH118 - no path is built, only asked
+        return self._is_tracked(path) or os.path.lexists(os.path.join(self._root, path))  # noqa: PTH118 - no path is built, only asked
+
+    def _is_tracked(self, path: str) -> bool:
+        return self._run("ls-files", "--error-unmatch", "--", path).returncode == 0
 
     def _must(self, *arguments: str, text: str | None = None) -> str:
         done = self._run(*arguments, text=text)
         if done.returncode:
             said = " ".join((done.stderr.strip() or done.stdout.strip()).split())[:400]
             raise CheckError(
-                f"git {arguments[0]} is refused: {said}",
+                f"git {arguments[0]} is refused: {said or _SILENT}",
                 hint="The files stay as planned: commit them yourself, or run again with --resume.",
                 code="commit_refused",
             )

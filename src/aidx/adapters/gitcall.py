@@ -4,7 +4,7 @@ import os
 import subprocess
 
 _OF_A_CALLER = ("GIT_DIR", "GIT_INDEX_FILE", "GIT_WORK_TREE", "GIT_OBJECT_DIRECTORY", "GIT_PREFIX")
-LOOKING = ("-c", "core.fsmonitor=false")  # before words that only look: nothing that is configured is run
+LOOKING = ("-c", "core.fsmonitor=false")  # before words that only look: the program of that name is not asked
 
 
 def call(root: str, *words: str, text: str | None = None) -> subprocess.CompletedProcess[str]:

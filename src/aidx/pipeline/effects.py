@@ -39,6 +39,12 @@ class Guard(Struct, frozen=True):
     paths: tuple[str, ...]
 
 
+class Ready(Struct, frozen=True):
+    """Whether *paths* can be committed; answered with those that have edits already which are not committed."""
+
+    paths: tuple[str, ...]
+
+
 class Look(Struct, frozen=True):
     """The files at *paths* as they are now, whatever was read of them before; answered with a ``Tree``."""
 
@@ -167,6 +173,7 @@ Effect = (
     | Tell
     | Read
     | Guard
+    | Ready
     | Look
     | Find
     | Recall

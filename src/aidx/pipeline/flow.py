@@ -26,6 +26,7 @@ from aidx.pipeline.effects import (
     Enter,
     Keep,
     Phase,
+    Ready,
     Recall,
     Recalled,
     Save,
@@ -158,6 +159,8 @@ def _carried_out(order: Order, plan: ChangePlan) -> Generator[Effect, Any, Outco
         raise LintError(
             "--commit needs a section '## Commit' in the plan", hint="Add it with a message, or omit --commit."
         )
+    if order.commit:
+        yield from _committable(plan)
     counted = yield from contexts(plan, tree, order.form)
     if order.dry_run:
         edits = tuple(("edit", plan.steps[n].target, each) for n, each in counted.items())
@@ -185,6 +188,12 @@ def _carried_out(order: Order, plan: ChangePlan) -> Generator[Effect, Any, Outco
         yield Enter("commit")
         name = yield Commit(plan.commit, plan.changed)
     return _outcome(plan, tree, made, name)
+
+
+def _committable(plan: ChangePlan) -> Generator[Effect, Any, None]:
+    """See that git would commit the plan's files, before anybody is paid."""
+    for path in (yield Ready(plan.changed)):
+        yield Tell(f"preflight: {path} has edits that are not committed: they would be in the commit, too")
 
 
 def _changed(plan: ChangePlan, tree: Tree, made: Tree) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from msgspec.structs import asdict
 
 from aidx.patterns.vocabulary import Said
-from aidx.pipeline.effects import Ask, Commit, Confirm, Consult, Effect, Find, Hand, Read, Tree, Try
+from aidx.pipeline.effects import Ask, Commit, Confirm, Consult, Effect, Find, Hand, Read, Ready, Tree, Try
 from aidx.pipeline.research.choose import Candidate
 from aidx.ports import Ran, Worked
 
@@ -30,7 +30,7 @@ def key(effect: Effect) -> str | None:
 
 def _asked(effect: Effect) -> object:
     match effect:
-        case Read(paths):
+        case Read(paths) | Ready(paths):
             return paths
         case Ask(phase, role, prompt, attempt, schema):
             return [phase, role, prompt.messages, attempt, schema]
