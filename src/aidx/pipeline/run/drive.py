@@ -207,7 +207,7 @@ class _Drive:
         return counted
 
     def _ask(self, ask: Ask) -> str:
-        return self._worth_keeping(ask, text_of(ask, *self._answer(ask, ask, None)))
+        return self._worth_keeping(ask, text_of(*self._answer(ask, ask, None), self._models.limits(ask.role)))
 
     def _consult(self, consult: Consult) -> Said:
         reply, request = self._answer(consult, consult.ask, consult.max_tokens)
@@ -234,7 +234,7 @@ class _Drive:
         self._requests = [request.json]
         size = f"{request.prompt}, {request.completion_tokens} written"
         self._world.tell(f"{request.phase}: {request.model} answered: {size}")
-        within(request.json, self._models.gate(ask.role))
+        within(request.json, self._models.limits(ask.role).gate)
         return reply, request
 
     def _hand(self, hand: Hand) -> Worked:

@@ -21,6 +21,7 @@ from aidx.pipeline.context.prompt import Prompt
 from aidx.pipeline.contract import Json, Request
 from aidx.pipeline.effects import Ask, Counted, Phase
 from aidx.pipeline.run.arriving import Opening, Sink, settled
+from aidx.pipeline.run.cutoff import way_out
 from aidx.pipeline.run.estimates import Ratio, Scaled
 from aidx.plan.result import Plan
 from aidx.ports import Chat, Deployment
@@ -116,9 +117,9 @@ class Models:
         """Take over what a request of the ledger says of its model, whose next prompts may have to be estimated."""
         self._ratios[told["model"]].learn(told)
 
-    def gate(self, role: str) -> int:
-        """The most tokens that may be sent to *role*."""
-        return self._seat(role).limits.gate
+    def limits(self, role: str) -> Limits:
+        """What may be sent to *role*, and come back."""
+        return self._seat(role).limits
 
     def forecast(self, phase: Phase, role: str, counted: Counted) -> Request:
         """The request that *counted* would become; nothing is sent."""
@@ -203,12 +204,12 @@ def _within(seat: Seat, kv: int, what: str) -> None:
         )
 
 
-def text_of(ask: Ask, reply: Reply, request: Request) -> str:
-    """What the *reply* to *ask* says; ``EngineError`` where it was cut at its limit."""
+def text_of(reply: Reply, request: Request, limits: Limits) -> str:
+    """What the *reply* to *request* says; ``EngineError`` where it was cut at one of *limits*."""
     if reply.finish_reason == "length":
         raise EngineError(
-            f"the {ask.role}'s answer was cut after {request.completion_tokens} tokens",
-            hint=f"Give [roles.{ask.role}] a larger max_tokens, or make the step smaller.",
+            f"the {request.role}'s answer was cut after {request.completion_tokens} tokens",
+            hint=way_out(request, limits),
             code="answer_cut",
         )
     return reply.text
