@@ -15,6 +15,7 @@ from typing import NamedTuple
 from aidx.errors import InputError
 
 STANDARD_INPUT = "-"
+NO_PERMISSION = "no_permission"
 _PIPE = "a named pipe"
 _KINDS = (
     (stat.S_ISDIR, "a directory"),
@@ -114,6 +115,10 @@ def _open(path: str, wanted: str, hint: str, missing: str) -> Opened:
     except FileNotFoundError:
         what = "a link to a file that is gone" if os.path.islink(path) else "no such file"  # noqa: PTH114
         raise InputError(f"{path or repr(path)}: {what}", hint=missing) from None
+    except PermissionError as error:
+        raise InputError(
+            f"{path}: {error.strerror}", hint="Check the file and its permissions.", code=NO_PERMISSION
+        ) from None
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}", hint="Check the file and its permissions.") from None
     except ValueError as error:

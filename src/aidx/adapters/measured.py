@@ -3,6 +3,7 @@
 Calibrations by key, proofs by plan hash, answers that a grammar shaped by model.
 """
 
+import os
 import re
 from pathlib import Path
 from typing import TypeVar
@@ -87,7 +88,15 @@ def enforced(key: str) -> Enforced | None:
 def proofs() -> int:
     """How many plans have one."""
     folder = state_dir()
-    return 0 if folder is None else sum(1 for _ in (folder / PROOFS).glob("*.json"))
+    return 0 if folder is None else sum(name.endswith(".json") for name in _names(folder / PROOFS))
+
+
+def _names(folder: Path) -> list[str]:
+    """What *folder* holds; nothing where it is missing or may not be entered."""
+    try:
+        return os.listdir(folder)  # noqa: PTH208 - pathlib gives paths
+    except OSError:
+        return []
 
 
 def _path(kind: str, named: str) -> Path | None:

@@ -94,5 +94,6 @@ def _differs(path: Path, text: str) -> bool:
 
 def may_write(folder: Path) -> bool:
     """Whether files may be written below *folder*, made if it is not there yet."""
-    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    places = (folder, *folder.absolute().parents)
+    existing = next(place for place in places if os.path.exists(place))  # noqa: PTH110 - what is hidden is none
     return existing.is_dir() and os.access(existing, os.W_OK)

@@ -254,6 +254,8 @@ def _read_settings(context: click.Context, file: str | None) -> None:
     if context.resilient_parsing or not (file or wiring.any_settings()):
         return
     found = wiring.settings(file)
+    if found.unread:
+        click.echo(f"aidx: {found.unread} may not be read, and is left out", err=True)
     context.meta[SETTINGS], context.meta[FILE] = found, file
     tables = [("device",), *([("serve",)] if context.info_name == "serve" else [])]
     context.default_map = {key: value for path in tables for key, value in found.given(*path).items()}

@@ -38,10 +38,14 @@ DEFAULT = Origin("default", "aidx's default")
 
 
 class Settled(Struct, frozen=True):
-    """The configuration that holds, and the origin of each key that is not a default."""
+    """The configuration that holds, and the origin of each key that is not a default.
+
+    *unread* is the user's file where it may not be read.
+    """
 
     config: Config = field(default_factory=Config)
     origins: Mapping[Key, Origin] = field(default_factory=lambda: MappingProxyType({}))
+    unread: str = ""
 
     def origin(self, *path: str) -> Origin:
         """Where the value at *path* came from."""

@@ -5,13 +5,15 @@ import re
 import tomllib
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from aidx.config.decode import leaves
 from aidx.config.environment import from_environment
 from aidx.config.lines import line_of
 from aidx.config.merge import Key, Kind, Leaf, Origin, Settled, merge
 from aidx.config.places import FILE, PROJECT, maybe, user_file
 from aidx.errors import InputError
-from aidx.userfile import read_text
+from aidx.userfile import NO_PERMISSION, read_text
 
 LARGEST = 1 << 20  # a settings file of a megabyte is something else
 _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
@@ -20,7 +22,8 @@ _PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
 def load(file: str | None = None) -> Settled:
     """The settings that hold here: environment, ``./aidx.toml``, the user's file, defaults, in this order.
 
-    *file*, else the file that ``AIDX_CONFIG`` names, stands in for ``./aidx.toml``. Raises ``InputError`` for a
+    *file*, else the file that ``AIDX_CONFIG`` names, stands in for ``./aidx.toml``. A user's file that may not be read
+    is left out, and named as *unread*. Raises ``InputError`` for a
     named file that is not there, for what is no TOML, and for unknown keys and wrong values.
     """
     named = file or os.environ.get(FILE)
@@ -30,7 +33,12 @@ def load(file: str | None = None) -> Settled:
         layers.append(_file(project, "project", str(project)))
     user = user_file()
     if maybe(user):
-        layers.append(_file(user, "user", _short(user)))
+        try:
+            layers.append(_file(user, "user", _short(user)))
+        except InputError as hidden:  # in the home of another user: whoever runs this has no settings there
+            if hidden.code != NO_PERMISSION:
+                raise
+            return replace(merge(layers), unread=_short(user))
     return merge(layers)
 
 

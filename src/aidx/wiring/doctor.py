@@ -125,7 +125,11 @@ def _settings(file: str | None) -> Iterator[Line]:
     except AidxError as error:
         yield Line("settings", "failed", str(error), error.hint)
         return
-    if not settled.origins:
+    if settled.unread:
+        yield Line(
+            "settings", "warning", f"{settled.unread} may not be read, and is left out", "Check its permissions."
+        )
+    elif not settled.origins:
         yield Line("settings", "ok", "defaults only: no aidx.toml, no AIDX_ variable, no file of your own")
     for path, origin in settled.origins.items():
         value = settled.given(*path[:-1])[path[-1]] if len(path) > 1 and path[0] != "checks" else "…"

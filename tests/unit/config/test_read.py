@@ -95,3 +95,39 @@ def test_what_is_no_file_is_refused(here) -> None:
 def test_each_platform_has_its_own_place(monkeypatch, platform, ends) -> None:
     monkeypatch.setattr("sys.platform", platform)
     assert user_file().as_posix().endswith(ends)
+
+
+@pytest.fixture
+def nobody(here):
+    """Somebody who may read nothing of root's, where these tests run as root."""
+    here.chmod(0o755)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    yield
+    if root:
+        os.seteuid(0)
+
+
+@pytest.fixture
+def hidden(here):
+    """A home that only its owner may enter, and not even the owner for now."""
+    write(user_file(), "[serve]\nport = 1\n")
+    (here / "home").chmod(0)
+    yield
+    (here / "home").chmod(0o700)
+
+
+@pytest.mark.usefixtures("hidden", "nobody")
+def test_a_user_s_file_that_may_not_be_read_is_left_out_and_named() -> None:
+    assert anything()
+    found = load()
+    assert (found.config.serve.port, found.unread) == (8411, "~/config/aidx/config.toml")
+
+
+def test_the_project_s_own_file_that_may_not_be_read_is_an_error(here, request) -> None:
+    write(here / "aidx.toml", "[serve]\nport = 2\n")
+    (here / "aidx.toml").chmod(0)
+    request.getfixturevalue("nobody")
+    with pytest.raises(InputError, match=r"aidx\.toml: Permission denied"):
+        load()
