@@ -93,7 +93,7 @@ def test_a_part_of_git_s_configuration_is_closed(root):
         ["./chk.py"],
         [sys.executable, "-B", "-W", "ignore", "chk.py"],
         ["python3", "-m", "chk"],
-        ["sh", "-c", "./chk.py a"],
+        ["bash", "-euo", "pipefail", "-c", "cd . && if ! './chk.py' a; then false; fi"],
     ],
 )
 def test_what_a_check_runs_is_closed_and_its_tests_are_not(root, argv):

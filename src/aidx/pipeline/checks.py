@@ -16,10 +16,11 @@ _ERROR = re.compile(r"(?:E +)?[\w.]*(?:Error|Exception)\b")  # as Python and pyt
 # Programs that run the script, or the program, which they are given; words before it that are neither.
 _RUNNERS = re.compile(
     r"python[\d.]*|pypy[\d.]*|(?:ba|da|z|k|fi|a)?sh|node|nodejs|deno|bun|bunx|ruby|perl|php|lua|Rscript|pwsh|env|uv|uvx|run"
-    r"|exec|poetry|pdm|hatch|pipx|npx|nice|ionice|time|timeout|xvfb-run|sudo|stdbuf|busybox|coverage|source|\."
+    r"|exec|command|if|then|else|do|while|until|!|poetry|pdm|hatch|pipx|npx|nice|ionice|time|timeout|xvfb-run|sudo|stdbuf|busybox|coverage|source|\."
 )
 _SKIPPED = re.compile(r"\d+[smh]?|\w+=.*")
-_WITH_VALUE = frozenset({"-W", "-X", "--python", "-p", "--with", "-r", "-u", "-n"})
+_WITH_VALUE = re.compile(r"-[WXprn]|-[a-z]*o|--(?:python|with|group|extra|env-file)")
+_SHELL_LINE = re.compile(r"-[a-z]*c")
 _LINES = re.compile(r"[;&|\n(){}]+")
 HEAD, TAIL = 500, 1000  # characters of an output that are fed back
 
@@ -49,9 +50,13 @@ def programs(argv: Iterable[str]) -> tuple[str, ...]:
         if word == "-m":
             module = next(words, "").replace(".", "/")
             return (f"./{module}.py", f"./{module}/__main__.py")
-        if word == "-c":
-            return tuple(file for line in _LINES.split(next(words, "")) for file in programs(line.split()))
-        if word in _WITH_VALUE:
+        if _SHELL_LINE.fullmatch(word):
+            return tuple(
+                file
+                for line in _LINES.split(next(words, ""))
+                for file in programs(line.replace('"', " ").replace("'", " ").split())
+            )
+        if _WITH_VALUE.fullmatch(word):
             next(words, None)
         elif _RUNNERS.fullmatch(word.rpartition("/")[2]):
             return (word, *(file if file.startswith("/") else f"./{file}" for file in programs(words)))
