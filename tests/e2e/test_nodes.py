@@ -84,6 +84,7 @@ def test_when_the_last_node_is_back_requests_are_answered_and_until_then_told_to
         stack.callback(node.stop)
         balancer = Endpoint(model=(), folder=tmp_path)
         stack.callback(balancer.stop)
+        assert "editor = editor elsewhere (1,024 tokens a request)" in balancer.lines.get(timeout=5)
         until(lambda: balancer.call("/ready")[0] == 200)
         assert balancer.ask(max_tokens=1)[0] == 200
         kill(node)

@@ -271,8 +271,9 @@ def test_an_engine_that_dies_is_one_terminal_answer_and_another_engine(own, stre
         asked = pool.submit(converse)
         until(lambda: own.reserved["requests"] == 1)
         os.kill(first, signal.SIGKILL)
-        with pytest.raises(openai.APIError, match="signal 9"):
+        with pytest.raises(openai.APIError, match="signal 9") as died:
             asked.result(10)
+        assert "hint" not in (died.value.body or {})  # there is nothing that the client could start
 
     until(lambda: own.call("/ready")[0] == 200)
     assert own.engine.pid != first

@@ -75,7 +75,7 @@ class FakeChat:
             asked = json.loads(body)
             prompt = self._tokens(body, kind)
             if kind == "embedding":
-                yield _vectors(asked["input"], prompt)
+                yield _vectors(asked, prompt)
                 return
             usage = _usage(prompt, asked["max_tokens"])
             words = list(islice(cycle(_texts(body, kind)[-1].split() or ["."]), asked["max_tokens"]))
@@ -118,8 +118,9 @@ def _usage(prompt, output):
     return {"completion_tokens": output, "prompt_tokens": prompt, "total_tokens": prompt + output}
 
 
-def _vectors(texts, prompt):
-    data = [{"object": "embedding", "index": number, "embedding": [1.0]} for number, _ in enumerate(texts)]
+def _vectors(asked, prompt):
+    vector = "AACAPw==" if asked.get("encoding_format") == "base64" else [1.0]
+    data = [{"object": "embedding", "index": number, "embedding": vector} for number, _ in enumerate(asked["input"])]
     return json.dumps({"object": "list", "data": data, "usage": _usage(prompt, 0)}).encode()
 
 

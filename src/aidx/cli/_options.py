@@ -35,7 +35,7 @@ _COMMON = (
     ),
     click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
     click.option("-q", "--quiet", is_flag=True, help="No progress on stderr."),
-    click.option("-v", "--verbose", is_flag=True, help="A traceback with an internal error."),
+    click.option("-v", "--verbose", is_flag=True, help="A traceback with an internal error; serve logs each request."),
 )
 _SETTINGS = (
     click.option(

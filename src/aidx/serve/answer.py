@@ -40,6 +40,7 @@ STATUS = {
     "engine_loading": 503,
     "rate_limited": 503,
 }
+PARAM = {"model_not_found": "model", "wrong_kind_of_model": "model", "schema_not_enforceable": "response_format"}
 DETAILS = ("keyword", "reasons", "trail")  # of errors that have them
 DRAINING_S = 5  # Retry-After of a server that stops: another one may be here then
 
@@ -87,7 +88,7 @@ def error(wrong: AidxError, *, close: bool = False) -> Answer:
     body = {
         "message": str(wrong),
         "type": kind,
-        "param": None,
+        "param": getattr(wrong, "param", PARAM.get(wrong.code)),
         "code": wrong.code,
         **({"hint": wrong.hint} if wrong.hint else {}),
         **numbers,

@@ -39,7 +39,7 @@ class Door(Struct, frozen=True):
 
         Returned are the headers without which the browser keeps the answer from a page that may ask.
         """
-        host = origin = None
+        host = origin = key = None
         for name, value in headers:
             if name == b"host":
                 if host is not None:  # who stands in between may have looked at the other one
@@ -47,6 +47,10 @@ class Door(Struct, frozen=True):
                 host = value
             elif name == b"origin":
                 origin = value
+            elif name == b"authorization":
+                if key is not None:
+                    raise InputError("a request has one Authorization", code="invalid_request")
+                key = value
         self._check_host(host or b"")
         if origin is None or origin == b"http://" + (host or b""):
             return []

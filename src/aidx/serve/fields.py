@@ -142,3 +142,4 @@ class EmbeddingRequest(msgspec.Struct):
     model: str
     input: str | Annotated[list[str], msgspec.Meta(min_length=1, max_length=256)]
     encoding_format: Literal["float", "base64"] = "float"
+    dimensions: Count | None = None

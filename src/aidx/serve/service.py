@@ -1,6 +1,8 @@
 """What a request may name as its model: a role, or whatever answers by asking roles."""
 
 import asyncio
+import json
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +15,7 @@ from aidx.patterns.terms import Terms
 from aidx.serve import answer, sse, wire
 from aidx.serve.exchange import Exchange, Offered
 from aidx.serve.patterned import Patterned
+from aidx.serve.strict import FieldError
 
 EVENTS = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-cache")]
 BROKEN_OFF = EngineError("the engine's answer broke off", code="engine_failed")
@@ -67,8 +70,22 @@ class Service(Struct, frozen=True):
                 await _stream(grant, [*EVENTS, *headers], exchange, usage=parsed.usage)
             else:
                 body = b"".join([chunk async for chunk in grant])
+                if parsed.dimensions is not None:
+                    _check_dimensions(body, parsed.dimensions)
                 length = (b"content-length", b"%d" % len(body))
                 await exchange.reply.whole(answer.Answer(200, [answer.JSON, length, *headers], body))
+
+
+def _check_dimensions(body: bytes, wanted: int) -> None:
+    """Raise ``FieldError`` where the vectors of *body* have others: none is cut to a length."""
+    vector = json.loads(body)["data"][0]["embedding"]
+    found = len(vector) if isinstance(vector, list) else len(b64decode(vector)) // 4  # floats of 32 bits
+    if found != wanted:
+        raise FieldError(
+            f"the vectors of this model have {found} dimensions, and {wanted} are asked for",
+            param="dimensions",
+            hint="Leave dimensions out.",
+        )
 
 
 async def _stream(grant: Grant, headers: answer.Headers, exchange: Exchange, *, usage: bool) -> None:

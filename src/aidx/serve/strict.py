@@ -20,6 +20,14 @@ BRACKETS = dict.fromkeys(range(128)) | str.maketrans("[]{}", "[][]")  # one kind
 NAME = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
 
 
+class FieldError(InputError):
+    """A field of a request is wrong; *param* is its path."""
+
+    def __init__(self, message: str, *, param: str, hint: str = "", code: str | None = None) -> None:
+        super().__init__(message, hint=hint, code=code)
+        self.param = param
+
+
 def decode(body: bytes) -> Any:  # noqa: ANN401 - JSON
     """Decode JSON strictly: no NaN or infinity, no key twice, no surrogates alone, at most 64 deep."""
     try:

@@ -30,7 +30,7 @@ from aidx.serve.fields import (
     TextRequest,
     Tool,
 )
-from aidx.serve.strict import MAX_BODY, MAX_DEPTH, decode, deeper, shown
+from aidx.serve.strict import MAX_BODY, MAX_DEPTH, FieldError, decode, deeper, shown
 
 __all__ = ["MAX_BODY", "MAX_DEPTH", "Parsed", "parse", "parse_embedding", "parse_text"]
 
@@ -42,6 +42,12 @@ SENT = (KNOWN[ChatRequest] | KNOWN[TextRequest]) - {
     *("messages", "prompt", "model", "n", "max_tokens", "max_completion_tokens", "response_format", "stream_options")
 }
 ITEMS = re.compile(r'"(?:min|max)Items":([\d.eE+]+)')  # of JSON as it is written here
+FIELD = re.compile(
+    r"(?:Object missing required field `(?P<missing>\w+)`|Invalid value '(?P<value>\w+)'|.*?)"
+    r"(?: - at `\$\.?(?P<at>[\w.\[\]]+)`)?",
+    re.ASCII | re.DOTALL,
+)
+MEDIA = {"image_url": "images", "input_image": "images", "input_audio": "recordings", "file": "files"}
 SPOKEN = frozenset({"system", "user", "assistant"})
 Asked = TypeVar("Asked")
 
@@ -49,7 +55,7 @@ Asked = TypeVar("Asked")
 class Parsed(Struct, frozen=True):
     """A request that may be admitted: for which model, how its stream ends, and what was left out of it.
 
-    *shape* is what its answer is held to.
+    *shape* is what its answer is held to, *dimensions* what its vectors must have.
     """
 
     model: str
@@ -57,6 +63,7 @@ class Parsed(Struct, frozen=True):
     ignored: tuple[str, ...]
     usage: bool = False
     shape: Shape | None = None
+    dimensions: int | None = None
 
     @property
     def stream(self) -> bool:
@@ -121,7 +128,7 @@ def parse_text(body: bytes) -> Parsed:
     _check(request)
     text = request.prompt if isinstance(request.prompt, str) else request.prompt[0]
     if not text:
-        raise InputError("the prompt is empty")
+        raise FieldError("the prompt is empty", param="prompt")
     fields = _inner({"prompt": text} | _fields(raw, request))
     prompt = Prompt((), (text,), fields, request.max_tokens, "text", stream=bool(request.stream))
     return Parsed(request.model, prompt, _ignored(raw, TextRequest), _wants_usage(request))
@@ -132,9 +139,10 @@ def parse_embedding(body: bytes) -> Parsed:
     raw, request = _read(body, EmbeddingRequest)
     texts = (request.input,) if isinstance(request.input, str) else tuple(request.input)
     if not all(texts):
-        raise InputError("a text of input is empty")
+        raise FieldError("a text of input is empty", param="input")
     fields = _inner({"input": list(texts), "encoding_format": request.encoding_format})
-    return Parsed(request.model, Prompt((), texts, fields, kind="embedding"), _ignored(raw, EmbeddingRequest))
+    prompt = Prompt((), texts, fields, kind="embedding")
+    return Parsed(request.model, prompt, _ignored(raw, EmbeddingRequest), dimensions=request.dimensions)
 
 
 def _read(body: bytes, kind: type[Asked]) -> tuple[dict[str, Any], Asked]:
@@ -144,13 +152,28 @@ def _read(body: bytes, kind: type[Asked]) -> tuple[dict[str, Any], Asked]:
     try:
         return raw, msgspec.convert(raw, kind)
     except msgspec.ValidationError as error:
-        raise InputError(str(error)) from None
+        raise _field(str(error)) from None
+
+
+def _field(said: str) -> InputError:
+    """What msgspec *said* is wrong with a request, and of which field."""
+    found = FIELD.fullmatch(said)
+    if found is None:
+        return InputError(said)
+    param = ".".join(part for part in (found["at"], found["missing"]) if part)
+    if (media := MEDIA.get(found["value"] or "")) and param.endswith(".type"):
+        said = f"{media} are not taken: the parts of a message are text, and this one is {found['value']}"
+        return FieldError(said, param=param.removesuffix(".type"))
+    return FieldError(said, param=param) if param else InputError(said)
 
 
 def _check(request: Sampling) -> None:
     """What the types do not say."""
     if request.n not in {None, 1}:
-        raise InputError(f"n is {request.n}: one answer a request is what there is", hint="Leave n out, or send 1.")
+        why = f"n is {request.n}: one answer a request is what there is"
+        raise FieldError(why, param="n", hint="Leave n out, or send 1.")
+    if not all([request.stop] if isinstance(request.stop, str) else request.stop or ()):
+        raise FieldError("a text of stop is empty", param="stop", hint="Leave it out.")
     if not isinstance(request, ChatRequest):
         return
     if request.tools:
@@ -190,7 +213,7 @@ def _tools(request: ChatRequest) -> tuple[list[Tool] | None, tuple[str, ...]]:
 def _turn(message: Message, number: int) -> Turn:
     """A message as every engine takes it: parts joined as llama.cpp does, a developer's text is the system's."""
     if message.content in (None, []) and not (message.role == "assistant" and message.tool_calls):
-        raise InputError(f"messages[{number}] has no content")
+        raise FieldError(f"messages[{number}] has no content", param=f"messages[{number}].content")
     if isinstance(message.content, list):
         message.content = "\n".join([part.text for part in message.content])
     if message.role == "developer":

@@ -460,6 +460,42 @@ def test_a_key_is_wanted_where_one_is_set(given):
     assert (client.status, client.error["code"]) == (401, "invalid_api_key")
 
 
+def test_two_keys_are_none():
+    async def scenario(world):
+        twice = [(b"host", b"127.0.0.1"), (b"authorization", b"Bearer sesame"), (b"authorization", b"Bearer x")]
+        client = Client(request())
+        await client.ask(world.app, headers=twice)
+        return client
+
+    client = run(scenario, key="sesame")
+    assert (client.status, client.error["message"]) == (400, "a request has one Authorization")
+
+
+@pytest.mark.parametrize(
+    ("fields", "param", "says"),
+    [
+        ({"temperature": -1}, "temperature", "temperature"),
+        ({"messages": [{"role": "user"}]}, "messages[0].content", "no content"),
+        ({"messages": [{"content": "x"}]}, "messages[0].role", "role"),
+        ({"stop": ""}, "stop", "a text of stop is empty"),
+        ({"stop": ["a", ""]}, "stop", "a text of stop is empty"),
+        ({"n": 2}, "n", "n is 2"),
+        ({"model": "gpt-9"}, "model", "no such model"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": "x"}}]}]},
+            "messages[0].content[0]",
+            "images are not taken",
+        ),
+    ],
+)
+def test_the_field_that_is_wrong_is_named(fields, param, says):
+    client = run(lambda world: world.ask(**fields))
+
+    assert client.status == (404 if param == "model" else 400)
+    assert client.error["param"] == param
+    assert says in client.error["message"]
+
+
 def test_the_right_key_opens_and_health_needs_none():
     async def scenario(world):
         asked = await world.ask(headers={"authorization": "Bearer sécret"}, max_tokens=1)
@@ -494,7 +530,7 @@ def test_bad_bodies_never_reach_the_model(headers, body, status):
     client = run(scenario)
     assert client.status == status
     assert client.error["message"]
-    assert client.error["param"] is None
+    assert client.error["param"] == ("messages" if b"[]" in body else None)
     assert (client.headers.get("connection") == "close") == (status in {413, 415})  # not read to its end
 
 

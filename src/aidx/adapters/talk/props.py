@@ -39,6 +39,8 @@ def held(launch: Launch, props: Any, slots: list[dict[str, Any]], who: str) -> A
         sees = props.get("modalities")
     except (KeyError, TypeError, ValueError, AttributeError):
         raise EngineError(f"{who} does not say what it runs with", hint="Check the url.") from None
+    if build.startswith("aidx "):
+        raise EngineError(f"{who} is {build}, and no llama.cpp's server", hint='Write engine = "aidx".')
     each = min([each, *(int(slot["n_ctx"]) for slot in slots if isinstance(slot.get("n_ctx"), int))])
     settings = launch.settings
     planned = min(settings.ctx_size, settings.n_ctx_seq)

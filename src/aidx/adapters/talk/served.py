@@ -141,7 +141,7 @@ class ServedChat:
         with suppress(TimeoutError):
             async with asyncio.timeout(SOON_S):
                 await asyncio.wrap_future(self._child.ending())
-        return EngineError(f"{self._child.end or error}", code=error.code, hint=error.hint)
+        return EngineError(f"{self._child.end or error}", code=error.code)  # it is ours: nobody is to start it
 
     async def _let_go(self, slot: int, pause: float) -> None:
         """Wait until *slot* is idle, looking every *pause*; an engine that cannot say is dead and holds nothing."""

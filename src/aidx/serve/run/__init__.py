@@ -186,6 +186,8 @@ def _by_process(offers: Sequence[Offer]) -> Iterator[list[Offer]]:
 def _words(offers: Sequence[Offer]) -> str:
     first = offers[0]
     roles = " and ".join(offer.role for offer in offers)
+    if first.process.leaves:  # its cells are another machine's
+        return f"{roles} = {first.model} elsewhere ({first.limits.n_ctx_seq:,} tokens a request)"
     return f"{roles} = {first.model} ({first.limits.n_ctx:,} tokens, {first.limits.slots} slots)"
 
 

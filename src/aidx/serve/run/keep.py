@@ -52,7 +52,7 @@ class Offer(Struct, frozen=True):
 
 
 class Keepers:
-    """One task an engine. *restarted* is told the role whenever an engine is started again."""
+    """One task an engine. *restarted* is told the role whenever an engine has been started again."""
 
     def __init__(self, tell: Say, restarted: Callable[[str], object]) -> None:
         self._tell = tell
@@ -77,7 +77,7 @@ class Keepers:
         loop = asyncio.get_running_loop()
         restarts = Restarts(ours=not process.leaves)
         self.know(process, gate)
-        took, told = 1.0, ""
+        took, told, started = 1.0, "", False
         while True:
             began = loop.time()
             try:
@@ -89,13 +89,15 @@ class Keepers:
                 why = str(error)
             else:
                 took, told = loop.time() - began, ""
+                if started:
+                    self.restarted(process.role)
+                started = True
                 restarts.began(ours=deployment.pid is not None)
                 if not ready.done():
                     ready.set_result(None)
                 why = await _watch(deployment, gate)
             delay = restarts.delay(loop.time())
             gate.expect(delay + took, why)
-            self.restarted(process.role)
             again = f"starting it again in {delay:.1f} s" if restarts.ours else "asking again until it answers"
             if restarts.ours or why != told:  # of an engine elsewhere once is enough
                 self._tell(f"aidx: {process.role}: {why}; {again}")

@@ -35,6 +35,7 @@ class Place(Struct, eq=False):
     not_before: float = 0.0
     promised: int = 0
     paused: bool = False
+    died: bool = False
 
     @property
     def idle(self) -> bool:
@@ -163,6 +164,9 @@ class Turns:
             place.gate.pool.why = str(error)
             place.not_before = self._loop.time() + place.restarts.delay(self._loop.time())
             raise
+        if place.died:
+            self._keepers.restarted(place.process.role)
+            place.died = False
         place.restarts.began(ours=place.deployment.pid is not None)
         place.gate.attach(place.deployment.chat(), place.deployment.allocated())
         place.watch = self._loop.create_task(self._watched(place, place.deployment))
@@ -181,6 +185,6 @@ class Turns:
         place.gate.detach()
         place.gate.pool.why = why
         place.not_before = self._loop.time() + place.restarts.delay(self._loop.time())
-        self._keepers.restarted(place.process.role)
+        place.died = True
         self._tell(f"aidx: {place.process.role}: {why}; loaded again when it is asked for")
         await in_thread(deployment.stop)
