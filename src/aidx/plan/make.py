@@ -113,24 +113,28 @@ def role_plan(
     """The part of a plan that one role has: how far its context reaches on *desk*, at most *cap*, and what it loses."""
     model = desk.model
     longest_of_all = training_length(desk)
-    reach = yield from longest(desk, settings, longest_of_all if cap is None else min(cap, longest_of_all))
+    most = longest_of_all if cap is None else min(cap, longest_of_all)
+    reach = yield from longest(desk, settings, most)
+    ends = reach if model.layers is not None and reach < most // CELL_PAD * CELL_PAD else None  # 256 more were tried
     return RolePlan(
         role=role,
         model=model,
         engine=here.rules.name,
         settings=settings,
         max_ctx_size=min(reach, model.context_length) if reach else 0,
-        growth=(yield from _growth(desk, settings, here.need)),
+        growth=(yield from _growth(desk, settings, here.need, ends)),
         loss=model_loss(model),
         beside=desk.beside,
         auto=here.need.engine == AUTO,
     )
 
 
-def _growth(desk: Desk, settings: Settings, need: Need) -> Generator[Probe, Answer, Growth]:
-    """Memory is full where the device, not the training length, would end the conversation."""
+def _growth(desk: Desk, settings: Settings, need: Need, ends: int | None) -> Generator[Probe, Answer, Growth]:
+    """Memory is full where the device, not the training length, would end the conversation: at *ends*, where known."""
     model = desk.model
-    memory = BEYOND if model.layers is None else (yield from longest(desk, settings, BEYOND, desk.best))
+    memory = BEYOND if ends is None else ends
+    if ends is None and model.layers is not None:
+        memory = yield from longest(desk, settings, BEYOND, desk.best)
     marginal = 0
     if model.layers is not None:
         marginal = bytes_per_token(model.layers, settings, place_layers(model, settings, gpus=len(desk.machine.gpus)))

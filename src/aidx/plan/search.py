@@ -79,6 +79,13 @@ def _reach(desk: Desk, here: Settings, ledger: Ledger) -> int:
     """Cells by which the context may grow (or must shrink) so that *ledger* just holds."""
     further = desk.closed(replace(here, ctx_size=here.ctx_size + CELL_PAD))
     now = desk.closed(here)
+    if desk.spreads and not ledger.holds:
+        # Another split moves bytes from one GPU to another: what all of them lack together decides first.
+        room = sum(account.headroom for account in ledger.accounts if account.kind == "gpu")
+        gpus = [account for account in now.accounts if account.kind == "gpu"]
+        slope = sum(account.headroom - further.account(account.name).headroom for account in gpus)
+        if room < 0 < slope:
+            return room // slope * CELL_PAD
     steps = []
     for account in ledger.accounts:
         slope = now.account(account.name).headroom - further.account(account.name).headroom
