@@ -122,7 +122,8 @@ def test_an_unknown_option_names_the_command(tiny: str) -> None:
     ("flags", "says"),
     [
         (("--vram", "0", "-ngl", "all"), "--n-gpu-layers all, but no GPU is planned"),
-        (("--vram", "0", "--vram", "8G"), "--vram 0 plans for the CPU alone"),
+        (("--vram", "0", "--vram", "8G"), "--vram 0 plans for the CPU alone, and another --vram for a GPU"),
+        (("--vram", "0", "--vram", "0"), "--vram 0 plans for the CPU alone, and is given twice"),
         (("--vram", "0", "--driver", "1G"), "--vram 0 plans for none"),
         (("--vram", "0", "-ts", "1,1"), "--tensor-split 1,1, but no GPU is planned"),
         (("--vram", "8G", "--gpu", "rtx-4090"), "--gpu and --vram"),

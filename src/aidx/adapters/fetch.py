@@ -14,6 +14,7 @@ from aidx.adapters.sources.web import fetch_line as web_line
 from aidx.adapters.stores import shipped
 from aidx.adapters.stores.huggingface import cache_folder
 from aidx.errors import EngineError, InputError
+from aidx.model.catalogue import SHOWN
 from aidx.model.found import Wanted
 from aidx.model.published import elsewhere, fetch_line, repository
 from aidx.model.stored import Pulled
@@ -74,13 +75,12 @@ def target(wanted: Wanted) -> HubModel:
         entry, quant = look_up(wanted)
     except InputError as unknown:
         if unknown.code == "cloud_model":
-            raise InputError(
-                f"{reference} runs in the cloud: there is nothing to fetch", hint=unknown.hint, code=unknown.code
-            ) from None
+            said = str(unknown).removesuffix("to plan")
+            raise InputError(f"{said}to fetch", hint=unknown.hint, code=unknown.code) from None
         plain = tagged(reference)
         if plain is not None:
             return plain
-        if not _OLLAMA.fullmatch(reference):
+        if not _OLLAMA.fullmatch(reference) or len(reference) > SHOWN:
             raise
         line = f"{unknown.hint} Where Ollama knows it: ollama pull {reference}"
         raise type(unknown)(str(unknown), hint=line, code=unknown.code) from None

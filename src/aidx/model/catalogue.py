@@ -36,6 +36,14 @@ _PROVIDERS: Final[Mapping[str, str]] = MappingProxyType(
 )
 """What may stand before a slash (LiteLLM's notation), and whose models it means."""
 
+SHOWN: Final = 80
+"""Characters of a name that nobody knows: more of it helps nobody."""
+
+_LISTED: Final = (
+    "Check the spelling, or give the path of a .gguf file. "
+    "aidx models lists what is here, aidx choose what the catalogue has for this machine."
+)
+
 _DATED: Final = re.compile(r"[-@](?:20\d{6}|20\d\d-\d\d-\d\d|latest)$")
 
 
@@ -127,7 +135,7 @@ def find(entries: Iterable[Entry], reference: str) -> Found:
     for name, quant in _readings(wanted):
         if name in index:
             return Found(index[name], None if quant is None else find_type(quant).name)
-    raise InputError(_unknown(reference, wanted, index), hint="Check the spelling, or give the path of a .gguf file.")
+    raise InputError(_unknown(reference, wanted, index), hint=_LISTED)
 
 
 def find_cloud(clouds: Iterable[Cloud], reference: str) -> Cloud | None:
@@ -211,4 +219,5 @@ def _unknown(reference: str, wanted: str, names: Iterable[str]) -> str:
 
     close: Sequence[str] = get_close_matches(wanted, sorted(names), n=3, cutoff=0.5)
     shown = f" (close: {', '.join(close)})" if close else ""
-    return f"unknown model {reference[:80]!r}{shown}"
+    said = repr(reference) if len(reference) <= SHOWN else f"{reference[:SHOWN]!r}… of {len(reference):,} characters"
+    return f"unknown model {said}{shown}"

@@ -56,6 +56,8 @@ def _idle(base: Machine) -> Machine:
 def _check(wish: Wish) -> None:
     if wish.vram and wish.cards:
         raise InputError("--gpu and --vram both say which GPUs to plan for", hint="Give one of them.")
+    if len(wish.vram) > 1 and not any(wish.vram):
+        raise InputError("--vram 0 plans for the CPU alone, and is given twice", hint="Give it once.")
     if 0 in wish.vram and len(wish.vram) > 1:
         raise InputError(
             "--vram 0 plans for the CPU alone, and another --vram for a GPU", hint="Leave one of them out."

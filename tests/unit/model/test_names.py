@@ -62,6 +62,13 @@ def test_a_name_like_no_other_lists_none():
         find(ENTRIES, "§§§§")
 
 
+def test_a_name_of_any_length_is_one_short_line_with_where_to_look():
+    with pytest.raises(InputError) as caught:
+        find(ENTRIES, "x" * 5000)
+    assert str(caught.value) == f"unknown model {'x' * 80!r}… of 5,000 characters"
+    assert "aidx models lists what is here" in caught.value.hint
+
+
 @pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.id)
 def test_an_entry_names_its_sources_and_a_known_family(entry):
     assert entry.sources

@@ -97,6 +97,7 @@ def _fetch(hub: Hub, repo: Repo, file: RepoFile, blob: Path, tell: Tell) -> None
             hint="Run the command again.",
             code="wrong_checksum",
         )
+    tell(file.path, file.size, file.size)
     part.replace(blob)
 
 
@@ -116,13 +117,19 @@ def _append(hub: Hub, repo: Repo, file: RepoFile, target: BinaryIO, tell: Tell) 
     while data := target.read(_CHUNK):
         digest.update(data)
     done = target.tell()
-    tell(file.path, done, file.size)
+    _tell_part(tell, file, done)
     for data in hub.open(repo, file).read(done):
         target.write(data)
         digest.update(data)
         done += len(data)
-        tell(file.path, done, file.size)
+        _tell_part(tell, file, done)
     return digest.hexdigest()
+
+
+def _tell_part(tell: Tell, file: RepoFile, done: int) -> None:
+    """Tell of bytes before they are checked: the last ones are told of when the sum is right."""
+    if done < file.size:
+        tell(file.path, done, file.size)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from aidx.adapters.catalogue import read_catalogue, read_clouds
-from aidx.adapters.reference import HubModel
+from aidx.adapters.reference import HubModel, tagged
 from aidx.adapters.sources.file import refuse_place
 from aidx.adapters.sources.local import open_stored
 from aidx.adapters.stores.huggingface import HuggingFace
@@ -56,7 +56,7 @@ def look_up(wanted: Wanted) -> tuple[Entry, str]:
     except InputError as error:
         _refuse_cloud(reference)
         refuse_place(reference)
-        if reference.count("/") == 1 and ":" not in reference.partition("/")[0]:
+        if tagged(reference) is not None:
             error.hint = f"For a repository on the hub type hf.co/{reference}; for a file, its path ends in .gguf."
         raise
     if wanted.quant and named and find_type(wanted.quant) != find_type(named):
@@ -70,8 +70,10 @@ def look_up(wanted: Wanted) -> tuple[Entry, str]:
 def _refuse_cloud(reference: str) -> None:
     found = find_cloud(read_clouds(), reference)
     if found is not None:
+        there = f"runs in the cloud ({found.provider}) and takes 0 bytes here"
+        where = there if found.offered else f"is {found.standing.adherence_source}"
         raise InputError(
-            f"{found.id} runs in the cloud ({found.provider}) and takes 0 bytes here: there is nothing to plan",
+            f"{found.id} {where}: there is nothing to plan",
             hint=f"See what it is for: aidx roles {found.id}.",
             code="cloud_model",
         ) from None

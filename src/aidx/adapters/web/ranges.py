@@ -164,6 +164,9 @@ def refusal(answer: Answer, name: str) -> AidxError:
         return EngineError(
             f"{name}: {host} refuses access ({answer.status})", hint="Check your rights.", code="no_access"
         )
+    if answer.status == 416:
+        hint = "Run the command again; where this stays, the server has another file than it lists."
+        return EngineError(f"{name}: {host} has no such part of it (416)", hint=hint, code="wrong_size")
     if answer.status == 429:
         wait = answer.headers.get("retry-after", "")
         after = f"in {wait} s" if wait.isdigit() else "later"

@@ -53,10 +53,12 @@ def test_the_repositories_that_are_known_are_pulled_by_aidx(tmp_path):
 
 @pytest.mark.parametrize("cloud", read_clouds(), ids=lambda cloud: cloud.id)
 def test_a_model_of_the_cloud_has_no_line(cloud):
-    with pytest.raises(InputError, match="cloud") as caught:
+    with pytest.raises(InputError, match=r"cloud|no provider") as caught:
         target(Wanted(cloud.id))
     assert caught.value.code == "cloud_model"
     assert "pull" not in caught.value.hint
+    assert str(caught.value).endswith("there is nothing to fetch")
+    assert ("no provider offers it" in str(caught.value)) is not cloud.offered
 
 
 @pytest.mark.parametrize(
@@ -86,3 +88,10 @@ def test_what_ollama_fetched_is_found_by_the_name_of_the_catalogue(tmp_path):
 
     assert (found.name, found.source, found.path is not None, found.fetch) == ("llama-3.1-8b", "ollama", True, "")
     assert (other.source, other.path) == ("catalogue", None)
+
+
+@pytest.mark.parametrize("name", ["x" * 5000, "a/" + "x" * 5000])
+def test_a_name_of_any_length_is_not_echoed_whole(name):
+    with pytest.raises(InputError) as caught:
+        target(Wanted(name))
+    assert len(f"{caught.value}{caught.value.hint}") < 400

@@ -157,10 +157,15 @@ def test_a_connection_that_drops_is_resumed_within_the_run(server, hub, tmp_path
 
 def test_bytes_that_are_not_those_that_the_hub_states(server, hub, tmp_path):
     publish(server, "org/repo", {NAME: DATA}, handlers={NAME: ranged(DATA[::-1])})
+    told = []
 
-    error = refused(hub, tmp_path)
+    with pytest.raises(EngineError) as caught:
+        pull(hub, tmp_path, tell=lambda *step: told.append(step))
 
-    assert error.code == "wrong_checksum"
+    assert caught.value.code == "wrong_checksum"
+    assert told
+    assert (NAME, len(DATA), len(DATA)) not in told  # it was never whole
+    assert not list(tmp_path.rglob("*.gguf"))
     assert blobs(tmp_path) == []
 
 

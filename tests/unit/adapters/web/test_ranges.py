@@ -217,7 +217,7 @@ def test_fewer_bytes_than_announced_are_asked_for_again(web, server):
         ((403,), EngineError, "refuses access", "rights"),
         ((429, {"Retry-After": "17"}), EngineError, "patience", "Try again in 17 s."),
         ((429, {"Retry-After": "soon\u00b2"}), EngineError, "patience", "Try again later."),
-        ((416,), EngineError, "answers 416", "later"),
+        ((416,), EngineError, "has no such part of it (416)", "another file than it lists"),
         ((418,), EngineError, "answers 418", "later"),
     ],
 )
