@@ -40,7 +40,13 @@ STATUS = {
     "engine_loading": 503,
     "rate_limited": 503,
 }
-PARAM = {"model_not_found": "model", "wrong_kind_of_model": "model", "schema_not_enforceable": "response_format"}
+PARAM = {
+    "model_not_found": "model",
+    "wrong_kind_of_model": "model",
+    "schema_not_enforceable": "response_format",
+    "tools_not_supported": "tools",
+    "history_over_gate": "messages",
+}
 DETAILS = ("keyword", "reasons", "trail")  # of errors that have them
 DRAINING_S = 5  # Retry-After of a server that stops: another one may be here then
 

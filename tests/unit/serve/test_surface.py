@@ -258,7 +258,7 @@ OTHER = {"type": "function", "function": {"name": "g"}}
 def test_tools_that_the_template_would_drop_are_refused():
     client = run(lambda world: world.ask(tools=[TOOL]))
 
-    assert (client.status, client.error["code"]) == (400, "tools_not_supported")
+    assert (client.status, client.error["code"], client.error["param"]) == (400, "tools_not_supported", "tools")
     assert "serve a model whose template takes them" in client.error["hint"]
 
 
