@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aidx.adapters.stores.found import FileHeader
 
 _CONFIG = "config.json"  # importing the parser of checkpoints only to name it would cost milliseconds
+_LONGEST = 4096  # characters of a path on Linux; fewer elsewhere
 _DRIVE = re.compile(r"[A-Za-z]:[\\/]")
 
 
@@ -25,7 +26,9 @@ class File:
         path = wanted.reference
         if not _is_path(path):
             return None
-        if Path(path).is_dir():
+        if len(path) > _LONGEST:
+            raise InputError(f"a path of {len(path):,} characters, which no system takes", hint="Check the path.")
+        if isdir(path):  # noqa: PTH112 - see the import
             return _folder(Path(path), wanted)
         refuse_quant(wanted)
         return Resolved(model_at(path, name=Path(path).name, source="file"))

@@ -117,6 +117,13 @@ def test_a_path_that_leads_nowhere(reference, tmp_path, monkeypatch):
     assert "no such file" in refused(reference)
 
 
+@pytest.mark.parametrize(
+    ("length", "says"), [(300, "File name too long"), (5000, "a path of 5,005 characters, which no system takes")]
+)
+def test_a_path_that_no_system_takes(length, says):
+    assert says in refused("x" * length + ".gguf")
+
+
 def test_an_unknown_architecture_lists_the_known_ones(tmp_path):
     folder = save(tmp_path / "small", LLAMA)
     (folder / "config.json").write_text(json.dumps({**LLAMA, "architectures": ["FalconForCausalLM"]}))
