@@ -14,6 +14,7 @@ from aidx.adapters.hub.api import Hub
 from aidx.adapters.sources.local import all_stores
 from aidx.adapters.stores import shipped
 from aidx.adapters.stores.huggingface import HuggingFace
+from aidx.adapters.stores.ollama import Ollama
 from aidx.adapters.web.client import Web
 from aidx.errors import InputError
 from aidx.model.found import Resolved, Wanted
@@ -48,7 +49,7 @@ def made(tmp_path):
     with serving() as server:
         arguments = {
             "Local": [all_stores(environ, tmp_path)],
-            "Catalogue": [HuggingFace(environ, tmp_path)],
+            "Catalogue": [HuggingFace(environ, tmp_path), Ollama(environ, tmp_path)],
             "HubSource": [lambda: Hub(Web(trusted=(server.peer,)), server.url)],
             "WebSource": [Web],
         }
