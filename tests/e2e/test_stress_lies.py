@@ -136,6 +136,17 @@ def test_one_that_dies_in_the_middle_is_seen_to(plan):
     assert found.evidence.kills == 0
 
 
+def test_an_endpoint_that_counts_no_more_in_the_middle_has_lost_its_engine(plan):
+    found = proved(plan, Lies(gone_at=6))
+
+    assert found.verdict == "DOES_NOT_HOLD"
+    assert "the model is being loaded" in found.reason
+
+
+def test_an_endpoint_that_never_counted_proves_nothing(plan):
+    assert proved(plan, Lies(gone_at=0)).verdict == "NOT_PROVEN"
+
+
 def test_one_that_cuts_prompts_is_caught_by_its_own_count(plan):
     assert proved(plan, Lies(short=3)).reason.startswith("the engine read fewer tokens than it was sent")
 

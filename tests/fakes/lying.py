@@ -3,6 +3,7 @@
 It can hold memory that it does not tell of (*ballast*, in itself; *daemon*, in a process that got away; *leak*, more
 with every answer), answer *late*, be *deaf* to being asked to end, die after so many tokens (*dies_at*), say that it
 keeps nothing (*empty*), say that it read fewer tokens than it was sent (*short*), and read what is too long (*greedy*).
+Asked to count after so many tokens (*gone_at*), it says what an endpoint says whose engine is being started again.
 """
 
 import asyncio
@@ -16,6 +17,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from aidx.adapters.engines.embedded import Embedded
+from aidx.adapters.talk.refusal import refused
 from aidx.errors import EngineError, InputError
 from aidx.ports import PATIENCE
 from tests.fakes._lying_child import LIES
@@ -33,6 +35,7 @@ class Lies:
     empty: bool = False
     short: int = 0
     greedy: bool = False
+    gone_at: int | None = None
 
 
 class LyingChat:
@@ -43,6 +46,12 @@ class LyingChat:
 
     def __getattr__(self, name):
         return getattr(self._chat, name)
+
+    async def count(self, *asked, **how):
+        if self._lies.gone_at is not None and self._tokens >= self._lies.gone_at:
+            said = {"error": {"message": "the model is being loaded", "code": "engine_loading"}}
+            raise refused(503, json.dumps(said).encode(), who="aidx at http://127.0.0.1:1")
+        return await self._chat.count(*asked, **how)
 
     async def cells(self):
         return 0 if self._lies.empty else await self._chat.cells()

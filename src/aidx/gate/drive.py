@@ -35,9 +35,11 @@ BATCH = 2048  # tokens of another request that the engine may read between two o
 class LoadingError(EngineError):
     """There is no model yet, or none at the moment; *retry_after* is when there should be one, in seconds."""
 
+    code = "engine_loading"
+
     def __init__(self, retry_after: int = 1, why: str = "") -> None:
         said = f"the model is not there now: {why}" if why else "the model is being loaded"
-        super().__init__(said, code="engine_loading", hint=f"Try again in {retry_after} s.")
+        super().__init__(said, hint=f"Try again in {retry_after} s.")
         self.retry_after = retry_after
 
 

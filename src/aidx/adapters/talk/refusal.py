@@ -8,6 +8,7 @@ from aidx.errors import AidxError, EngineError, InputError
 BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})  # of these another try may find it better
 TOO_LONG = ("context_length_exceeded", "exceed_context_size_error")
 TOO_LONG_WORDS = ("context length", "context size", "context window", "prompt is too long", "maximum context")
+LOADING = "engine_loading"  # in the words of our own endpoint: there is no model now
 LONGEST = 300  # characters of another program's message that are passed on
 
 
@@ -37,8 +38,8 @@ def refused(status: int, body: bytes, *, who: str, retry_after: str = "") -> Aid
     if status == 404:
         return EngineError(f"{who} does not have that: {message}", hint="Check url and model.", code="model_not_there")
     if status in BUSY:
-        limited = "rate_limited" if status == 429 else ""
-        return BusyError(f"{who} is busy: {message}", retry_after=_seconds(retry_after), code=limited)
+        kept = "rate_limited" if status == 429 else LOADING if code == LOADING else ""
+        return BusyError(f"{who} is busy: {message}", retry_after=_seconds(retry_after), code=kept)
     if 400 <= status < 500:
         too_long = code in TOO_LONG or any(words in message.lower() for words in TOO_LONG_WORDS)
         known = "context_length_exceeded" if too_long else "invalid_request"

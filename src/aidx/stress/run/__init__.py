@@ -12,8 +12,8 @@ from aidx.budget.compare import compare
 from aidx.budget.proof import Evidence, Peak, Proof, Requests, Seen, Slope, judge
 from aidx.budget.settings import Settings
 from aidx.budget.witness import Ceiling, Queues, Sampler
-from aidx.errors import EngineError, InputError
-from aidx.gate.drive import patience
+from aidx.errors import AidxError, EngineError, InputError
+from aidx.gate.drive import LoadingError, patience
 from aidx.ports import Chat, Deployment
 from aidx.stress.growth import slope
 from aidx.stress.load import LEAST_SHARE, TURNS_EACH, Load, Shape, shape
@@ -176,7 +176,7 @@ async def _loaded(bench: Bench, subject: Subject, deployment: Deployment, watch:
     try:
         found = await _sent(bench, clients, watch, known)
     except (EngineError, InputError) as error:  # counting failed, or no text could be made: the load, not the answer
-        found = replace(known, problem=str(error))
+        found = known if _left(clients, error) else replace(known, problem=str(error))
     finally:
         clients.close()
         ended = await end_of(death, lost=any(each.how == "lost" for each in clients.outcomes))
@@ -238,6 +238,14 @@ async def _grown(bench: Bench, clients: Clients, watch: Watch) -> Slope | None:
 
 def _lost(clients: Clients) -> bool:
     return any(each.how == "lost" for each in clients.outcomes)
+
+
+def _left(clients: Clients, error: AidxError) -> bool:
+    """Whether *error* says that an endpoint, which has answered before, has lost its engine: that is a lost request."""
+    gone = error.code == LoadingError.code and any(each.how == "answered" for each in clients.outcomes)
+    if gone:
+        clients.outcomes.append(Outcome("lost", str(error), error.code))
+    return gone
 
 
 def _too_long(tokens: int, form: Shape) -> str:
