@@ -8,6 +8,7 @@ from aidx.budget.ledger import Ledger
 from aidx.budget.settings import Settings
 from aidx.model.spec import ModelSpec
 from aidx.plan.changes import Change, same_model, smaller
+from aidx.plan.engines import Written
 from aidx.plan.ledger import Desk
 from aidx.plan.need import OFFLOAD_CTX
 from aidx.plan.place import training_length
@@ -34,22 +35,22 @@ def alternatives(
     settings: Settings,
     reach: int,
     variant: Callable[[str], ModelSpec] | None,
-    cache_ram: str,
+    written: Written,
 ) -> Generator[Probe, Answer, tuple[Alternative, ...]]:
     """Changes that save bytes, those that make the plan hold first; none for an unknown architecture.
 
-    *cache_ram* is what the engine's limit of its prompt cache is written behind.
+    *written* is what the engine's limits of host RAM are written behind.
     """
     if desk.model.layers is None:
         return ()
     before = yield from desk.best(settings)
-    found = yield from _each(same_model(desk, settings, reach, before, cache_ram), before)
+    found = yield from _each(same_model(desk, settings, reach, before, written), before)
     for change in smaller(desk, settings, variant):
         found += yield from _each(iter((change,)), before)
         if found[-1].holds:  # the first that holds is the largest that holds
             break
     if not before.holds and not any(judged.holds for judged in found):
-        together = yield from combined(desk, settings, variant, cache_ram)
+        together = yield from combined(desk, settings, variant, written)
         found += [] if together is None else (yield from _each(iter((together,)), before))
     helping = [judged for judged in found if judged.alternative.saves_bytes > 0]
     most = min(OFFLOAD_CTX, training_length(desk), settings.ctx_size)

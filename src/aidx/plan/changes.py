@@ -1,16 +1,19 @@
 """Single changes that save bytes: other settings, a smaller type, layers on the host."""
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from msgspec import Struct
 from msgspec.structs import replace
 
+from aidx.budget.checkpoint import checkpoint_bytes
 from aidx.budget.ledger import Ledger
 from aidx.budget.loss import model_loss
 from aidx.budget.placement import HOST
 from aidx.budget.settings import Settings
 from aidx.budget.sizes import MIB
 from aidx.model.spec import ModelSpec
+from aidx.plan.engines import Written
 from aidx.plan.ledger import Desk
 from aidx.plan.search import all_layers, closed_fit
 from aidx.plan.spread import gpu_headroom
@@ -32,12 +35,26 @@ class Change(Struct, frozen=True):
     omits: tuple[str, ...] = ()
 
 
-def same_model(desk: Desk, settings: Settings, reach: int, before: Ledger, cache_ram: str) -> Iterator[Change]:
+class Fewer(NamedTuple):
+    """A setting of what is kept in host RAM, and how much of it is *left* as it is written; *saved* in bytes."""
+
+    field: str
+    left: int
+    saved: int
+    cost: str
+
+    @property
+    def made(self) -> dict[str, int]:
+        """The value that settings and needs have for what is written."""
+        return {self.field: self.left * (MIB if self.field == "cache_ram" else 1)}
+
+
+def same_model(desk: Desk, settings: Settings, reach: int, before: Ledger, written: Written) -> Iterator[Change]:
     """Changes that keep the model, cheapest in quality first; *reach* is the context that holds as it is.
 
-    *before* is the ledger of *settings*, *cache_ram* what a number of MiB is written behind.
+    *before* is the ledger of *settings*, *written* what limits of host RAM are written behind.
     """
-    yield from of_settings(desk, settings, before, cache_ram)
+    yield from of_settings(desk, settings, before, written)
     if desk.beside.draft is not None and not before.holds:
         yield _alone(desk, settings)
     if 0 < reach < settings.ctx_size:
@@ -46,13 +63,11 @@ def same_model(desk: Desk, settings: Settings, reach: int, before: Ledger, cache
         yield layers_away(desk, settings)
 
 
-def of_settings(desk: Desk, settings: Settings, before: Ledger, cache_ram: str) -> Iterator[Change]:
+def of_settings(desk: Desk, settings: Settings, before: Ledger, written: Written) -> Iterator[Change]:
     """Those of a setting or two each, which go with any other."""
-    short = -before.account(HOST).headroom
-    if settings.cache_ram and short > 0:
-        left = max(settings.cache_ram - short, 0) // MIB
-        cost = "fewer prompts kept" if left else "no prompts kept"
-        yield Change(desk, replace(settings, cache_ram=left * MIB), f"{cache_ram}{left}", cost)
+    for fewer in kept(desk, settings, -before.account(HOST).headroom):
+        flag = f"{getattr(written, fewer.field)}{fewer.left}"
+        yield Change(desk, replace(settings, **fewer.made), flag, fewer.cost)
     plain = settings.cache_type_k == settings.cache_type_v == "f16"
     if plain and desk.model.caches and settings.flash_attn and _divides(desk, 32):
         change = replace(settings, cache_type_k="q8_0", cache_type_v="q8_0")
@@ -64,6 +79,18 @@ def of_settings(desk: Desk, settings: Settings, before: Ledger, cache_ram: str) 
         yield Change(desk, without, "", "no prefix reuse in windows", omits=("--swa-full",))
     if settings.parallel > 1:
         yield Change(desk, replace(settings, parallel=1), "--parallel 1", "one request at a time")
+
+
+def kept(desk: Desk, settings: Settings, short: int) -> Iterator[Fewer]:
+    """What the server keeps of prompts in host RAM: of each kind as much as leaves *short* bytes, or nothing."""
+    if settings.cache_ram and short > 0:
+        left = max(settings.cache_ram - short, 0) // MIB
+        yield Fewer("cache_ram", left, settings.cache_ram - left * MIB, f"{'fewer' if left else 'no'} prompts kept")
+    each = settings.parallel * checkpoint_bytes(desk.model.layers or (), settings)
+    if settings.ctx_checkpoints and each and short > 0:
+        left = max(settings.ctx_checkpoints * each - short, 0) // each
+        cost = f"{'fewer' if left else 'no'} checkpoints: more of a changed prompt is read again"
+        yield Fewer("ctx_checkpoints", left, (settings.ctx_checkpoints - left) * each, cost)
 
 
 def _alone(desk: Desk, settings: Settings) -> Change:

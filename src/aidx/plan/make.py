@@ -18,7 +18,7 @@ from aidx.model.spec import ModelSpec
 from aidx.plan.alternatives import alternatives
 from aidx.plan.beside import NOTHING, Beside
 from aidx.plan.devices import Machine
-from aidx.plan.engines import AUTO, CACHE_RAM, Rules
+from aidx.plan.engines import AUTO, Rules
 from aidx.plan.engines import find as find_engine
 from aidx.plan.ledger import Desk
 from aidx.plan.need import Need
@@ -82,7 +82,7 @@ def plan(
     ledger = yield from desk.ask(settings)
     role = yield from role_plan(here, desk, settings)
     if here.rules.arithmetic is None:
-        written = here.rules.cache_ram if "cache_ram" not in here.need.given else CACHE_RAM
+        written = here.rules.writing(here.need.given)
         others = yield from alternatives(desk, settings, role.max_ctx_size, variant, written)
     else:  # its other settings are not modelled
         others = yield from shorter(desk, settings, role.max_ctx_size)

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from aidx.budget.settings import Settings
 from aidx.model.spec import ModelSpec
 from aidx.plan.changes import Change, layers_away, of_settings, smaller
+from aidx.plan.engines import Written
 from aidx.plan.ledger import Desk
 from aidx.plan.need import OFFLOAD_CTX
 from aidx.plan.place import training_length
@@ -43,13 +44,13 @@ class Part(Struct, frozen=True):
 
 
 def combined(
-    desk: Desk, settings: Settings, variant: Callable[[str], ModelSpec] | None, cache_ram: str
+    desk: Desk, settings: Settings, variant: Callable[[str], ModelSpec] | None, written: Written
 ) -> Generator[Probe, Answer, Change | None]:
     """The smallest set of changes that makes the plan hold; of its size the cheapest in quality.
 
     Sets are tried by closed forms alone, which never take less than the engine does.
     """
-    parts = [*_fields(desk, settings, cache_ram), *_types(desk, settings, variant), SHORTER]
+    parts = [*_fields(desk, settings, written), *_types(desk, settings, variant), SHORTER]
     if desk.machine.gpus:
         parts.append(AWAY)
     for size in range(2, MOST_PARTS + 1):
@@ -77,9 +78,9 @@ def _made(desk: Desk, settings: Settings, parts: tuple[Part, ...]) -> Generator[
     return Change(desk, settings, " ".join(filter(None, flags)), cost, tuple(omits))
 
 
-def _fields(desk: Desk, settings: Settings, cache_ram: str) -> Iterator[Part]:
+def _fields(desk: Desk, settings: Settings, written: Written) -> Iterator[Part]:
     """Changes of a setting or two each, which go with any other."""
-    for change in of_settings(desk, settings, desk.closed(closed_fit(desk, settings)), cache_ram):
+    for change in of_settings(desk, settings, desk.closed(closed_fit(desk, settings)), written):
         altered = {
             name: getattr(change.settings, name)
             for name in settings.__struct_fields__

@@ -18,7 +18,7 @@ from aidx.plan.explain import explain
 from aidx.plan.make import plan
 from aidx.plan.need import Need
 from aidx.plan.result import Alternative, Plan
-from tests.unit.plan.worlds import BLOCKS, MIB, drive, engine, machine, model
+from tests.unit.plan.worlds import BLOCKS, MIB, drive, engine, machine, model, windowed
 
 GIB = 1 << 30
 
@@ -163,6 +163,24 @@ def test_the_prompt_cache_is_made_as_small_as_the_host_needs_it(name, chosen) ->
         assert drive(plan(model(), smaller, machine(8 * GIB, ram=host - GIB - 1)), engine())[0].holds is holds
 
 
+@pytest.mark.parametrize("chosen", [{}, {"given": frozenset({"ctx_checkpoints"})}])
+@pytest.mark.parametrize("name", ["embedded", "ollama"])
+def test_of_the_checkpoints_as_many_are_kept_as_the_host_holds(name, chosen) -> None:
+    sliding = windowed(512)
+    need = Need(ctx_size=4096, parallel=2, n_gpu_layers="all", ctx_checkpoints=32, engine=name, **chosen)
+    host = drive(plan(sliding, need, machine(8 * GIB)), engine())[0].ledger.account("host")
+    each = host.sum("checkpoints") // 32
+
+    def on_host(need: Need) -> Plan:
+        return drive(plan(sliding, need, machine(8 * GIB, ram=host.planned - 10 * each - 1)), engine())[0]
+
+    written = "LLAMA_ARG_CTX_CHECKPOINTS=" if name == "ollama" and not chosen else "--ctx-checkpoints "
+    change = by_change(on_host(need))[f"{written}21"]
+    assert (change.cost, change.saves_bytes) == ("fewer checkpoints: more of a changed prompt is read again", 11 * each)
+    for left, holds in ((21, True), (22, False)):
+        assert on_host(replace(need, ctx_checkpoints=left)).holds is holds
+
+
 def test_where_the_host_lacks_more_than_its_prompt_cache_none_is_kept() -> None:
     need = Need(ctx_size=4096, n_gpu_layers="all", cache_ram=64 * MIB)
     found, _ = drive(plan(model(), need, machine(8 * GIB, ram=MIB)), engine())
@@ -191,10 +209,10 @@ def test_the_model_alone_is_a_way_out_where_the_draft_model_is_too_much() -> Non
 
 def test_what_is_left_out_is_said_to_be_and_not_to_be_added() -> None:
     need = Need(ctx_size=16384, n_gpu_layers="all", swa_full=True)
-    windowed = replace(model(), layers=tuple(replace(layer, window=512) for layer in model().layers or ()))
+    sliding = windowed(512)
 
     def at(gpu: int) -> Plan:
-        return drive(plan(windowed, need, machine(gpu)), engine())[0]
+        return drive(plan(sliding, need, machine(gpu)), engine())[0]
 
     tight = at(at(64 * GIB).ledger.accounts[0].planned - MIB)
     assert "leave out --swa-full" in by_change(tight)

@@ -14,7 +14,7 @@ from aidx.plan.deployment.plan import deploy, part
 from aidx.plan.devices import Device, Machine
 from aidx.plan.make import plan
 from aidx.plan.need import Need
-from tests.unit.plan.worlds import BLOCKS, MIB, drive, engine, machine, model, silent
+from tests.unit.plan.worlds import BLOCKS, MIB, drive, engine, machine, model, silent, windowed
 
 GIB = 1 << 30
 DRIVER = 300 * MIB
@@ -188,6 +188,45 @@ def test_a_little_too_much_is_settled_by_the_cache() -> None:
     tokens = int(shorter.change.split()[-1])
     assert deployed(member("editor", ctx=tokens), members[1], gpu=need - 10 * MIB).holds
     assert not deployed(member("editor", ctx=tokens + 256), members[1], gpu=need - 10 * MIB).holds
+
+
+def test_one_role_keeps_fewer_prompts_where_the_host_is_short() -> None:
+    members = [
+        member(role, spec, ctx=1024, cache_ram=GIB) for role, spec in (("editor", model()), ("drafter", model(4)))
+    ]
+    ram = deployed(*members).ledger.account("host").planned - 100 * MIB - 1
+    found = deployed(*members, ram=ram)
+    first, second = found.alternatives[:2]
+    assert first.change == "[roles.drafter] cache_ram = 923"
+    assert second.change == "[roles.editor] cache_ram = 923"
+    assert first.cost == "fewer prompts kept"
+    for left, holds in ((923, True), (924, False)):
+        drafter = replace(members[1], need=replace(members[1].need, cache_ram=left * MIB))
+        assert deployed(members[0], drafter, ram=ram).holds is holds
+
+
+def test_several_roles_keep_fewer_prompts_where_one_alone_is_not_enough() -> None:
+    members = [
+        member(role, spec, ctx=1024, cache_ram=GIB) for role, spec in (("editor", model()), ("drafter", model(4)))
+    ]
+    ram = deployed(*members).ledger.account("host").planned - 1100 * MIB
+    found = deployed(*members, ram=ram)
+    together, *alone = found.alternatives
+    assert together.change == "[roles.drafter] cache_ram = 0 and [roles.editor] cache_ram = 948"
+    assert together.saves_bytes == 1100 * MIB
+    assert change(found, "[roles.drafter] cache_ram = 0").cost == together.cost
+    assert [other.cost for other in alone if "cache_ram" in other.change] == ["no prompts kept; not enough alone"] * 2
+
+
+@pytest.mark.parametrize("given", [frozenset(), frozenset({"cache_ram", "ctx_checkpoints"})])
+def test_what_ollama_keeps_is_made_less_where_its_settings_stand(given) -> None:
+    keys = {"cache_ram": GIB, "ctx_checkpoints": 4, "engine": "ollama", "given": given}
+    editor = member("editor", windowed(512), ctx=1024, **keys)
+    host = deployed(editor).ledger.account("host")
+    found = deployed(editor, ram=host.planned - host.sum("prompt_cache"))
+    own, key = "LLAMA_ARG_CACHE_RAM=0", "[roles.editor] cache_ram = 0"
+    assert found.alternatives[0].change == (key if given else own)
+    assert found.alternatives[1].change.startswith("[roles.editor] ctx" if given else "LLAMA_ARG_CTX_CHECKPOINTS=0")
 
 
 def test_where_no_single_change_is_enough_roles_go_to_the_host_together() -> None:

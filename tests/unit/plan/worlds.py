@@ -3,6 +3,8 @@
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
+from msgspec.structs import replace
+
 from aidx.budget.allocate import allocate
 from aidx.model.spec import Header, Layer, ModelSpec
 from aidx.model.tensor import TYPES, Tensor
@@ -56,6 +58,12 @@ def model(blocks: int = BLOCKS, *, experts: bool = False, context: int = 32768, 
         vocab_size=4096,
         file_bytes=header.size + sum(tensor.bytes for tensor in tensors),
     )
+
+
+def windowed(window: int) -> ModelSpec:
+    """The same with a sliding window in every layer."""
+    whole = model()
+    return replace(whole, layers=tuple(replace(layer, window=window) for layer in whole.layers or ()))
 
 
 def machine(gpu: int | None = None, ram: int = 64 << 30) -> Machine:

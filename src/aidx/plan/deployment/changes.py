@@ -1,7 +1,7 @@
 """What would make a deployment hold, cheapest first; worded as ``aidx.toml`` is.
 
-Cheap is what costs no quality, then what costs little: a quantized cache, a shorter context where one was named, a
-role on the host, one model for two roles, a split, a smaller quantization.
+Cheap is what costs no quality (fewer prompts kept in host RAM), then what costs little: a quantized cache, a shorter
+context where one was named, a role on the host, one model for two roles, a split, a smaller quantization.
 """
 
 import json
@@ -11,12 +11,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from aidx.budget.loss import model_loss
+from aidx.budget.placement import HOST
 from aidx.errors import InputError
 from aidx.plan.alternatives import saves
-from aidx.plan.changes import CACHE_COST, SMALLER
+from aidx.plan.changes import CACHE_COST, SMALLER, Fewer, kept
 from aidx.plan.deployment.arrange import grown, longest_kv, settled
 from aidx.plan.deployment.members import Arrangement, Member, Process
 from aidx.plan.devices import Machine
+from aidx.plan.engines import Written
 from aidx.plan.place import training_length
 from aidx.plan.probe import Answer, Probe
 from aidx.plan.result import Alternative
@@ -56,7 +58,7 @@ def changes(
     moves = (*hosts[:-1], *_shares(found), *hosts[-1:])
     enough: list[Alternative] = []
     helping: list[Alternative] = []
-    for change in (*_caches(found), *shorter, *moves, *_splits(found), *_quants(found)):
+    for change in (*_kept(found), *_caches(found), *shorter, *moves, *_splits(found), *_quants(found)):
         judged = yield from _judged(change, members, machine, before)
         if judged is not None and judged.saves_bytes > 0:
             (helping if judged.cost.endswith("alone") else enough).append(judged)
@@ -106,6 +108,37 @@ def _together(
         if judged is not None and not judged.cost.endswith("alone"):
             return [judged]
     return []
+
+
+def _kept(found: Arrangement) -> Iterator[Change]:
+    """Fewer prompts in host RAM where that is short: of one role, the GPU's own last, or of several."""
+    missing = short = -found.ledger.account(HOST).headroom
+    parts: list[Change] = []
+    for process in reversed(_by_rank(found)):
+        for fewer in kept(process.seat.desk, process.settings, short):
+            yield _fewer(process, (fewer,))
+        less = tuple(kept(process.seat.desk, process.settings, missing))
+        if less:
+            parts.append(_fewer(process, less))
+            missing -= sum(fewer.saved for fewer in less)
+    if len(parts) > 1:
+        members = tuple(member for part in parts for member in part.members)
+        yield Change(members, " and ".join(part.words for part in parts), parts[-1].cost)
+
+
+def _fewer(process: Process, less: Sequence[Fewer]) -> Change:
+    """*process* with *less* of what it keeps; in an engine's own variables where its defaults stand there."""
+    first, rules = process.members[0].need, process.seat.rules
+    made = {name: value for fewer in less for name, value in fewer.made.items()}
+    need = replace(first, given=first.given | set(made), **made)
+    writing = rules.writing(first.given)
+    own = [f"{getattr(writing, fewer.field)}{fewer.left}" for fewer in less]
+    keys = {fewer.field: fewer.left for fewer in less}
+    plain = writing == Written()
+    words = " and ".join(_words(member.role, **keys) for member in process.members) if plain else " ".join(own)
+    return Change(
+        tuple(replace(member, need=need) for member in process.members), words, "; ".join(fewer.cost for fewer in less)
+    )
 
 
 def _caches(found: Arrangement) -> Iterator[Change]:

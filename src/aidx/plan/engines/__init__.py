@@ -11,7 +11,7 @@ from typing import cast
 from aidx.errors import InputError
 from aidx.model.spec import ModelSpec
 from aidx.plan.devices import Machine
-from aidx.plan.engines._rules import CACHE_RAM, Rules, Settled
+from aidx.plan.engines._rules import Rules, Settled, Written
 from aidx.plan.need import Need
 
 AUTO = "auto"
@@ -42,4 +42,4 @@ def _files() -> Mapping[str, str]:
     return {name.replace("_", "-"): name for name in found}
 
 
-__all__ = ["AUTO", "CACHE_RAM", "Rules", "Settled", "find", "names", "settle"]
+__all__ = ["AUTO", "Rules", "Settled", "Written", "find", "names", "settle"]

@@ -1,6 +1,6 @@
 """The form of an engine's rules."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from msgspec import Struct
@@ -12,7 +12,12 @@ from aidx.model.spec import ModelSpec
 from aidx.plan.devices import Machine
 from aidx.plan.need import Need
 
-CACHE_RAM = "--cache-ram "
+
+class Written(NamedTuple):
+    """What the number of a setting is written behind: a flag, or a variable of the engine's own."""
+
+    cache_ram: str = "--cache-ram "
+    ctx_checkpoints: str = "--ctx-checkpoints "
 
 
 class Settled(NamedTuple):
@@ -43,7 +48,7 @@ class Rules(Struct, frozen=True):
     *weights* is the type that it takes them in where nobody names one. *variables* of the environment hold its own
     settings. *arithmetic* gives its entries by device where it does not
     allocate as llama.cpp does; then llama.cpp is not asked, and only the context can be made to fit. *remarks* are
-    what must be read beside a finished plan. *cache_ram* is what the limit of the prompt cache is written behind.
+    what must be read beside a finished plan. *written* is what limits of host RAM are written behind.
     """
 
     name: str
@@ -52,4 +57,9 @@ class Rules(Struct, frozen=True):
     settle: Settle = as_asked
     arithmetic: Callable[[ModelSpec, int], Arithmetic] | None = None
     remarks: Callable[[Ledger, Settings], tuple[str, ...]] = no_remarks
-    cache_ram: str = CACHE_RAM
+    written: Written = Written()
+
+    def writing(self, given: Collection[str]) -> Written:
+        """What each is written behind, where *given* were typed as flags."""
+        plain = Written()
+        return Written(*(getattr(plain if name in given else self.written, name) for name in Written._fields))

@@ -14,7 +14,7 @@ from aidx.budget.kv import CACHE_TYPES
 from aidx.errors import InputError
 from aidx.model.spec import ModelSpec
 from aidx.plan.devices import Machine
-from aidx.plan.engines._rules import Rules, Settled
+from aidx.plan.engines._rules import Rules, Settled, Written
 from aidx.plan.need import Need
 
 MIB = 1 << 20
@@ -193,4 +193,6 @@ def _kept_back(kept: int, machine: Machine) -> tuple[str, ...]:
     return (f"{free}: with less Ollama moves layers to the host",)
 
 
-RULES = Rules("ollama", variables=VARIABLES, settle=settle, cache_ram="LLAMA_ARG_CACHE_RAM=")
+RULES = Rules(
+    "ollama", variables=VARIABLES, settle=settle, written=Written("LLAMA_ARG_CACHE_RAM=", "LLAMA_ARG_CTX_CHECKPOINTS=")
+)
