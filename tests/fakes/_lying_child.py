@@ -1,7 +1,7 @@
 """The process of the lying engine: the real engine's, in bad company. What it lies about stands in LIES.
 
 Runs as a module through ``PYTHONPATH``: ``ballast`` bytes that nobody is told of, a ``daemon`` that holds as many and
-leaves the process group, ``deaf`` to being asked to end.
+leaves the process group, ``grows`` by so many every tenth of a second, ``deaf`` to being asked to end.
 """
 
 import os
@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 
+MOST = 2 << 30  # that it grows to, should nobody end it
 LIES = "GGML_LYING"  # passed on to an engine, as everything of ggml's is
 
 
@@ -38,11 +39,23 @@ def daemon(size):
         kept[0] = 1
 
 
+def grow(size):
+    """Hold *size* bytes more every tenth of a second, once the engine had time to load."""
+    kept = []
+    time.sleep(2)
+    while len(kept) * size < MOST:
+        kept.append(hold(size))
+        time.sleep(0.1)
+    threading.Event().wait()
+
+
 def main():
     told = lies()
     if size := int(told.get("daemon", 0)):
         daemon(size)
     kept = hold(int(told.get("ballast", 0)))
+    if size := int(told.get("grows", 0)):
+        threading.Thread(target=grow, args=(size,), daemon=True).start()
     if told.get("deaf"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         os._exit = lambda _: threading.Event().wait()  # the end of standard input is not heard either

@@ -1,8 +1,9 @@
 """An engine that lies: the real one, whose account and answers are not to be trusted. For faults only.
 
-It can hold memory that it does not tell of (*ballast*, in itself; *daemon*, in a process that got away; *leak*, more
-with every answer), answer *late*, be *deaf* to being asked to end, die after so many tokens (*dies_at*), say that it
-keeps nothing (*empty*), say that it read fewer tokens than it was sent (*short*), and read what is too long (*greedy*).
+It can hold memory that it does not tell of (*ballast*, in itself; *daemon*, in a process that got away; *grows*, more
+every tenth of a second), answer *late*, be *deaf* to being asked to end, die after so many tokens (*dies_at*), say
+that it keeps nothing (*empty*), say that it read fewer tokens than it was sent (*short*), and read what is too long
+(*greedy*).
 Asked to count after so many tokens (*gone_at*), it says what an endpoint says whose engine is being started again.
 """
 
@@ -29,6 +30,7 @@ ROOT = str(Path(__file__).parents[2])
 class Lies:
     ballast: int = 0
     daemon: int = 0
+    grows: int = 0
     late_s: float = 0.0
     deaf: bool = False
     dies_at: int | None = None
@@ -100,7 +102,8 @@ class LyingEngine:
         self._lies = lies
 
     def start(self, launch):
-        told = {"ballast": self._lies.ballast, "daemon": self._lies.daemon, "deaf": int(self._lies.deaf) or ""}
+        told = {name: getattr(self._lies, name) for name in ("ballast", "daemon", "grows")}
+        told["deaf"] = int(self._lies.deaf)
         with _environment(**{LIES: ",".join(f"{name}={value}" for name, value in told.items() if value)}):
             running = Embedded("tests.fakes._lying_child").start(replace(launch, threads=launch.threads or 2))
         return LyingDeployment(running, self._lies)

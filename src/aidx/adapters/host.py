@@ -41,6 +41,14 @@ def resident(pid: int) -> int:
         return 0
 
 
+def own_memory(pid: int) -> int | None:
+    """Bytes that the process *pid* has to itself, files that it has mapped left out; ``None`` when it is gone."""
+    from aidx.adapters.sampling.tree import TreeSampler
+
+    found = TreeSampler(lambda: (pid,), alone=True).read()
+    return None if found is None else found.anonymous
+
+
 def program_output(argv: Sequence[str]) -> str:
     """What *argv* writes, on either stream; ``EngineError`` where it cannot be started or does not end."""
     try:

@@ -237,6 +237,13 @@ class App(Struct, eq=False):
             drifts, restarts = gate.counter.drifts, self._restarts.get(service.role, 0)
             yield Reading("aidx_token_drift_total", "counter", "Prompts that were counted wrong.", labels, drifts)
             yield Reading("aidx_engine_restarts_total", "counter", "Starts after the first.", labels, restarts)
+            if (memory := service.memory) is not None and memory.held:  # 0: not ours to see
+                about = "Host memory that the engine's process holds."
+                yield Reading("aidx_engine_memory_bytes", "gauge", about, labels, memory.held)
+                about = "Host memory beyond which it is ended."
+                yield Reading("aidx_engine_memory_limit_bytes", "gauge", about, labels, memory.most)
+                about = "Engines that were ended for their memory."
+                yield Reading("aidx_engine_outgrown_total", "counter", about, labels, memory.outgrown)
             for by, count in (("aidx", gate.counter.own_counts), ("engine", gate.counter.by_engine)):
                 about = "Prompts counted, by whom."
                 yield Reading("aidx_token_counts_total", "counter", about, {**labels, "by": by}, count)

@@ -14,6 +14,7 @@ from aidx.patterns import direct
 from aidx.patterns.terms import Terms
 from aidx.serve import answer, sse, wire
 from aidx.serve.exchange import Exchange, Offered
+from aidx.serve.memory import Memory
 from aidx.serve.patterned import Patterned
 from aidx.serve.strict import FieldError
 
@@ -26,6 +27,7 @@ class Service(Struct, frozen=True):
 
     With *embeds* it makes vectors, and answers nothing else. *owner* is the role under which the process stands in
     the ledger, where that is another one that shares it. What *leaves* goes to another machine and takes no cells.
+    *memory* is its process's, where that is ours.
     """
 
     role: str
@@ -35,6 +37,7 @@ class Service(Struct, frozen=True):
     embeds: bool = False
     owner: str = ""
     leaves: bool = False
+    memory: Memory | None = None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from aidx.config.values import RoleTable
     from aidx.gate.admit import Limits
     from aidx.serve.evict import Turn
+    from aidx.serve.memory import Memory
     from aidx.serve.run import Offer
 
 Tell = Callable[[str], object]
@@ -48,7 +49,8 @@ def offers(
         if key not in processes:
             name = of if key[1] == _url(tables.get(of)) else role
             turn = _turn(mine) if swap and not filled.leaves else None
-            processes[key] = Process(name, filled.start, filled.cell_bytes, filled.own, filled.leaves, turn)
+            memory = None if filled.leaves else _memory(mine)
+            processes[key] = Process(name, filled.start, filled.cell_bytes, filled.own, filled.leaves, turn, memory)
         found.append(Offer(role, filled.model, _bounded(filled, typed, table), processes[key], filled.embeds))
     if not found:
         raise InputError("; ".join(lacking), hint="Put the key into the variable, or configure a role that runs here.")
@@ -77,6 +79,15 @@ def _turn(plan: Plan) -> "Turn":
 
     accounts = plan.ledger.accounts
     return Turn({each.name: each.planned for each in accounts}, {each.name: each.usable for each in accounts})
+
+
+def _memory(plan: Plan) -> "Memory | None":
+    """What the process of *plan* may hold of the host; ``None`` where nothing is planned there."""
+    from aidx.adapters.host import own_memory
+    from aidx.serve.memory import Memory, margin
+
+    host = next((account for account in plan.ledger.accounts if account.kind == "host" and account.planned), None)
+    return None if host is None else Memory(host.planned, margin(host.headroom), own_memory)
 
 
 def _url(table: "RoleTable | None") -> str | None:

@@ -11,6 +11,7 @@ from aidx.errors import EngineError
 from aidx.gate.admit import Limits
 from aidx.gate.drive import Gate, LoadingError
 from aidx.ports import Launch, Patience
+from aidx.serve.memory import Memory
 from aidx.serve.run.keep import Keepers, Process
 from tests.fakes.engine import FakeDeployment
 from tests.fakes.requests import prompt
@@ -116,6 +117,36 @@ def test_an_engine_that_hangs_is_ended_and_followed_by_another():
 
     told, _ = keep(scenario, offer("editor", host), patient=Patience(0.01, 0.01))
     assert "the engine hangs" in told[0]
+
+
+def test_an_engine_that_holds_too_much_is_ended_and_followed_by_another(monkeypatch):
+    monkeypatch.setattr("aidx.serve.run.watch.LOOK_S", 0.001)
+    host, sizes = Host(pid=7), iter([5, 10, 11])
+    memory = Memory(8, 2, lambda pid: next(sizes, 0) if pid == 7 else None)
+
+    async def scenario(gates, ready):
+        await ready[0]
+        await until(lambda: len(host.started) == 2 and gates[0].open)
+        assert host.started[0]._end
+        assert not host.started[1]._end
+
+    told, restarts = keep(scenario, offer("editor", host, memory=memory))
+    assert "the engine held" in told[0]
+    assert told[0].endswith("; starting it again in 0.0 s")
+    assert (restarts, memory.outgrown) == (["editor"], 1)
+
+
+def test_one_that_is_not_ours_may_hold_what_it_likes(monkeypatch):
+    monkeypatch.setattr("aidx.serve.run.watch.LOOK_S", 0.0)
+    host, looks = Host(pid=None), []
+
+    async def scenario(gates, ready):
+        await ready[0]
+        await until(lambda: gates[0].open)
+        await asyncio.sleep(0.01)
+
+    told, _ = keep(scenario, offer("editor", host, memory=Memory(0, 0, looks.append)))
+    assert told == looks == []
 
 
 def test_a_first_start_that_fails_is_the_caller_s_to_know():

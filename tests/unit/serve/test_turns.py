@@ -10,6 +10,7 @@ from aidx.gate.admit import Limits, RefusedError
 from aidx.gate.drive import Gate, LoadingError
 from aidx.ports import Launch
 from aidx.serve.evict import Turn
+from aidx.serve.memory import Memory
 from aidx.serve.run.keep import Keepers, Process
 from aidx.serve.run.turns import Turns
 from tests.fakes.engine import FakeDeployment
@@ -28,7 +29,7 @@ def soon(monkeypatch):
 class World:
     """Processes that take so many bytes of ten; what is loaded must hold at every moment."""
 
-    def __init__(self, turns, sizes):
+    def __init__(self, turns, sizes, memory=None):
         self.turns = turns
         self.gates = {}
         self.sizes = sizes
@@ -37,7 +38,7 @@ class World:
         self.fails = {}
         for role, size in sizes.items():
             gate = self.gates[role] = Gate(LIMITS, asyncio.get_running_loop().time)
-            process = Process(role, lambda role=role: self.start(role))
+            process = Process(role, lambda role=role: self.start(role), memory=memory)
             turns.add(process, Turn({"host": size}, ROOM), gate)
 
     def start(self, role):
@@ -58,13 +59,13 @@ class World:
             return b"".join([chunk async for chunk in grant])
 
 
-def run(scenario, **sizes):
+def run(scenario, memory=None, **sizes):
     told, restarts = [], []
 
     async def inside():
         keepers = Keepers(told.append, restarts.append)
         async with keepers, Turns(keepers, told.append) as turns:
-            world = World(turns, sizes)
+            world = World(turns, sizes, memory)
             await turns.begin()
             await asyncio.wait_for(scenario(world), 10)
         assert all(one._end is not None for one in world.loaded.values()), "an engine was left behind"
@@ -163,6 +164,17 @@ def test_an_engine_that_died_is_loaded_when_it_is_asked_for():
     told, restarts = run(scenario, editor=6)
     assert restarts == ["editor"]
     assert told == ["aidx: editor: the engine ended with status 0; loaded again when it is asked for"]
+
+
+def test_an_engine_that_holds_too_much_is_ended_and_loaded_when_it_is_asked_for():
+    async def scenario(world):
+        await until(lambda: not world.open)
+        assert await world.ask("editor")
+
+    sizes = iter([11])
+    told, restarts = run(scenario, memory=Memory(8, 2, lambda _: next(sizes, 0)), editor=6)
+    assert restarts == ["editor"]
+    assert told[0].endswith("borne; loaded again when it is asked for")
 
 
 def test_one_that_cannot_be_loaded_is_an_answer_and_not_tried_at_once_again():

@@ -120,6 +120,7 @@ def _services(offers: Sequence[Offer], tell: Say) -> list[Service]:
                 embeds=offer.embeds,
                 owner=process.role,
                 leaves=process.leaves,
+                memory=process.memory,
             )
         )
     return services

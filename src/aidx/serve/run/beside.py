@@ -26,7 +26,8 @@ def beside(offer: Offer, plan: Mapping[str, Any], listen: Listen, *, tell: Say, 
 
         async def serve() -> None:
             gate = Gate(offer.limits, asyncio.get_running_loop().time, tell=tell)
-            service = Service(offer.role, offer.model, gate, offer.process.cell_bytes)
+            process = offer.process
+            service = Service(offer.role, offer.model, gate, process.cell_bytes, memory=process.memory)
             app = App([service], plan, Door(listen.host, listen.key), log=log)
             async with Keepers(tell, app.restarted) as keepers, listening(app, on):
                 await keepers.keep(offer.process, gate)

@@ -15,6 +15,8 @@ from aidx.gate.drive import Gate
 from aidx.ports import Deployment
 from aidx.serve.evict import Turn
 from aidx.serve.lifecycle import Restarts
+from aidx.serve.memory import Memory
+from aidx.serve.run.watch import over
 
 Say = Callable[[str], None]
 Made = TypeVar("Made")
@@ -27,7 +29,7 @@ class Process(Struct, frozen=True, eq=False):
     *own* reads what we need to count the model's tokens, ``None`` where only the engine can; it is called while
     the model loads. *cell_bytes* is what one cell of its cache takes. One that *leaves* is on another machine: it
     may be missing when all others are there. With a *turn* it is
-    loaded when it is asked for, and makes room for others.
+    loaded when it is asked for, and makes room for others. Beyond its *memory* it is ended.
     """
 
     role: str
@@ -36,6 +38,7 @@ class Process(Struct, frozen=True, eq=False):
     own: Callable[[], Own | None] | None = None
     leaves: bool = False
     turn: Turn | None = None
+    memory: Memory | None = None
 
 
 class Offer(Struct, frozen=True):
@@ -95,7 +98,7 @@ class Keepers:
                 restarts.began(ours=deployment.pid is not None)
                 if not ready.done():
                     ready.set_result(None)
-                why = await _watch(deployment, gate)
+                why = await _watch(deployment, gate, process.memory)
             delay = restarts.delay(loop.time())
             gate.expect(delay + took, why)
             again = f"starting it again in {delay:.1f} s" if restarts.ours else "asking again until it answers"
@@ -117,17 +120,12 @@ class Keepers:
             self._tell(f"aidx: {role}: the engine counts all tokens: {error}")
 
 
-async def _watch(deployment: Deployment, gate: Gate) -> str:
-    """Let requests through until the engine has ended, or is silent for longer than an engine may be."""
-    ended = asyncio.ensure_future(deployment.ended())
-    hung = asyncio.ensure_future(gate.hung.wait())
+async def _watch(deployment: Deployment, gate: Gate, memory: Memory | None) -> str:
+    """Let requests through until the engine may not go on, and end it."""
     try:
         gate.attach(deployment.chat(), deployment.allocated())
-        await asyncio.wait((ended, hung), return_when=asyncio.FIRST_COMPLETED)
-        return ended.result() if ended.done() else "the engine hangs"
+        return await over(deployment, gate, memory)
     finally:
-        hung.cancel()
-        ended.cancel()
         gate.detach()
         await in_thread(deployment.stop)  # several engines end at the same time
 

@@ -12,6 +12,7 @@ from aidx.ports import Deployment
 from aidx.serve.evict import Resident, Turn, leaving, together
 from aidx.serve.lifecycle import Restarts
 from aidx.serve.run.keep import Keepers, Process, Say, in_thread
+from aidx.serve.run.watch import over
 
 
 class Wish(Struct, eq=False):
@@ -172,15 +173,8 @@ class Turns:
         place.watch = self._loop.create_task(self._watched(place, place.deployment))
 
     async def _watched(self, place: Place, deployment: Deployment) -> None:
-        """Note that the engine has ended, or hangs; who asks next has it loaded again."""
-        ended = asyncio.ensure_future(deployment.ended())
-        hung = asyncio.ensure_future(place.gate.hung.wait())
-        try:
-            await asyncio.wait((ended, hung), return_when=asyncio.FIRST_COMPLETED)
-            why = ended.result() if ended.done() else "the engine hangs"
-        finally:
-            hung.cancel()
-            ended.cancel()
+        """Note that the engine may not go on; who asks next has it loaded again."""
+        why = await over(deployment, place.gate, place.process.memory)
         place.deployment = place.watch = None
         place.gate.detach()
         place.gate.pool.why = why
