@@ -1,9 +1,11 @@
 """A proof that cannot fail proves nothing: each lie of an engine is caught, and named."""
 
+import os
 import time
 
 import psutil
 import pytest
+from tests.fakes._lying_child import LIES
 from tests.fakes.lying import ROOT, Lies, LyingEngine
 
 from aidx import wiring
@@ -58,7 +60,9 @@ def ended():
 
 def lying(process):
     try:
-        return "_lying_child" in " ".join(process.cmdline()) and process.environ().get("PYTHONPATH") == ROOT
+        told = process.environ()
+        mine = told.get("PYTHONPATH") == ROOT and f"of={os.getpid()}" in told.get(LIES, "").split(",")
+        return mine and "_lying_child" in " ".join(process.cmdline())
     except psutil.Error:
         return False
 

@@ -103,7 +103,7 @@ class LyingEngine:
 
     def start(self, launch):
         told = {name: getattr(self._lies, name) for name in ("ballast", "daemon", "grows")}
-        told["deaf"] = int(self._lies.deaf)
+        told |= {"deaf": int(self._lies.deaf), "of": os.getpid()}  # whose it is: other tests have some as well
         with _environment(**{LIES: ",".join(f"{name}={value}" for name, value in told.items() if value)}):
             running = Embedded("tests.fakes._lying_child").start(replace(launch, threads=launch.threads or 2))
         return LyingDeployment(running, self._lies)
