@@ -36,6 +36,14 @@ class Prober(Protocol):
         ...
 
 
+Kind = prompt.Kind
+Precision = prompt.Precision
+Counting = prompt.Counting
+Enforced = Literal["llguidance", "json_schema", "documented", "none"]
+"""How an engine holds an answer to a schema: by a grammar of llguidance's, by its own reading of a JSON Schema, as its
+service says of itself and nobody has tried, not."""
+
+
 class Launch(Struct, frozen=True):
     """What an engine is started with: a model file, the name it answers to, the planned settings.
 
@@ -44,7 +52,7 @@ class Launch(Struct, frozen=True):
     does. With *embedding* it turns texts into vectors and answers nothing else. With *urls* the engine runs already,
     there: it is attached to, with *key* where it wants one, and *path* is empty unless the model is a file here as
     well. *under* is a command that the engine's own is appended to: it sets a ceiling and then becomes the engine.
-    *trained* is the length that the model was trained for: llama.cpp's server lets no sequence grow beyond it.
+    *trained* is where the model's training ends its sequences; *counting* is how a service's prompts are counted.
     """
 
     path: str
@@ -57,16 +65,11 @@ class Launch(Struct, frozen=True):
     key: str | None = None
     under: tuple[str, ...] = ()
     trained: int | None = None
+    counting: Counting = "estimated"
 
     def __repr__(self) -> str:
         shown = (f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "key")
         return f"Launch({', '.join(shown)})"
-
-
-Kind = prompt.Kind
-Enforced = Literal["llguidance", "json_schema", "documented", "none"]
-"""How an engine holds an answer to a schema: by a grammar of llguidance's, by its own reading of a JSON Schema, as its
-service says of itself and nobody has tried, not."""
 
 
 class Patience(Struct, frozen=True):
@@ -104,8 +107,8 @@ class Tokenizer(Protocol):
     """Something that counts what a model will read."""
 
     @property
-    def exact(self) -> bool:
-        """Whether it counts; a service that does not say how it counts is estimated."""
+    def precision(self) -> Precision:
+        """What its counts are."""
         ...
 
     async def count(self, body: bytes, *, kind: Kind = "chat") -> int:
@@ -278,10 +281,7 @@ class Ran(Struct, frozen=True):
 
 
 class Errand(Struct, frozen=True):
-    """Work for a program that edits by itself: a *message*, the *files* it is given, of which it may change *path*.
-
-    A file that is to be made is ``None``.
-    """
+    """Work for a program that edits: a *message*, the *files* it sees (``None``: to be made), the *path* to change."""
 
     message: str
     files: Mapping[str, bytes | None]

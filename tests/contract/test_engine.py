@@ -144,7 +144,7 @@ def test_its_count_is_what_the_answer_s_usage_says(deployment, messages):
     async def both(chat):
         counted = await chat.count(request)
         used = json.loads(await whole(chat, request))["usage"]["prompt_tokens"]
-        return counted, used, chat.exact
+        return counted, used, chat.precision == "exact"
 
     try:
         counted, used, exact = talk(deployment, both)
@@ -153,6 +153,28 @@ def test_its_count_is_what_the_answer_s_usage_says(deployment, messages):
             raise
         return  # a service may want words: Anthropic does, and LiteLLM drops a message without any
     assert counted == used if exact else counted > 0
+
+
+@pytest.mark.parametrize("counting", ["held", "foreseen"])
+def test_a_count_that_is_to_hold_is_never_low(hosted, counting):
+    """``foreseen`` is about what is counted later: where it is an estimate it says so."""
+    engine, ready = hosted
+    running = engine.start(replace(ready, counting=counting))
+    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "日本語 é \ufdfa " + TEXT}]
+    request = json.dumps({"messages": messages, "max_tokens": 1}).encode()
+
+    async def both(chat):
+        counted = await chat.count(request)
+        return counted, json.loads(await whole(chat, request))["usage"]["prompt_tokens"], chat.precision
+
+    try:
+        counted, used, precision = talk(running, both)
+    finally:
+        running.stop()
+    if precision == "exact":
+        assert counted == used
+    elif precision != "estimate":
+        assert counted >= used
 
 
 def test_its_lower_bound_holds(deployment):
@@ -202,7 +224,7 @@ def test_text_is_completed_and_counted_without_a_template(hosted, deployment, te
 
     async def both(chat):
         answer = b"".join([chunk async for chunk in chat.answer(request, slot=0, kind="text")])
-        return await chat.count(request, kind="text"), json.loads(answer), chat.exact
+        return await chat.count(request, kind="text"), json.loads(answer), chat.precision == "exact"
 
     if hosted[0].__class__.__name__ == "Anthropic":  # the one interface that has chats only
         with pytest.raises(InputError, match="answers chats only"):
@@ -216,7 +238,7 @@ def test_text_is_completed_and_counted_without_a_template(hosted, deployment, te
 
 def test_it_says_whether_its_template_shows_tools(deployment):
     async def says(chat):
-        return await chat.takes_tools(), chat.exact
+        return await chat.takes_tools(), chat.precision == "exact"
 
     takes, ours = talk(deployment, says)
     assert takes is False or not ours  # aidx-tiny's drops them; a service is taken at its word

@@ -98,7 +98,7 @@ def test_every_role_of_a_run_asks_for_the_same(root):
 
 def test_thirty_tasks_one_after_another_load_the_model_once(root):
     with scripted_ollama(script) as service:
-        configure(root, service.url, editor="ctx_size = 1024")
+        configure(root, service.url, editor="ctx_size = 1024\nmax_tokens = 100")  # the last step has 840 tokens
         for number in range(1, TASKS + 1):
             (root / "plan.md").write_text(PLAN.format(n=number))
             aidx(root, "--plan", "plan.md")

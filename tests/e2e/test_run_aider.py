@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from tests.fakes import aider
+from tests.fakes.upstream import say, upstream
 
 SOURCE = '"""Rows."""\n\n\ndef first(rows):\n    for row in rows:\n        return row\n'
 EDITED = SOURCE.replace("(rows)", "(rows, limit=10)")
@@ -123,3 +124,119 @@ def test_where_it_is_not_installed_that_is_said(root, tmp_path, monkeypatch):
     assert "is not installed" in done.stderr
     assert "uv tool install" in done.stderr
     assert (root / "rows.py").read_text() == SOURCE
+
+
+def editor_at(root, gate, used, counter=None):
+    """A service that answers as the small model would, and says that each prompt took *used* tokens."""
+
+    def answer(request):
+        del request
+        usage = {"prompt_tokens": used, "completion_tokens": 9, "total_tokens": (used or 0) + 9}
+        message = {"role": "assistant", "content": "01|def first(rows, limit=10):"}
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        return say({"object": "chat.completion", "choices": [choice], **({} if used is None else {"usage": usage})})
+
+    routes = {("GET", "/v1/models"): lambda _: say({"data": [{"id": "m"}]}), ("POST", "/v1/chat/completions"): answer}
+    if counter is not None:
+        routes["POST", "/tokenize"] = counter
+    found = upstream(routes)
+    service = found.__enter__()
+    text = f'[roles.editor]\nmodel = "m"\nengine = "aider"\nurl = "{service.url}"\nctx_size = 8192\ngate = {gate}\n'
+    (root / "aidx.toml").write_text((root / "aidx.toml").read_text().partition("[roles")[0] + text)
+    return found, service
+
+
+def ledger(root):
+    (found,) = (root / ".aidx" / "runs").glob("*/ledger.jsonl")
+    return [json.loads(line) for line in found.read_text().splitlines()]
+
+
+@pytest.fixture
+def service(root):
+    """See ``editor_at``."""
+    opened = []
+
+    def at(gate, used, counter=None):
+        running, found = editor_at(root, gate, used, counter)
+        opened.append(running)
+        return found
+
+    yield at
+    for running in opened:
+        running.__exit__(None, None, None)
+
+
+def test_what_its_model_says_afterwards_is_held_to_the_gate_and_nothing_more_is_sent(root, tmp_path, service):
+    aider.install(tmp_path / "bin", "insistent")
+    found = service(2000, 2001)
+
+    done = run(root, "--json", path=tmp_path / "bin")
+
+    told = json.loads(done.stdout)
+    assert (done.returncode, told["status"]) == (3, "blocked"), done.stderr
+    assert "m says that the prompt had 2001 tokens, and the editor's gate is 2000" in told["reason"]
+    assert (root / "rows.py").read_text() == SOURCE
+    assert len(found.asked("/v1/chat/completions")) == 1
+    assert [request["prompt_tokens"] for request in ledger(root)] == [2001]
+    assert [item["item"] for item in ledger(root)[0]["context"]] == [
+        "composed by aider",
+        "counted otherwise by the model",
+    ]
+
+    (name,) = (root / ".aidx" / "runs").iterdir()
+    again = subprocess.run(
+        [sys.executable, "-m", "aidx", "run", "--resume", name.name, "--yes"],
+        cwd=root,
+        env={**os.environ, "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert again.returncode == 3, again.stderr
+    assert len(found.asked("/v1/chat/completions")) == 1  # that is known now
+
+
+def test_as_much_as_the_gate_is_taken(root, tmp_path, service):
+    aider.install(tmp_path / "bin")
+    service(2000, 2000)
+
+    assert run(root, path=tmp_path / "bin").returncode == 0
+    assert (root / "rows.py").read_text() == EDITED
+    assert [(each["prompt_tokens"], each["counted"], each["estimated"]) for each in ledger(root)] == [
+        (2000, "bound", False)
+    ]
+
+
+def test_what_may_be_over_the_gate_is_not_sent_on(root, tmp_path, service):
+    aider.install(tmp_path / "bin", "chatty")
+    found = service(3000, 10)
+
+    done = run(root, path=tmp_path / "bin")
+
+    assert done.returncode == 3, done.stderr
+    assert "over the Editor's gate of 3000 tokens: refused, and not cut" in done.stderr
+    assert found.asked("/v1/chat/completions") == []
+    assert (root / "rows.py").read_text() == SOURCE
+
+
+@pytest.mark.parametrize(("gate", "code"), [(1000, 0), (999, 3)])
+def test_a_service_that_counts_is_asked_before_anything_is_sent_on(root, tmp_path, service, gate, code):
+    aider.install(tmp_path / "bin")
+
+    def counter(request):
+        ours = request.json["messages"][0]["content"][:4] in {"x", "a b "}
+        return say({"count": len(request.body) if ours else 1000})
+
+    found = service(gate, 1000, counter)
+
+    done = run(root, path=tmp_path / "bin")
+
+    assert (done.returncode, len(found.asked("/v1/chat/completions"))) == (code, 1 - code // 3), done.stderr
+
+
+def test_a_request_whose_tokens_nobody_says_stands_in_the_ledger_with_its_bound(root, tmp_path, service):
+    aider.install(tmp_path / "bin")
+    service(2000, None)
+
+    assert run(root, path=tmp_path / "bin").returncode == 0
+    assert [(each["counted"], each["estimated"]) for each in ledger(root)] == [("bound", True)]

@@ -56,6 +56,12 @@ except urllib.error.HTTPError as error:
     print(error.read().decode())
     sys.exit(0)  # as the real one
 print(said)
+if MANNER == "insistent":
+    time.sleep(0.2)  # the gateway writes down what it has answered, and then knows it
+    try:
+        urllib.request.urlopen(request)
+    except urllib.error.HTTPError as error:
+        print(error.read().decode())
 for edit in re.findall(r"(\\d\\d)\\|(.*)", said):
     lines[first + int(edit[0]) - 1] = edit[1] + "\\n"
 path.write_text("".join(lines))

@@ -38,7 +38,7 @@ class FakeChat:
     held: set[int] = field(default_factory=set)
     seen: list[bytes] = field(default_factory=list)
     closed: bool = False
-    exact: bool = True
+    precision: str = "exact"
 
     async def count(self, body, *, kind="chat"):
         if self.dead:

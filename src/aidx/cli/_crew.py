@@ -28,10 +28,14 @@ PAIR = ("drafter", "verifier")
 
 
 class Crew(Struct, eq=False, dict=True):
-    """The roles that *settled* configures, on *machine*, and the Editor that ships where it configures none."""
+    """The roles that *settled* configures, on *machine*, and the Editor that ships where it configures none.
+
+    In a *dry* run no service is sent anything to count.
+    """
 
     settled: "Settled"
     machine: "Machine"
+    dry: bool = False
     _filled: "dict[str, _Filled]" = field(default_factory=dict)
 
     @cached_property
@@ -66,8 +70,8 @@ class Crew(Struct, eq=False, dict=True):
         return Bench(
             name=AIDER,
             seat=self.seats["editor"],
-            open=lambda note: programs.aider(
-                root, self._one("editor").filled, note, lambda line: (tell(line), None)[1]
+            open=lambda note, trust: programs.aider(
+                root, self._one("editor").filled, note, lambda line: (tell(line), None)[1], trust
             ),
         )
 
@@ -117,6 +121,7 @@ class Crew(Struct, eq=False, dict=True):
             beside=found.beside,
             process=found.process,
             price=self._price(role) if filled.leaves else FREE,
+            own=filled.own,
         )
 
     def _price(self, role: str) -> "Price | None":
@@ -174,7 +179,7 @@ class Crew(Struct, eq=False, dict=True):
         assert table is not None
         if table.engine == AIDER:
             table = replace(table, engine="openai")  # what its url speaks
-        return _Filled(wiring.elsewhere(role, table))
+        return _Filled(wiring.elsewhere(role, table, counting="foreseen" if self.dry else "held"))
 
     def _table(self, role: str) -> "RoleTable | None":
         return self.settled.config.roles.get(role)  # type: ignore[call-overload,no-any-return]

@@ -82,7 +82,7 @@ def command(
             if (told := records.read(DONE)) is not None:
                 return _done_before(told, records, as_json=as_json, quiet=quiet)
             given = _remembered(records, given)
-        crew = Crew(settings(), _machine(settings()))
+        crew = Crew(settings(), _machine(settings()), dry_run)
         order = _order(given, until, crew, root, dry_run=dry_run)
         with closing(wiring.workspace(root)) as workspace:
             run = _drive(order, root, records, workspace, crew, yes=given["yes"], quiet=quiet, as_json=as_json)
@@ -325,9 +325,7 @@ def _show(run: "Finished", order: "Order", root: str, *, quiet: bool) -> None:
     if order.until == "research":
         click.echo("\n".join(map(safe, outcome.found)))
     for phase, about, counted in outcome.contexts:
-        tokens = f"{counted.tokens}{ESTIMATED if counted.estimated else ''} of {counted.gate} prompt tokens"
-        size = f"{tokens}, {_cost(counted.cost, counted.output)}"
-        click.echo(safe(f"{phase}: {about}: {size}"))
+        click.echo(safe(f"{phase}: {about}: {counted.held}, {_cost(counted.cost, counted.output)}"))
         for item, each in counted.items:
             click.echo(safe(f"  {each:>6}  {item}"))
     if outcome.diff:

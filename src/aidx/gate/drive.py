@@ -7,7 +7,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
 from math import ceil
-from typing import Self
+from typing import Self, TypeVar
 
 from msgspec import Struct
 
@@ -23,6 +23,7 @@ from aidx.ports import Allocated, Chat, Enforced, Patience
 
 __all__ = ["Booking", "Gate", "Grant", "LoadingError", "Prompt"]
 
+Counted = TypeVar("Counted")
 PROBE_S = 2.0  # an engine that needs longer to count one word hangs
 PROBE = b'{"messages":[{"role":"user","content":"x"}]}'
 BORNE_S = 60.0  # of silence, whatever the request
@@ -161,7 +162,7 @@ class Gate:
             await self._awake(self.pool.wake)
         chat = self._model()
         try:
-            fitted = await self._fitted(chat, prompt)
+            fitted = await self._slotted(chat, prompt, self._fitter.fit)
         except EngineError as error:
             self.note(error)
             raise
@@ -178,6 +179,15 @@ class Gate:
         self.pool.running[ticket] = grant.left
         return grant
 
+    async def count(self, prompt: Prompt) -> int:
+        """Tokens of *prompt*, whether it fits or not; raises as ``admit``, ``not_counted`` for an estimating engine."""
+        if self.pool.wake is not None:
+            await self._awake(self.pool.wake)
+        chat = self._model()
+        if chat.precision != "exact":
+            raise EngineError("this model's engine does not say how it counts", code="not_counted")
+        return await self._slotted(chat, prompt, self._fitter.count)
+
     async def _awake(self, wake: Callable[[], Awaitable[None]]) -> None:
         """Wait until the model is loaded, with no more others than may wait for cells."""
         if self.pool.arriving >= self.limits.queue + self.limits.slots:
@@ -188,14 +198,17 @@ class Gate:
         finally:
             self.pool.arriving -= 1
 
-    async def _fitted(self, chat: Chat, prompt: Prompt) -> Fitted:
+    async def _slotted(
+        self, chat: Chat, prompt: Prompt, count: Callable[[Chat, Prompt], Awaitable[Counted]]
+    ) -> Counted:
+        """What *count* makes of *prompt*, with no more others than may be counted at the same time."""
         if self.pool.counting >= self.limits.queue + self.limits.slots:
             raise self._exhausted(1)
         self.pool.counting += 1
         try:
             if prompt.tools and not await self._takes_tools(chat):
                 raise no_tools()
-            return await self._fitter.fit(chat, prompt)
+            return await count(chat, prompt)
         finally:
             self.pool.counting -= 1
             self.pool.quiet()
@@ -323,7 +336,7 @@ class Grant:
         self.usage = Usage()
         self.first: float | None = None
         self.streamed = fitted.prompt.stream
-        self.exact = chat.exact
+        self.exact = chat.precision == "exact"
         self._gate = gate
         self._pieces = 0
         if fitted.prompt.kind != "embedding":

@@ -43,6 +43,11 @@ class Fitter:
             return await self._compacted(chat, prompt, tokens)
         return Fitted(prompt, tokens, self._limits.check(tokens, prompt.max_tokens))
 
+    async def count(self, chat: Chat, prompt: Prompt) -> int:
+        """Tokens of *prompt*, whether it fits or not; what cannot fit however it is tokenized is refused uncounted."""
+        self._check_bytes(chat, prompt)
+        return await self._counter.count(chat, prompt)
+
     def _over(self, prompt: Prompt, tokens: int) -> int:
         output = self._limits.output(tokens) if prompt.max_tokens is None else prompt.max_tokens
         return self._limits.over(tokens, output)

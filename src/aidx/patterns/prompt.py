@@ -9,6 +9,11 @@ from msgspec.structs import replace
 
 Kind = Literal["chat", "text", "embedding"]
 """What a request is: chat completion, text completion (``{"prompt": …}``), embedding (``{"input": …}``)."""
+Precision = Literal["exact", "near", "bound", "estimate"]
+"""A count is what the model will read, that with room because its service is not sure, never less, or about that."""
+Counting = Literal["estimated", "held", "foreseen"]
+"""How a service's chats count: by themselves and at once; never low, asking the service where it can; or as that would
+be: nothing is sent, and what the service would count is estimated."""
 STREAMING = ("stream", "stream_options")
 
 

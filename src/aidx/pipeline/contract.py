@@ -8,9 +8,10 @@ from msgspec.structs import asdict
 
 from aidx.budget.prices import Price
 from aidx.errors import AidxError, BudgetError, CheckError
-from aidx.pipeline.effects import Phase
+from aidx.pipeline.effects import Phase, sized
 from aidx.pipeline.ending import BlockedError, NotConfirmedError
 from aidx.pipeline.flow import Outcome
+from aidx.ports import Precision
 
 Json = dict[str, Any]
 OTHERWISE = "counted otherwise by the model"  # an item of a request: what it took beyond what was expected
@@ -20,8 +21,8 @@ Ending = Literal["done", "blocked", "failed"]
 class Request(Struct, frozen=True):
     """One request as the ledger holds it; *reserved_tokens* are KV cells, prompt and output together.
 
-    *bound* is the most that the answer to one may take that was not sent. *estimated* says that nobody has counted
-    the prompt.
+    *bound* is the most that the answer to one may take that was not sent. *counted* says what its count was before it
+    was sent; *estimated* that nobody has said how many tokens it had.
     """
 
     phase: Phase
@@ -35,6 +36,7 @@ class Request(Struct, frozen=True):
     context: tuple[tuple[str, int], ...]
     price: Price | None = None
     bound: int = 0
+    counted: Precision = "exact"
     estimated: bool = False
 
     @property
@@ -48,7 +50,7 @@ class Request(Struct, frozen=True):
     @property
     def prompt(self) -> str:
         """The tokens of the prompt, in words."""
-        return f"{self.prompt_tokens}{' (estimated)' if self.estimated else ''} of {self.gate} prompt tokens"
+        return sized(self.prompt_tokens, f"of {self.gate} prompt tokens", self.counted if self.estimated else "exact")
 
 
 class _Part(Struct, frozen=True):
@@ -66,6 +68,7 @@ class _Told(Struct, frozen=True):
     reserved_tokens: int
     reserved_bytes: int
     context: tuple[_Part, ...]
+    counted: Precision
     estimated: bool
     cost: float | None
 

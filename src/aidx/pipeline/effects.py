@@ -8,7 +8,7 @@ from msgspec import Struct
 from aidx.patterns.vocabulary import Said
 from aidx.pipeline.context.prompt import Prompt
 from aidx.pipeline.ending import LintError
-from aidx.ports import Errand, Ran, RefusedPathError, Worked
+from aidx.ports import Errand, Precision, Ran, RefusedPathError, Worked
 
 Phase = Literal["research", "plan", "preflight", "edit", "check", "commit"]
 PHASES: tuple[Phase, ...] = ("research", "plan", "preflight", "edit", "check", "commit")
@@ -120,8 +120,8 @@ class Count(Struct, frozen=True):
 class Counted(Struct, frozen=True):
     """Tokens of a prompt, and of each of its items; *gate* is the most that may be sent, *output* come back.
 
-    *cost* is the most that the request may cost, ``None`` where its price is not known. *estimated* says that nobody
-    can count for the model.
+    *cost* is the most that the request may cost, ``None`` where its price is not known. *precision* says what the
+    tokens are: a bound where nobody counts them before they are sent, an estimate where they are counted then.
     """
 
     tokens: int
@@ -130,12 +130,24 @@ class Counted(Struct, frozen=True):
     fits: bool
     output: int = 0
     cost: float | None = None
-    estimated: bool = False
+    precision: Precision = "exact"
 
     @property
     def size(self) -> str:
         """Its tokens, in words."""
-        return f"{self.tokens} tokens{' (estimated)' if self.estimated else ''}"
+        return sized(self.tokens, "tokens", self.precision)
+
+    @property
+    def held(self) -> str:
+        """Its tokens beside the gate, in words."""
+        return sized(self.tokens, f"of {self.gate} prompt tokens", self.precision)
+
+
+def sized(tokens: int, what: str, precision: Precision) -> str:
+    """So many tokens of *what*, in words that say how sure that is."""
+    if precision == "estimate":
+        return f"{tokens} {what} (estimated; counted before it is sent)"
+    return f"{'' if precision == 'exact' else 'at most '}{tokens} {what}"
 
 
 class Confirm(Struct, frozen=True):

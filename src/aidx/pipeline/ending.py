@@ -6,7 +6,18 @@ from collections.abc import Iterable
 from aidx.errors import AidxError, BudgetError, CheckError, InputError
 
 _MARK = re.compile(r"(?:[-*•]\s+|\(?\d{1,2}[.):]\s+)+")
+UNCOUNTED = (
+    "nobody counts a prompt for it before it is sent: each byte is taken for a token, so that none can be over the gate"
+)
 EDIT = "Change the run's plan.md, and go on with --resume."
+
+
+def countable(role: str) -> str:
+    """The way out where a bound is over the gate of *role*: a larger gate, or somebody who counts."""
+    return (
+        f"Nobody counts for this service: raise gate in [roles.{role}], or name there what runs behind its url (engine "
+        '"llama-server", "vllm" and "aidx" count exactly, "ollama" by the model\'s file).'
+    )
 
 
 def _unmarked(text: str) -> str:

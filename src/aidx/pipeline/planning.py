@@ -8,7 +8,7 @@ from aidx.pipeline.artifact.plan import ChangePlan
 from aidx.pipeline.context.architect import architect_prompt
 from aidx.pipeline.context.prompt import Prompt
 from aidx.pipeline.effects import Ask, Effect, ask, count, guard, read_planned, tell
-from aidx.pipeline.ending import BlockedError, LintError, TooLongError, numbered
+from aidx.pipeline.ending import BlockedError, LintError, TooLongError, countable, numbered
 from aidx.pipeline.lint import lint
 
 ARCHITECT = "architect"
@@ -55,7 +55,9 @@ def first_prompt(task: str, files: Mapping[str, str], checks: Collection[str]) -
     if not counted.fits:
         raise TooLongError(
             f"the task takes {counted.size} of the Architect's gate of {counted.gate}",
-            hint="Make TASK shorter, or give the architect a larger ctx_size, at most what its model was trained for.",
+            hint=countable(ARCHITECT)
+            if counted.precision == "bound"
+            else "Make TASK shorter, or give the architect a larger ctx_size, at most what its model was trained for.",
         )
     return prompt
 

@@ -11,7 +11,7 @@ from aidx.pipeline.context.prompt import Item, Prompt
 from aidx.pipeline.context.thinking import SCHEMA, thinking_prompt, verdict
 from aidx.pipeline.edit.refusal import EditRefusedError
 from aidx.pipeline.effects import Ask, Counted, Effect, Tree, ask, count, tell
-from aidx.pipeline.ending import EDIT, BlockedError, LintError, TooLongError, numbered
+from aidx.pipeline.ending import EDIT, BlockedError, LintError, TooLongError, countable, numbered
 from aidx.pipeline.lint import lint
 
 VERDICTS = 2  # the answer, and one repair
@@ -47,10 +47,11 @@ def too_long(plan: ChangePlan, number: int, counted: Counted, *, more: int = 0) 
     """The refusal of step *number*; says which item takes most."""
     name, tokens = max(counted.items, key=lambda item: item[1])
     others = f" (and {more} more steps)" if more else ""
+    ways = "Narrow the step down to a symbol (path::Class.method), split it, or shorten the plan's text."
     return TooLongError(
         f"step {number + 1} ({plan.steps[number].target}) takes {counted.size} of context, the Editor's gate "
         f"is {counted.gate}: {counted.tokens - counted.gate} too many{others}; {name} takes {tokens} of them",
-        hint="Narrow the step down to a symbol (path::Class.method), split it, or shorten the plan's text.",
+        hint=f"{countable('editor')} Or: {ways}" if counted.precision == "bound" else ways,
     )
 
 

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from aidx.budget.settings import Settings
 from aidx.errors import BudgetError, CheckError, EngineError, InputError
 from aidx.plan.result import Plan, RolePlan
-from aidx.ports import Allocated, Deployment, Engine, Launch
+from aidx.ports import Allocated, Counting, Deployment, Engine, Launch
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -125,10 +125,17 @@ def fill_all(whole: Plan, tables: "Mapping[str, RoleTable]", *, tell: Tell | Non
     return tuple(fill(part(whole, name), tables.get(name), tell=tell) for name in names)
 
 
-def elsewhere(role: str, table: "RoleTable", *, bounds: "Bounds | None" = None, tell: Tell | None = None) -> Filled:
+def elsewhere(
+    role: str,
+    table: "RoleTable",
+    *,
+    bounds: "Bounds | None" = None,
+    tell: Tell | None = None,
+    counting: Counting = "estimated",
+) -> Filled:
     """What fills *role* on another machine, as its *table* says; nothing is asked before ``start``.
 
-    Raises ``InputError`` for a table that does not say enough.
+    Its prompts are counted as *counting* says. Raises ``InputError`` for a table that does not say enough.
     """
     if table.model is None:
         raise InputError(f"roles.{role} names no model", hint=f'Add model = "…" to [roles.{role}].')
@@ -141,7 +148,7 @@ def elsewhere(role: str, table: "RoleTable", *, bounds: "Bounds | None" = None, 
     if asked.max_tokens is None:
         asked = replace(asked, max_tokens=min(ELSEWHERE_TOKENS, max(context // 4, 1)))
     settings = Settings(ctx_size=context * slots, parallel=slots)
-    launch = Launch("", table.model, replace(settings, ctx_size=context), embedding=role == EMBEDDER)
+    launch = Launch("", table.model, replace(settings, ctx_size=context), embedding=role == EMBEDDER, counting=counting)
     return Filled(
         role=role,
         model=table.model,

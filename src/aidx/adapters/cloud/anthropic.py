@@ -4,6 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Mapping
+from typing import Any
 from urllib.parse import quote
 
 from aidx.adapters.http import Pool, Streamed
@@ -11,12 +12,12 @@ from aidx.adapters.talk.address import Address, address, bearer, outside
 from aidx.adapters.talk.again import RetryBudget, Retrying
 from aidx.adapters.talk.anthropic import Stream, answer, request
 from aidx.adapters.talk.attached import AttachedDeployment
-from aidx.adapters.talk.estimate import estimate
+from aidx.adapters.talk.counted import Asked, Roughly, Spelling, Way, find, way
 from aidx.adapters.talk.events import EventReader
 from aidx.adapters.talk.readback import told
 from aidx.adapters.talk.refusal import refused
 from aidx.errors import EngineError, InputError
-from aidx.ports import PATIENCE, Allocated, Deployment, Enforced, Kind, Launch, Patience
+from aidx.ports import PATIENCE, Allocated, Deployment, Enforced, Kind, Launch, Patience, Precision
 
 NAME = "anthropic"
 OUTSIDE = True  # asked by a proxy, where the environment names one
@@ -39,30 +40,48 @@ class Anthropic:
         headers = _headers(launch.key)
         enforced = asyncio.run(_check(at, headers, launch.name))
         budget = RetryBudget()
+        spelling = None
+        if launch.counting != "estimated":
+            spelling = asyncio.run(find((COUNT,), lambda _: outside(at, headers), launch.name))
 
         def talk() -> Retrying:
-            chat = AnthropicChat(outside(at, headers), model=launch.name, who=at.host, enforced=enforced)
+            by = way(launch.counting, spelling, lambda found: Asked(outside(at, headers), found, launch.name, at.host))
+            chat = AnthropicChat(outside(at, headers), model=launch.name, who=at.host, enforced=enforced, by=by)
             return Retrying(chat, budget)
 
         there = Allocated({}, launch.settings.ctx_size, f"{launch.name} at {at.shown}", 1, 0, assumed=NOT_TOLD)
         return AttachedDeployment(at.shown, there, talk)
 
 
+def _counted(asked: dict[str, Any], model: str) -> dict[str, Any]:
+    """A request for a count: that for a message, without what bounds and steers the answer."""
+    return request({name: asked[name] for name in COUNTS if asked.get(name)}, model)
+
+
+COUNTS = ("messages", "tools", "tool_choice", "parallel_tool_calls", "response_format")
+COUNT = Spelling(f"{MESSAGES}/count_tokens", _counted, "input_tokens", about=True)
+"""Anthropic's page on it: the count is an estimate, and that of the message may differ by a small amount."""
+
+
 class AnthropicChat:
     """Requests to *pool*; *who* names the service in errors."""
 
-    exact = False
-
-    def __init__(self, pool: Pool, *, model: str, who: str, enforced: Enforced = "none") -> None:
+    def __init__(self, pool: Pool, *, model: str, who: str, enforced: Enforced = "none", by: Way | None = None) -> None:
         self._enforced = enforced
+        self._by = by or Roughly()
         self._pool = pool
         self._model = model
         self._who = who
 
+    @property
+    def precision(self) -> Precision:
+        """As it was started to count."""
+        return self._by.precision
+
     async def count(self, body: bytes, *, kind: Kind = "chat") -> int:
-        """An estimate: its own count is a request of its own, over the network."""
+        """As it was started to: its own count is a request of its own, over the network."""
         _chats(kind)
-        return estimate(body, kind)
+        return await self._by.count(body)
 
     def least(self, size: int) -> int:
         """Nothing is known of its tokens."""
@@ -109,6 +128,7 @@ class AnthropicChat:
     def close(self) -> None:
         """Drop the connections."""
         self._pool.close()
+        self._by.close()
 
 
 def _chats(kind: Kind) -> None:

@@ -8,9 +8,11 @@ import asyncio
 import json
 from typing import Any
 
+from aidx.adapters.http import Pool
 from aidx.adapters.talk.address import Address, address, bearer, outside
 from aidx.adapters.talk.again import RetryBudget, Retrying
 from aidx.adapters.talk.attached import AttachedDeployment
+from aidx.adapters.talk.counted import INPUT_TOKENS, RESPONSES, TOKENIZE, Asked, Spelling, find, way
 from aidx.adapters.talk.openai import OpenAIChat
 from aidx.adapters.talk.readback import told
 from aidx.errors import EngineError, InputError
@@ -37,10 +39,19 @@ class OpenAI:
             )
         enforced = asyncio.run(_check(at, launch))
         budget = RetryBudget()
+        headers = bearer(launch.key)
+
+        def counter(spelling: Spelling) -> Pool:
+            root = at._replace(path=at.path.removesuffix("/v1"))
+            return outside(root if spelling.at_root else at, headers)
+
+        spelling = None if launch.counting == "estimated" else asyncio.run(find(_spellings(at), counter, launch.name))
 
         def talk() -> Retrying:
-            connections = outside(at, bearer(launch.key))
-            chat = OpenAIChat(connections, model=launch.name, who=at.host, shape=_shape(at), enforced=enforced)
+            by = way(launch.counting, spelling, lambda found: Asked(counter(found), found, launch.name, at.host))
+            chat = OpenAIChat(
+                outside(at, headers), model=launch.name, who=at.host, shape=_shape(at), enforced=enforced, by=by
+            )
             return Retrying(chat, budget)
 
         there = Allocated({}, launch.settings.ctx_size, f"{launch.name} at {at.shown}", 1, 0, assumed=NOT_TOLD)
@@ -51,6 +62,11 @@ def base(url: str) -> Address:
     """The base of the interface at *url*: ``/v1`` where it names no path."""
     at = address(url)
     return at if at.path else at._replace(path="/v1")
+
+
+def _spellings(at: Address) -> tuple[Spelling, ...]:
+    """Of OpenAI itself the one that it documents; others have what their server is made of."""
+    return (RESPONSES,) if at.host in NAMES_OF_OUTPUT else (TOKENIZE, INPUT_TOKENS, RESPONSES)
 
 
 def _shape(at: Address) -> Any:  # noqa: ANN401 - a function

@@ -6,7 +6,7 @@ another one.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,13 @@ from aidx.adapters.talk.address import Address, address, bearer, pool
 from aidx.adapters.talk.again import RetryBudget, Retrying
 from aidx.adapters.talk.attached import AttachedDeployment
 from aidx.adapters.talk.balance import Node, beginning, cells_of, order
-from aidx.adapters.talk.estimate import estimate
+from aidx.adapters.talk.counted import TOKENIZE, Asked, find, way
 from aidx.adapters.talk.openai import OpenAIChat
 from aidx.adapters.talk.readback import enough, told
 from aidx.errors import AidxError, BudgetError, EngineError, InputError
 from aidx.gate.drive import LoadingError
-from aidx.ports import PATIENCE, Allocated, Deployment, Enforced, Kind, Launch, Patience
+from aidx.gate.estimate import estimate
+from aidx.ports import PATIENCE, Allocated, Deployment, Enforced, Kind, Launch, Patience, Precision
 
 if TYPE_CHECKING:
     from aidx.adapters.http import Pool
@@ -28,6 +29,8 @@ NAME = "aidx"
 EVERY_S = 0.5  # between two looks at a node
 LOOK_S = 2.0
 TRIES = 2  # of one request at one node; a request that ends whoever gets it would otherwise go round for ever
+HERE = frozenset({"127.0.0.1", "::1", "localhost"})
+REMEMBERED = 1 << 12  # prompts of which it is known who has counted them
 NOT_TOLD = ("cache_type_k", "cache_type_v", "engine")
 
 
@@ -41,9 +44,10 @@ class Aidx:
         nodes = [address(url) for url in launch.urls]
         there = asyncio.run(_check(nodes, launch))
         budget = RetryBudget(saved=10.0)
+        counts = launch.counting != "estimated" and asyncio.run(_count(nodes, launch))
 
         def talk() -> Retrying:
-            return Retrying(BalancedChat(nodes, launch), budget)
+            return Retrying(BalancedChat(nodes, launch, counts=counts), budget)
 
         shown = ", ".join(at.shown for at in nodes)
         build = f"aidx at {shown} ({there} of {len(nodes)} nodes answer)"
@@ -52,11 +56,13 @@ class Aidx:
 
 
 class BalancedChat:
-    """One chat over several nodes; belongs to one event loop, on which it looks after them while it is used."""
+    """One chat over several nodes; belongs to one event loop, on which it looks after them while it is used.
 
-    exact = False
+    Where they are to count, and *counts* says that they do, a prompt has as many tokens as the node says that counts
+    most, and goes to no node that has not counted it: nobody says that all of them have the same model.
+    """
 
-    def __init__(self, nodes: Sequence[Address], launch: Launch) -> None:
+    def __init__(self, nodes: Sequence[Address], launch: Launch, *, counts: bool = False) -> None:
         headers = bearer(launch.key)
         self._nodes = [Node(at.shown) for at in nodes]
         self._roots: dict[str, Pool] = {at.shown: pool(at, headers) for at in nodes}
@@ -64,18 +70,41 @@ class BalancedChat:
             at.shown: OpenAIChat(pool(at._replace(path=f"{at.path}/v1"), headers), model=launch.name, who=at.shown)
             for at in nodes
         }
+        here = all(at.host in HERE for at in nodes)  # then a dry run may ask them, too: nothing leaves the machine
+        counting = "held" if launch.counting == "foreseen" and here else launch.counting
+        self._by = way(counting, TOKENIZE if counts else None, lambda _: _Most(self._most))
+        self._askers = {name: Asked(root, TOKENIZE, launch.name, name, own=False) for name, root in self._roots.items()}
+        self._counted: dict[bytes, frozenset[str]] = {}  # by prompt: the nodes that have counted it
         self._watch: asyncio.Task[None] | None = None
         self._seen = asyncio.Event()  # that all nodes were looked at once
         self._seen.set()
 
+    @property
+    def precision(self) -> Precision:
+        """As it was started to count."""
+        return self._by.precision
+
     async def count(self, body: bytes, *, kind: Kind = "chat") -> int:
-        """An estimate: the node counts for itself, and refuses what does not fit.
+        """As it was started to; of what is no chat an estimate. The node counts anyway, and refuses what does not fit.
 
         Raises ``LoadingError`` while no node answers.
         """
         await self._watched()
         self._there()
-        return estimate(body, kind)
+        return await self._by.count(body) if kind == "chat" else estimate(body, kind)
+
+    async def _most(self, body: bytes) -> int:
+        """The largest count of the nodes that are up; raises as the first does where none counts."""
+        names = [node.name for node in self._nodes if node.up]
+        said = await asyncio.gather(*[self._askers[name].count(body) for name in names], return_exceptions=True)
+        counts = {name: found for name, found in zip(names, said, strict=True) if isinstance(found, int)}
+        for wrong in said:
+            if isinstance(wrong, BaseException) and not (isinstance(wrong, AidxError) and counts):
+                raise wrong
+        if len(self._counted) >= REMEMBERED:
+            self._counted.clear()
+        self._counted[_prompt(body)] = frozenset(counts)
+        return max(counts.values())
 
     def least(self, size: int) -> int:
         """Nothing is known of its tokens."""
@@ -99,7 +128,8 @@ class BalancedChat:
         await self._watched()
         self._there()
         failed: AidxError = LoadingError(1, "all nodes are busy")
-        left = {node.name: TRIES for node in self._nodes}
+        may = self._counted.get(_prompt(body), frozenset()) if self._by.precision == "exact" else self._roots.keys()
+        left = {node.name: TRIES if node.name in may else 0 for node in self._nodes}
         while node := self._next(beginning(asked), wanted, left):
             begun = False
             node.sent += wanted
@@ -164,6 +194,35 @@ class BalancedChat:
             node.up, node.sent = True, 0
         except (EngineError, TimeoutError, KeyError, TypeError, ValueError):
             node.up = False
+
+
+class _Most:
+    """The nodes' own counts."""
+
+    precision: Precision = "exact"
+
+    def __init__(self, count: Callable[[bytes], Awaitable[int]]) -> None:
+        self._of = count
+
+    async def count(self, body: bytes) -> int:
+        """The largest."""
+        return await self._of(body)
+
+    def close(self) -> None:
+        """Nothing of its own is open."""
+
+
+def _prompt(body: bytes) -> bytes:
+    """What a node counts of *body*."""
+    found = json.loads(body)
+    return json.dumps([found.get("messages"), found.get("tools")]).encode()
+
+
+async def _count(nodes: Sequence[Address], launch: Launch) -> bool:
+    """Whether the nodes that answer count."""
+    headers = bearer(launch.key)
+    found = [await find((TOKENIZE,), lambda _, at=at: pool(at, headers), launch.name) for at in nodes]  # type: ignore[misc]
+    return any(found)
 
 
 async def _check(nodes: Sequence[Address], launch: Launch) -> int:

@@ -10,12 +10,12 @@ from typing import Any, NamedTuple
 from aidx.adapters.http import Pool, Streamed, UnreachableError
 from aidx.adapters.talk.address import Address, address, bearer, pool
 from aidx.adapters.talk.attached import AttachedDeployment
-from aidx.adapters.talk.estimate import estimate
 from aidx.adapters.talk.ollama import PATHS, Answer, packed, parsed, request
 from aidx.adapters.talk.readback import enough, told
 from aidx.adapters.talk.refusal import refused
 from aidx.errors import EngineError
-from aidx.ports import PATIENCE, Allocated, Deployment, Enforced, Kind, Launch, Patience
+from aidx.gate.estimate import estimate
+from aidx.ports import PATIENCE, Allocated, Deployment, Enforced, Kind, Launch, Patience, Precision
 
 NAME = "ollama"
 RUNS_ALREADY = True
@@ -46,7 +46,7 @@ class Ollama:
 class OllamaChat:
     """Requests to *pool*, each with the same *num_ctx*."""
 
-    exact = False
+    precision: Precision = "estimate"
 
     def __init__(self, pool: Pool, model: str, num_ctx: int, known: Known) -> None:
         self._pool = pool

@@ -7,12 +7,12 @@ from typing import Any
 from aidx.adapters.http import Pool
 from aidx.adapters.talk.address import Address, address, bearer, pool
 from aidx.adapters.talk.attached import AttachedDeployment
-from aidx.adapters.talk.estimate import texts_of
 from aidx.adapters.talk.openai import OpenAIChat
 from aidx.adapters.talk.readback import enough, told
 from aidx.adapters.talk.refusal import refused
 from aidx.errors import EngineError, InputError
-from aidx.ports import Allocated, Deployment, Enforced, Kind, Launch, Patience
+from aidx.gate.estimate import texts_of
+from aidx.ports import Allocated, Deployment, Enforced, Kind, Launch, Patience, Precision
 
 NAME = "vllm"
 RUNS_ALREADY = True
@@ -44,12 +44,15 @@ class Vllm:
 class VllmChat(OpenAIChat):
     """Counts with vLLM's own template and tokenizer; *root* has the paths that are not OpenAI's."""
 
-    exact = True
-
     def __init__(self, pool: Pool, root: Pool, *, model: str, enforced: Enforced) -> None:
         super().__init__(pool, model=model, who="vLLM", shape=_named, enforced=enforced)
         self._root = root
         self._named = model
+
+    @property
+    def precision(self) -> Precision:
+        """As it answers."""
+        return "exact"
 
     async def count(self, body: bytes, *, kind: Kind = "chat") -> int:
         """Ask ``/tokenize``, which renders as an answer would."""

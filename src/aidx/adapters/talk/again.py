@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from aidx.adapters.http import UnreachableError
 from aidx.adapters.talk.refusal import BusyError
 from aidx.errors import EngineError
-from aidx.ports import PATIENCE, Chat, Enforced, Kind, Patience
+from aidx.ports import PATIENCE, Chat, Enforced, Kind, Patience, Precision
 
 TRIES = 4
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 20.0
@@ -68,13 +68,22 @@ class Retrying:
         self._jitter = jitter
 
     @property
-    def exact(self) -> bool:
+    def precision(self) -> Precision:
         """As the inner one."""
-        return self._inner.exact
+        return self._inner.precision
 
     async def count(self, body: bytes, *, kind: Kind = "chat") -> int:
-        """As the inner one."""
-        return await self._inner.count(body, kind=kind)
+        """As the inner one's, of the first try that gets one."""
+        tried = 0
+        while True:
+            tried += 1
+            try:
+                return await self._inner.count(body, kind=kind)
+            except (BusyError, UnreachableError) as error:
+                seconds = wait(error, tried, self._jitter())
+                if tried >= TRIES or seconds > LONGEST_WAIT_S or not self._budget.take():
+                    raise
+            await self._pause(seconds)
 
     def least(self, size: int) -> int:
         """As the inner one."""

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from aidx.budget.witness import Occupied
 from aidx.errors import EngineError
-from aidx.ports import PATIENCE, Allocated, Chat, Enforced, Kind, Patience
+from aidx.ports import PATIENCE, Allocated, Chat, Enforced, Kind, Patience, Precision
 
 WATCH_S = 5.0  # between two looks at whether it is still there
 MISSED = 2  # looks in a row that nobody answered, after which it is gone
@@ -81,9 +81,9 @@ class AttachedChat:
         self._of = of
 
     @property
-    def exact(self) -> bool:
+    def precision(self) -> Precision:
         """As the engine's own."""
-        return self._inner.exact
+        return self._inner.precision
 
     async def count(self, body: bytes, *, kind: Kind = "chat") -> int:
         """As the engine's own."""

@@ -13,7 +13,7 @@ from aidx.adapters.talk.readback import told
 from aidx.adapters.talk.refusal import BusyError, refused
 from aidx.budget.ledger import Entry
 from aidx.errors import AidxError, EngineError, InputError
-from aidx.ports import PATIENCE, Allocated, Deployment, Enforced, Kind, Patience
+from aidx.ports import PATIENCE, Allocated, Deployment, Enforced, Kind, Patience, Precision
 
 LOOK_S = 0.02  # between two looks at what is reserved, while answers are on their way
 GONE_S = 1.0  # between two looks at whether it is still there
@@ -127,7 +127,7 @@ class EndpointChat:
     of their own, and a slot keeps its cells until it is given to another request.
     """
 
-    exact = True
+    precision: Precision = "exact"
 
     def __init__(self, talk: OpenAIChat, root: Pool, model: str, who: str) -> None:
         self._talk, self._root, self._model, self._who = talk, root, model, who

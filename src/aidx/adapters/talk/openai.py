@@ -5,11 +5,12 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 from aidx.adapters.http import Pool, Streamed
-from aidx.adapters.talk.estimate import estimate
+from aidx.adapters.talk.counted import Roughly, Way
 from aidx.adapters.talk.events import EventReader
 from aidx.adapters.talk.refusal import refused
 from aidx.errors import EngineError
-from aidx.ports import PATIENCE, Enforced, Kind, Patience
+from aidx.gate.estimate import estimate
+from aidx.ports import PATIENCE, Enforced, Kind, Patience, Precision
 
 ANSWER: Mapping[Kind, str] = {"chat": "/chat/completions", "text": "/completions", "embedding": "/embeddings"}
 DONE = b"[DONE]"
@@ -20,10 +21,8 @@ Shape = Callable[[dict[str, Any], Kind], dict[str, Any]]
 class OpenAIChat:
     """Requests to *pool*, whose prefix is the service's base; *who* names it in errors.
 
-    *model* is written into each request, and *shape* makes it the service's own.
+    *model* is written into each request, and *shape* makes it the service's own; prompts are counted *by* a way.
     """
-
-    exact = False
 
     def __init__(
         self,
@@ -33,16 +32,23 @@ class OpenAIChat:
         who: str,
         shape: Shape = lambda request, _: request,
         enforced: Enforced = "none",
+        by: Way | None = None,
     ) -> None:
         self._pool = pool
         self._model = model
         self._who = who
         self._shape = shape
         self._enforced = enforced
+        self._by = by or Roughly()
+
+    @property
+    def precision(self) -> Precision:
+        """As its chats are counted."""
+        return self._by.precision
 
     async def count(self, body: bytes, *, kind: Kind = "chat") -> int:
-        """An estimate: no such service says how it counts."""
-        return estimate(body, kind)
+        """As it was started to; of what is no chat an estimate."""
+        return await self._by.count(body) if kind == "chat" else estimate(body, kind)
 
     def least(self, size: int) -> int:
         """Nothing is known of its tokens."""
@@ -85,3 +91,4 @@ class OpenAIChat:
     def close(self) -> None:
         """Drop the connections."""
         self._pool.close()
+        self._by.close()

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from aidx.errors import EngineError, InputError
-from aidx.ports import PATIENCE, Allocated, Chat, Deployment, Enforced, Kind, Patience
+from aidx.ports import PATIENCE, Allocated, Chat, Deployment, Enforced, Kind, Patience, Precision
 
 BYTES = 3.0  # of a token, before one was counted
 LEAST = 1 << 16  # prompts whose count is remembered
@@ -18,7 +18,7 @@ class RunCounted:
     What it refuses has more than *longest* tokens; how many more is guessed from the others.
     """
 
-    exact = True
+    precision: Precision = "exact"
 
     def __init__(self, inner: Chat, longest: int) -> None:
         self._inner, self._longest = inner, longest
@@ -95,7 +95,7 @@ class CountedDeployment:
     def chat(self) -> Chat:
         """One that counts."""
         found = self._inner.chat()
-        return found if found.exact else RunCounted(found, self._longest)
+        return found if found.precision == "exact" else RunCounted(found, self._longest)
 
     def allocated(self) -> Allocated:
         """As the engine's own."""

@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 from aidx.adapters.child import Child
 from aidx.adapters.http import Pool
 from aidx.adapters.talk.assembled import SOON_S, Asked, asked
-from aidx.adapters.talk.estimate import texts_of
 from aidx.adapters.talk.refusal import refused
 from aidx.errors import EngineError, InputError
-from aidx.ports import PATIENCE, Enforced, Kind, Patience
+from aidx.gate.estimate import texts_of
+from aidx.ports import PATIENCE, Enforced, Kind, Patience, Precision
 
 WHO = "the engine"
 ANSWER = {"chat": "/v1/chat/completions", "text": "/v1/completions", "embedding": "/v1/embeddings"}
@@ -34,7 +34,7 @@ class ServedChat:
     *child* is the process where it is ours, *longest_token* in bytes where it is known, *enforced* what a probe saw.
     """
 
-    exact = True
+    precision: Precision = "exact"
 
     def __init__(
         self, pool: Pool, child: Child | None = None, *, longest_token: int = 0, enforced: Enforced = "none"

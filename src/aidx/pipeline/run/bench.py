@@ -7,9 +7,10 @@ from typing import Any
 from msgspec import Struct
 
 from aidx.errors import EngineError
-from aidx.pipeline.contract import Request
+from aidx.pipeline.contract import OTHERWISE, Request
 from aidx.pipeline.effects import Hand
 from aidx.pipeline.ending import TooLongError
+from aidx.pipeline.run.held import Trust
 from aidx.pipeline.run.models import Seat
 from aidx.ports import Errand, Program, Worked
 
@@ -20,19 +21,22 @@ OVER = "context_length_exceeded"
 class Bench(Struct, frozen=True):
     """*open* starts the model of *seat* behind a gateway and hands out the program that is pointed at it.
 
-    *open* is given who is told of each request that the gateway saw. *name* is the program's.
+    *open* is given who is told of each request that the gateway saw, and what is known of the model's counts. *name* is
+    the program's.
     """
 
     name: str
     seat: Callable[[], Seat]
-    open: Callable[[Note], AbstractContextManager[Program]]
+    open: Callable[[Note, Trust], AbstractContextManager[Program]]
 
 
 class Workbench:
-    """One run's use of *bench*; ``kv_bytes`` is what its model was planned with."""
+    """One run's use of *bench*; *trust* is what the answers of a model have said of its counts."""
 
-    def __init__(self, bench: Bench | None) -> None:
+    def __init__(self, bench: Bench | None, trust: Callable[[str], Trust]) -> None:
         self._bench = bench
+        self._trust = trust
+        self._known = Trust()
         self._stack = ExitStack()
         self._program: Program | None = None
         self._seen: list[Mapping[str, Any]] = []
@@ -44,10 +48,12 @@ class Workbench:
         """
         assert self._bench is not None
         if self._program is None:
-            self._program = self._stack.enter_context(self._bench.open(self._seen.append))
+            self._known = self._trust(self._bench.seat().model)
+            self._program = self._stack.enter_context(self._bench.open(self._note, self._known))
         self._seen.clear()
+        self._known.stopped = False
         worked = self._program.work(hand.errand)
-        requests = [self._request(hand, line) for line in self._seen if line.get("prompt_tokens") is not None]
+        requests = [self._request(hand, line) for line in self._seen if line.get("counted_tokens") is not None]
         if not self._seen and not worked.files:
             last = [line.strip() for line in worked.said.splitlines() if line.strip()][-1:]
             raise EngineError(
@@ -64,10 +70,20 @@ class Workbench:
         self._stack.close()
         self._program = None
 
+    def _note(self, line: Mapping[str, Any]) -> None:
+        """Keep a *line* about a request; after one that took more than the gate nothing more is sent."""
+        assert self._bench is not None
+        self._seen.append(line)
+        if int(line.get("prompt_tokens") or 0) > self._bench.seat().limits.gate:
+            self._known.stopped = True
+
     def _request(self, hand: Hand, line: Mapping[str, Any]) -> Request:
         assert self._bench is not None
         seat = self._bench.seat()
-        prompt, cells = int(line["prompt_tokens"]), int(line.get("reserved_tokens") or 0)
+        counted, used, cells = int(line["counted_tokens"]), line.get("prompt_tokens"), int(line["reserved_tokens"])
+        prompt = counted if used is None else int(used)
+        items = ((f"composed by {self._bench.name}", counted), (OTHERWISE, prompt - counted))
+        precision = self._known.precision
         return Request(
             phase=hand.phase,
             role="editor",
@@ -77,8 +93,10 @@ class Workbench:
             gate=seat.limits.gate,
             reserved_tokens=cells,
             reserved_bytes=cells * seat.cell_bytes,
-            context=((f"composed by {self._bench.name}", prompt),),
+            context=items if prompt != counted else items[:1],
             price=seat.price,
+            counted=precision,
+            estimated=used is None and precision != "exact",
         )
 
     def _too_long(self, errand: Errand) -> TooLongError:

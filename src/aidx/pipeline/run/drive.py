@@ -43,7 +43,7 @@ from aidx.pipeline.replay import Replay, key, line, record
 from aidx.pipeline.research.choose import Candidate
 from aidx.pipeline.run.arriving import Arriving
 from aidx.pipeline.run.bench import Bench, Workbench
-from aidx.pipeline.run.estimates import within
+from aidx.pipeline.run.held import otherwise, within
 from aidx.pipeline.run.models import Models, Seat, text_of
 from aidx.pipeline.run.planfile import PLAN, PlanFile
 from aidx.pipeline.run.trial import Trial
@@ -87,7 +87,7 @@ def drive(flow: Flow, world: World) -> Finished:
 class _Drive:
     def __init__(self, world: World) -> None:
         self._world = world
-        self._models = Models(world.seats)
+        self._models = Models(world.seats, world.tell, dry=world.records is None)
         self._aside = "" if world.records is None else f".aidx/runs/{world.records.name}/aside"
         tree = None if world.records is None else world.records.read(TREE)
         self._was_on_trial, self._was_applied = tree == TRYING, tree in {TRYING, KEPT}
@@ -97,7 +97,7 @@ class _Drive:
         )
         self._replay = Replay(self._lines(ANSWERS))
         self._arriving = Arriving(world.records, self._lines(ANSWERS))
-        self._bench = Workbench(world.bench)
+        self._bench = Workbench(world.bench, self._models.trust)
         self._tried = ""
         self._around: Grounds | None = None
         self._requests: list[Json] = []
@@ -234,6 +234,8 @@ class _Drive:
         self._requests = [request.json]
         size = f"{request.prompt}, {request.completion_tokens} written"
         self._world.tell(f"{request.phase}: {request.model} answered: {size}")
+        if said := otherwise(request.json):
+            self._world.tell(f"{request.phase}: {said}")
         within(request.json, self._models.limits(ask.role).gate)
         return reply, request
 
@@ -246,6 +248,8 @@ class _Drive:
         self._requests = [request.json for request in requests]
         sizes = ", ".join(str(request.prompt_tokens) for request in requests) or "none"
         self._world.tell(f"{hand.phase}: {self._world.bench.name} is done; prompt tokens of its requests: {sizes}")
+        for request in self._requests:
+            within(request, request["gate"])
         return worked
 
     def _confirm(self, effect: Confirm) -> bool:

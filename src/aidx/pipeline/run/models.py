@@ -11,6 +11,7 @@ from msgspec import Struct
 from aidx.budget.prices import FREE, Price
 from aidx.errors import AidxError, BudgetError, EngineError, InputError
 from aidx.gate.admit import Limits, RefusedError
+from aidx.gate.count import Own
 from aidx.gate.drive import Gate, Grant
 from aidx.gate.patterns import constraint
 from aidx.gate.prompt import Prompt as Sent
@@ -20,9 +21,10 @@ from aidx.patterns.schema.shape import Shape
 from aidx.pipeline.context.prompt import Prompt
 from aidx.pipeline.contract import Json, Request
 from aidx.pipeline.effects import Ask, Counted, Phase
+from aidx.pipeline.ending import UNCOUNTED, countable
 from aidx.pipeline.run.arriving import Opening, Sink, settled
 from aidx.pipeline.run.cutoff import way_out
-from aidx.pipeline.run.estimates import Ratio, Scaled
+from aidx.pipeline.run.held import Trust, held
 from aidx.plan.result import Plan
 from aidx.ports import Chat, Deployment
 
@@ -32,7 +34,8 @@ class Seat(Struct, frozen=True):
 
     *cell_bytes* is what one token of context takes, *kv_bytes* the whole cache as planned (0: not on this machine);
     *max_kv* bounds it. Requests to one that *leaves* go to another machine. It was planned together with the roles
-    *beside* it; those of one *process* share that. *price* is ``None`` where nobody knows it.
+    *beside* it; those of one *process* share that. *price* is ``None`` where nobody knows it. *own* reads what it takes
+    to count as the model's file does, where that is here.
     """
 
     model: str
@@ -45,6 +48,7 @@ class Seat(Struct, frozen=True):
     beside: frozenset[str] = frozenset()
     process: str | None = None
     price: Price | None = FREE
+    own: Callable[[], Own | None] = lambda: None
 
     @classmethod
     def of(cls, plan: Plan, limits: Limits, start: Callable[[], Deployment], max_kv: int | None = None) -> "Seat":
@@ -68,11 +72,13 @@ class Models:
     the one before, unless the two were planned to run beside each other.
     """
 
-    def __init__(self, seats: Mapping[str, Callable[[], Seat]]) -> None:
-        self._seats = seats
+    def __init__(
+        self, seats: Mapping[str, Callable[[], Seat]], tell: Callable[[str], object], *, dry: bool = False
+    ) -> None:
+        self._seats, self._tell, self._dry = seats, tell, dry
         self._known: dict[str, Seat] = {}
         self._open: dict[str, _Open] = {}
-        self._ratios: defaultdict[str, Ratio] = defaultdict(Ratio)
+        self._trusts: defaultdict[str, Trust] = defaultdict(Trust)
         self._loop = asyncio.Runner()
         self.kv_bytes: dict[str, int] = {}
 
@@ -104,18 +110,22 @@ class Models:
             schema = json.loads(ask.schema)
             enforced = model.gate.enforces()  # of a service that only says so the words of the prompt are enough
             fields |= constraint(Shape("answer", schema, schema), "none" if enforced == "documented" else enforced)
-        async with await _admitted(model, _sent(ask.prompt, fields, max_tokens)) as grant:
+        async with await _admitted(model, ask.role, _sent(ask.prompt, fields, max_tokens)) as grant:
             counted = await _counted(model, ask.prompt)
             cells, seat = grant.booking.admitted.cells, model.seat
             size = cells * seat.cell_bytes
             told = (ask.phase, ask.role, seat.model, counted.tokens, 0, counted.gate, cells, size, counted.items)
-            request = Request(*told, seat.price, estimated=counted.estimated)
+            request = Request(*told, seat.price, 0, counted.precision, counted.precision != "exact")
             reply = await _reply(grant, opening(request))
         return reply, settled(request, reply)
 
     def learn(self, told: Json) -> None:
         """Take over what a request of the ledger says of its model, whose next prompts may have to be estimated."""
-        self._ratios[told["model"]].learn(told)
+        self.trust(told["model"]).learn(told)
+
+    def trust(self, model: str) -> Trust:
+        """What the answers of *model* have said of how its prompts are counted."""
+        return self._trusts[model]
 
     def limits(self, role: str) -> Limits:
         """What may be sent to *role*, and come back."""
@@ -127,7 +137,7 @@ class Models:
         cells = counted.tokens + seat.limits.output(counted.tokens)
         size = cells * seat.cell_bytes
         told = (phase, role, seat.model, counted.tokens, 0, counted.gate, cells, size, counted.items)
-        return Request(*told, seat.price, counted.output, counted.estimated)
+        return Request(*told, seat.price, counted.output, counted.precision, counted.precision != "exact")
 
     def release(self, role: str) -> None:
         """Stop what fills *role*, if it runs: its memory is needed."""
@@ -174,8 +184,9 @@ class Models:
             kv = (_allocated(deployment) or seat.kv_bytes) if seat.kv_bytes else 0
             _within(seat, kv, "has taken")
             self.kv_bytes[role] = max(self.kv_bytes.get(role, 0), kv)
-            chat = deployment.chat()
-            chat = chat if chat.exact else Scaled(chat, self._ratios[seat.model])
+            chat = held(deployment.chat(), self.trust(seat.model), seat.own, foreseen=self._dry and seat.leaves)
+            if seat.leaves and chat.precision == "bound":
+                self._tell(f"{seat.model}: {UNCOUNTED}")
         except AidxError:
             deployment.stop()
             raise
@@ -215,12 +226,13 @@ def text_of(reply: Reply, request: Request, limits: Limits) -> str:
     return reply.text
 
 
-async def _admitted(model: _Open, sent: Sent) -> Grant:
+async def _admitted(model: _Open, role: str, sent: Sent) -> Grant:
     try:
         return await model.gate.admit(sent)
     except RefusedError as error:
-        if not model.chat.exact:
-            error.args = (f"{error} (estimated)",)
+        if model.chat.precision == "bound":
+            error.args = (f"{error} (at most: {model.seat.model} has not counted it, and it was not sent)",)
+            error.hint = countable(role)
         raise
 
 
@@ -238,7 +250,10 @@ async def _reply(grant: Grant, sink: Sink) -> Reply:
 async def _counted(model: _Open, prompt: Prompt, beside: tuple[tuple[str, int], ...] = ()) -> Counted:
     """Count *prompt* with its first item, with its first two, …: what each adds is its size, and they add up."""
     names, so_far = zip(*prompt.begins, strict=True)
-    sizes = [await model.gate.counter.count(model.chat, _sent(begun, {})) for begun in so_far]
+    if model.seat.leaves:  # every count is a request there
+        sizes = shares([len(_sent(begun, {}).body) for begun in so_far], await _size(model, prompt))
+    else:
+        sizes = [await _size(model, begun) for begun in so_far]
     added = (after - before for before, after in zip([0, *sizes], sizes, strict=False))
     limits, tokens = model.seat.limits, sizes[-1] + sum(tokens for _, tokens in beside)
     output = limits.output(tokens)
@@ -246,8 +261,17 @@ async def _counted(model: _Open, prompt: Prompt, beside: tuple[tuple[str, int], 
     price = model.seat.price
     most = None if price is None else price.of(tokens, output)
     return Counted(
-        tokens, limits.gate, (*zip(names, added, strict=True), *beside), fits, output, most, not model.chat.exact
+        tokens, limits.gate, (*zip(names, added, strict=True), *beside), fits, output, most, model.chat.precision
     )
+
+
+async def _size(model: _Open, prompt: Prompt) -> int:
+    return await model.gate.counter.count(model.chat, _sent(prompt, {}))
+
+
+def shares(sizes: list[int], whole: int) -> list[int]:
+    """Where the items end that end at *sizes* bytes, in tokens of a *whole* that was counted at once."""
+    return [whole * size // sizes[-1] for size in sizes]
 
 
 def _sent(prompt: Prompt, fields: Mapping[str, object], max_tokens: int | None = None) -> Sent:

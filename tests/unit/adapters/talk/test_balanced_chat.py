@@ -1,14 +1,17 @@
 """A request on its way round the nodes, which come and go meanwhile."""
 
 import asyncio
+from contextlib import ExitStack
 
 import pytest
+from tests.fakes.upstream import events, say, upstream
 
-from aidx.adapters.engines.aidx import TRIES, BalancedChat
+from aidx.adapters.engines.aidx import ENGINE, TRIES, BalancedChat
 from aidx.adapters.talk.address import address
 from aidx.adapters.talk.refusal import BusyError
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError
+from aidx.gate.bound import at_most
 from aidx.gate.drive import LoadingError
 from aidx.ports import Launch
 
@@ -123,3 +126,85 @@ def test_what_has_begun_is_not_begun_again():
         return found
 
     assert asyncio.run(run()) == [b"a"]
+
+
+def counts(more):
+    """A node's counter: a token a word of each message, and *more* of its own template."""
+    return lambda asked: say({"count": sum(len(m["content"].split()) for m in asked.json["messages"]) + more})
+
+
+def nodes(stack, *counters):
+    """Scripted nodes that count so; ``None``: an endpoint that has no such path. The first has most free cells."""
+    found = []
+    for number, counter in enumerate(counters):
+        role = {"settings": {"n_ctx": 9000 - 100 * number}}
+        routes = {
+            ("GET", "/v1/models"): lambda _: say({"data": [{"id": "editor", "context_length": 4096}]}),
+            ("GET", "/plan"): lambda _, role=role: say({"plan": {"roles": [role]}, "reserved": {"tokens": 0}}),
+            ("POST", "/v1/chat/completions"): lambda _: events(b'data: {"choices":[]}\n\n', b"data: [DONE]\n\n"),
+        }
+        if counter is not None:
+            routes["POST", "/tokenize"] = counter
+        found.append(stack.enter_context(upstream(routes)))
+    return found
+
+
+def started(nodes, counting="held"):
+    urls = tuple(node.url for node in nodes)
+    return ENGINE.start(Launch("", "editor", Settings(ctx_size=1024), urls=urls, counting=counting)).chat()
+
+
+STREAMED = b'{"messages":[{"role":"user","content":"one two"}],"max_tokens":4,"stream":true}'
+
+
+def counted_and_answered(chat):
+    async def run():
+        try:
+            found = await chat.count(STREAMED)
+            async for _ in chat.answer(STREAMED, slot=0):
+                pass
+            return found, chat.precision
+        finally:
+            chat.close()
+
+    return asyncio.run(run())
+
+
+def test_a_prompt_is_as_long_as_the_node_says_that_counts_most():
+    with ExitStack() as stack:
+        assert counted_and_answered(started(nodes(stack, counts(7), counts(30), counts(1)))) == (32, "exact")
+
+
+def test_a_node_that_does_not_count_gets_nothing_to_answer():
+    with ExitStack() as stack:
+        found = nodes(stack, None, counts(7), None)
+        for _ in range(3):
+            assert counted_and_answered(started(found)) == (9, "exact")
+        assert [len(node.asked("/v1/chat/completions")) for node in found] == [0, 3, 0]
+
+
+@pytest.mark.parametrize("status", [404, 501])
+def test_where_no_node_counts_the_bound_is_taken(status):
+    with ExitStack() as stack:
+        found = nodes(stack, lambda _: say({"error": {"message": "no"}}, status))
+        assert counted_and_answered(started(found)) == (at_most(STREAMED), "bound")
+        assert not [each for each in found[0].asked("/tokenize") if b"one two" in each.body]
+
+
+def test_a_node_that_stops_counting_is_an_error():
+    with ExitStack() as stack:
+        (node,) = nodes(stack, counts(7))
+        chat = started([node])
+        node.routes["POST", "/tokenize"] = lambda _: say({"error": {"message": "no"}}, 501)
+        with pytest.raises(EngineError):
+            counted_and_answered(chat)
+        assert node.asked("/v1/chat/completions") == []
+
+
+def test_in_a_dry_run_nodes_of_this_machine_are_asked_and_no_others(monkeypatch):
+    with ExitStack() as stack:
+        found = nodes(stack, counts(7))
+        assert counted_and_answered(started(found, "foreseen")) == (9, "exact")
+        monkeypatch.setattr("aidx.adapters.engines.aidx.HERE", frozenset())
+        assert counted_and_answered(started(found, "foreseen"))[1] == "estimate"
+        assert len([each for each in found[0].asked("/tokenize") if b"one two" in each.body]) == 1
