@@ -39,6 +39,7 @@ STATUS = {
     "internal_error": 500,
     "engine_loading": 503,
     "rate_limited": 503,
+    "not_counted": 501,
 }
 PARAM = {
     "model_not_found": "model",

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 import aidx
 from aidx.errors import AidxError, InputError
 from aidx.ports import Kind
-from aidx.serve import answer, wire
+from aidx.serve import answer, tokenize, wire
 from aidx.serve.account import account
 from aidx.serve.caller import Caller, check_head
 from aidx.serve.door import PREFLIGHT, Door, Headers
@@ -25,6 +25,7 @@ ASKED: Mapping[str, tuple[Kind, Callable[[bytes], wire.Parsed]]] = {
     "/v1/chat/completions": ("chat", wire.parse),
     "/v1/completions": ("text", wire.parse_text),
     "/v1/embeddings": ("embedding", wire.parse_embedding),
+    tokenize.PATH: ("chat", tokenize.parse),
 }
 ONE_MODEL = "/v1/models/"
 FORMAT, ESCAPE = b"response_format", b"\\u"  # a name can be written with escapes; reading a schema takes up to 0.1 s
@@ -112,7 +113,12 @@ class App(Struct, eq=False):
             check_head(caller.headers)
             body = await caller.body()
             exchange.read = True
-            await self._ask(await self._parsed(asked[1], body), exchange)
+            parsed = await self._parsed(asked[1], body)
+            if path == tokenize.PATH:
+                found = self._catalogue.find(parsed.model, embeds=False)
+                await exchange.reply.whole(await tokenize.count(parsed, found))
+            else:
+                await self._ask(parsed, exchange)
         else:
             made = self._front(caller.headers) if path == "/" and method in READS else self._route(method, path)()
             await exchange.reply.whole(await made if isinstance(made, Awaitable) else made)
