@@ -74,6 +74,7 @@ class Allocator:
         self._placements: dict[object, Placement] = {}
         self._weighed: dict[tuple[Placement, str], Entry] = {}
         self._counted: dict[tuple[Placement, str], Mapping[Layer, int]] = {}
+        self._sized: tuple[compute.Sized, ...] = ()
         self._spreads: dict[Placement, Spread] = {}
         self._split: dict[tuple[Settings, Placement, str], tuple[Entry, Entry]] = {}
         self._peaks: dict[tuple[Settings, Placement], dict[str, int]] = {}
@@ -115,14 +116,21 @@ class Allocator:
             self._placements[key] = place(self.model, settings, gpus=self.gpus)
         return self._placements[key]
 
-    def _entries(self, settings: Settings, placement: Placement, device: str) -> Iterator[Entry]:
+    def standing(self, settings: Settings) -> Entries:
+        """Weights, cache and state alone: what stands still while the graph is computed, and costs little to add up."""
+        placement = self._place(settings)
+        return {device: tuple(self._standing(settings, placement, device)) for device in placement.devices}
+
+    def _standing(self, settings: Settings, placement: Placement, device: str) -> list[Entry]:
         here = self._layers(placement, device)
-        made = [
+        return [
             self._weights(placement, device),
             _kv_cache(self.layers, here, settings, device),
             _state(here, settings, device),
-            *self._compute(settings, placement, device),
         ]
+
+    def _entries(self, settings: Settings, placement: Placement, device: str) -> Iterator[Entry]:
+        made = [*self._standing(settings, placement, device), *self._compute(settings, placement, device)]
         if device == HOST:
             made += [
                 output_entry(self.model, settings),
@@ -180,7 +188,8 @@ class Allocator:
     def _spread_peaks(self, settings: Settings, placement: Placement) -> dict[str, int]:
         """What each device needs, played through once for all of them."""
         if placement not in self._spreads:
-            self._spreads[placement] = compute.spread_over(self.model, placement)
+            self._sized = self._sized or compute.sized(self.model)
+            self._spreads[placement] = compute.spread_over(self._sized, placement)
         key = (settings, placement)
         if key not in self._peaks:
             self._peaks = {key: compute.spread_peaks(self.geometry, settings, self._spreads[placement])}

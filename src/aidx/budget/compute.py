@@ -4,7 +4,7 @@ The engine reserves its graph for a full physical batch with the whole cache in 
 (``llama_context::sched_reserve``). The sweep (tests/e2e/test_sweep.py) holds the outcome against the engine.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -22,6 +22,7 @@ from aidx.budget.settings import Settings
 from aidx.budget.sides import OFFLOADED_ROWS
 from aidx.budget.weights import allocated
 from aidx.model.spec import Layer, ModelSpec
+from aidx.model.tensor import Tensor
 
 # Spread over devices, two of 60 draws of gpt-oss with fewer than 32 tokens were a row under, one of Mistral 4 256 B.
 _A_ROW_UNDER = frozenset({"gpt-oss", "mistral4"})
@@ -72,19 +73,35 @@ def spread_peaks(geo: Geometry, settings: Settings, spread: Spread) -> dict[str,
     return found
 
 
-def spread_over(model: ModelSpec, placement: Placement) -> Spread:
-    """Where the parts of *model* lie."""
-    weights: dict[tuple[int, str], tuple[str, int]] = {}
+class Sized(NamedTuple):
+    """A *tensor*, the *key* of its weight in a graph and its *bytes* on a GPU; alike for all placements."""
+
+    tensor: Tensor
+    key: tuple[int, str]
+    bytes: int
+
+
+def sized(model: ModelSpec) -> tuple[Sized, ...]:
+    """The tensors of *model* as ``spread_over`` takes them."""
+    found = []
     for tensor in model.tensors:
+        layer = tensor.layer
+        key = (-1, tensor.name) if layer is None else (layer, tensor.name.split(".", 2)[2])
+        found.append(Sized(tensor, key, allocated(tensor, "gpu0")))
+    return tuple(found)
+
+
+def spread_over(tensors: Iterable[Sized], placement: Placement) -> Spread:
+    """Where the parts of a model of *tensors* lie."""
+    weights: dict[tuple[int, str], tuple[str, int]] = {}
+    for tensor, key, size in tensors:
         held = placement.holders(tensor)
         if held and not tensor.name.endswith("token_embd.weight"):
-            size = allocated(tensor, "gpu0")
-            key = (-1, tensor.name) if tensor.layer is None else (tensor.layer, tensor.name.split(".", 2)[2])
             weights[key] = held[0], size
             if tensor.name.startswith(placement.final_norm):
                 weights[-1, NORM] = held[0], size
         elif placement.tied and tensor.name == "token_embd.weight":
-            weights[-1, OUTPUT] = placement.output, allocated(tensor, "gpu0")
+            weights[-1, OUTPUT] = placement.output, size
     return Spread(placement.gpus, placement.blocks[: placement.trunk], weights, placement.copies)
 
 

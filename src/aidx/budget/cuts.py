@@ -81,16 +81,18 @@ class _Layout:
             for _ in range(self._copies):
                 copy = self._lay(Node(node.size, leaf=self._copies > 1), piece.side)
             self._copied[source, piece.side] = copy
+        nodes, side = self._nodes, piece.side
         for number in piece.nodes:
-            node = self._nodes[number]
-            here = [self._on(piece.side, source) for source in node.inputs]
-            inputs = tuple([each for each in here if each >= 0])  # what is stored on this side is nothing
-            alike = [source for source in node.shown if self._nodes[source].size == node.size]
-            shown = [source for source in alike if self._sides[source] != piece.side]
-            parents = [self._on(piece.side, source) for source in (*node.reuse, *shown)]
-            reuse = tuple([each for each in parents if self._is_free(each)])
-            size = node.size if piece.side == HOST else node.size + node.scratch
-            self._own[number] = self._lay(Node(size, inputs, reuse), piece.side)
+            node = nodes[number]
+            inputs = tuple([at for source in node.inputs if (at := self._on(side, source)) >= 0])  # stored: nothing
+            reuse: tuple[Id, ...] = ()
+            if node.reuse or node.shown:
+                alike = [source for source in node.shown if nodes[source].size == node.size]
+                shown = [source for source in alike if self._sides[source] != side]
+                parents = [self._on(side, source) for source in (*node.reuse, *shown)]
+                reuse = tuple([each for each in parents if self._is_free(each)])
+            size = node.size if side == HOST else node.size + node.scratch
+            self._own[number] = self._lay(Node(size, inputs, reuse), side)
 
     def _on(self, side: str, source: Id) -> Id:
         return self._own[self._base[source]] if self._sides[source] == side else self._copied[source, side]

@@ -24,7 +24,7 @@ from aidx.plan.place import place, training_length
 from aidx.plan.probe import Answer, Probe
 from aidx.plan.rank import Marks, Nearest, front, lacking, order
 from aidx.plan.roles import Suits, suits
-from aidx.plan.search import longest
+from aidx.plan.search import growth, longest
 from aidx.plan.speed import Pace, Speed, expected
 from aidx.plan.spread import spreads
 
@@ -217,12 +217,8 @@ def _with_cache(loss: Loss, settings: Settings) -> Loss:
 def _about(desk: Desk, settings: Settings, ledger: Ledger) -> int:
     """Where memory would end the context, along the straight line that it grows on."""
     cap = max(training_length(desk), settings.ctx_size)
-    further = desk.closed(replace(settings, ctx_size=settings.ctx_size + CELL_PAD))
-    steps = [
-        now.headroom // (then.planned - now.planned)
-        for now, then in zip(ledger.accounts, further.accounts, strict=True)
-        if then.planned > now.planned
-    ]
+    slopes = growth(desk, settings)
+    steps = [account.headroom // slope for account in ledger.accounts if (slope := slopes[account.name]) > 0]
     return min(cap, settings.ctx_size + min(steps, default=cap) * CELL_PAD)
 
 

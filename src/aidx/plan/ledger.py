@@ -61,6 +61,12 @@ class Desk(Struct, eq=False):
             self.formed[settings] = self.machine.ledger(self.closed_entries(settings), settings.n_ctx)
         return self.formed[settings]
 
+    def standing(self, settings: Settings) -> Ledger:
+        """The ledger without the graph and what is beside the model, cheap to have: how bytes move with layers."""
+        if isinstance(self.arithmetic, Allocator):
+            return self.machine.ledger(self.arithmetic.standing(settings), settings.n_ctx)
+        return self.closed(settings)
+
     def closed_entries(self, settings: Settings) -> Entries:
         """The entries by closed forms, companions too."""
         if self.model.layers is None:

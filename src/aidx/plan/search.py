@@ -1,6 +1,7 @@
 """Searches over settings: the longest context that holds, and the best split between GPUs and host."""
 
-from collections.abc import Generator
+from bisect import bisect_right
+from collections.abc import Generator, Mapping
 
 from msgspec.structs import replace
 
@@ -10,6 +11,7 @@ from aidx.plan.ledger import Desk
 from aidx.plan.probe import Answer, Probe
 from aidx.plan.spread import Look, fitted, gpu_headroom
 
+_NO_END = 1 << 20  # steps of cells, more than any context has
 STRAIGHT_STEPS = 6  # guesses along the slope before plain bisection takes over
 
 
@@ -38,10 +40,12 @@ def longest(desk: Desk, settings: Settings, cap: int, look: Look | None = None) 
         else:
             fails = cells
         steps += 1
+        if fails - holds <= CELL_PAD:
+            break
         if steps > STRAIGHT_STEPS or desk.model.layers is None:
             guess = (holds + fails) // 2 // CELL_PAD * CELL_PAD
         else:
-            guess = cells + _reach(desk, here, ledger)
+            guess = cells + _reach(desk, ledger, (growth if desk.fast else _exactly)(desk, here))
     return holds
 
 
@@ -65,7 +69,7 @@ def _closed_longest(desk: Desk, settings: Settings, cap: int) -> int:
             further = _crossing(begun, ledger, cells - settings.ctx_size)
             guess = (settings.ctx_size + further) // CELL_PAD * CELL_PAD
         else:
-            guess = cells + _reach(desk, here, ledger)
+            guess = cells + _reach(desk, ledger, growth(desk, here))
     return holds
 
 
@@ -75,25 +79,49 @@ def _crossing(holds: Ledger, fails: Ledger, apart: int) -> int:
     return min(apart * room // (room + missing) for room, missing in shares if missing > 0)
 
 
-def _reach(desk: Desk, here: Settings, ledger: Ledger) -> int:
-    """Cells by which the context may grow (or must shrink) so that *ledger* just holds."""
-    further = desk.closed(replace(here, ctx_size=here.ctx_size + CELL_PAD))
-    now = desk.closed(here)
+def _reach(desk: Desk, ledger: Ledger, slopes: Mapping[str, int]) -> int:
+    """Cells by which the context may grow (or must shrink) so that *ledger* just holds, along *slopes*."""
     if desk.spreads and not ledger.holds:
         # Another split moves bytes from one GPU to another: what all of them lack together decides first.
         room = sum(account.headroom for account in ledger.accounts if account.kind == "gpu")
-        gpus = [account for account in now.accounts if account.kind == "gpu"]
-        slope = sum(account.headroom - further.account(account.name).headroom for account in gpus)
+        slope = sum(slopes[account.name] for account in ledger.accounts if account.kind == "gpu")
         if room < 0 < slope:
             return room // slope * CELL_PAD
     steps = []
     for account in ledger.accounts:
-        slope = now.account(account.name).headroom - further.account(account.name).headroom
-        if slope > 0:
-            steps.append(account.headroom // slope)
+        if slopes[account.name] > 0:
+            steps.append(account.headroom // slopes[account.name])
         elif account.headroom < 0:
-            steps.append(-here.ctx_size)
-    return min(steps, default=1 << 20) * CELL_PAD
+            steps.append(-_NO_END)
+    return min(steps, default=_NO_END) * CELL_PAD
+
+
+def growth(desk: Desk, here: Settings) -> dict[str, int]:
+    """Bytes by which the next ``CELL_PAD`` cells take room of each device.
+
+    The graph of a model that lies on GPU and host is taken to grow as that of the whole one, which is cheap to have.
+    """
+    if len(desk.machine.gpus) != 1 or desk.whole_on_one(here):
+        return _exactly(desk, here)
+    further = _further(here)
+    whole, longer = (all_layers(desk, replace(each, n_cpu_moe=0)) for each in (here, further))
+    still = _apart(desk.standing(here), desk.standing(further))
+    graph = _apart(desk.closed(whole), desk.closed(longer))
+    without = _apart(desk.standing(whole), desk.standing(longer))
+    return {name: still[name] + graph[name] - without[name] for name in still}
+
+
+def _exactly(desk: Desk, here: Settings) -> dict[str, int]:
+    """The same, of the graph as it lies there."""
+    return _apart(desk.closed(here), desk.closed(_further(here)))
+
+
+def _further(here: Settings) -> Settings:
+    return replace(here, ctx_size=here.ctx_size + CELL_PAD)
+
+
+def _apart(before: Ledger, after: Ledger) -> dict[str, int]:
+    return {account.name: account.headroom - after.account(account.name).headroom for account in before.accounts}
 
 
 def all_layers(desk: Desk, settings: Settings) -> Settings:
@@ -163,24 +191,33 @@ def _last(desk: Desk, ladder: list[Settings]) -> Generator[Probe, Answer, Settin
 
 
 def _last_closed(desk: Desk, ladder: list[Settings]) -> int:
-    """The same by closed forms: blocks are much alike, so that a straight line between two rungs leads close to it."""
+    """The same by closed forms.
+
+    What stands still is cheap to add up, so that it says where to look; the graph is taken to need as much as on the
+    rung that was looked at last.
+    """
+
+    def still(number: int) -> int:
+        gpus = [account for account in desk.standing(ladder[number]).accounts if account.kind == "gpu"]
+        return sum(account.headroom for account in gpus) // len(gpus)
 
     def room(number: int) -> int:
         return gpu_headroom(desk.closed(closed_fit(desk, ladder[number])))
 
     low, high, steps = 0, len(ladder) - 1, 0
-    above, below = room(high), room(low)
-    if above >= 0:
+    found, looked = room(high), high
+    if found >= 0:
         return high
     while high - low > 1:
         steps += 1
-        straight = low + (high - low) * max(below, 0) // (max(below, 0) - above)
-        middle = (low + high) // 2 if steps > STRAIGHT_STEPS else min(max(straight, low + 1), high - 1)
-        found = room(middle)
-        if found >= 0:
-            low, below = middle, found
+        graph = still(looked) - found
+        if steps > STRAIGHT_STEPS:
+            looked = (low + high) // 2
         else:
-            high, above = middle, found
+            looked = bisect_right(range(low + 1, high), -graph, key=lambda number: -still(number)) + low
+            looked = max(looked, low + 1)
+        found = room(looked)
+        low, high = (looked, high) if found >= 0 else (low, looked)
     return low
 
 

@@ -6,6 +6,7 @@ A family's file is named like its architecture (``-`` becomes ``_``) and holds `
 
 import importlib
 import pkgutil
+from functools import cache
 from typing import Protocol, cast
 
 from aidx.model.blank import Blank
@@ -41,6 +42,7 @@ def known() -> tuple[str, ...]:
     return tuple(sorted(name for file in _files() for name in _load(file).NAMES))
 
 
+@cache  # the folder is read once
 def _files() -> tuple[str, ...]:
     return tuple(info.name for info in pkgutil.iter_modules(__path__) if not info.name.startswith("_"))
 
