@@ -75,7 +75,8 @@ class Launch(Struct, frozen=True):
 class Patience(Struct, frozen=True):
     """How many seconds an engine may be silent before its answer begins, and between two pieces of it.
 
-    *lasts_s* is what an answer in one piece may take altogether, at the speed of the latest ones.
+    *lasts_s* is what an answer in one piece may take altogether, at the speed of the latest ones; 0 where it may come
+    in pieces.
     """
 
     first_s: float = 600.0

@@ -107,9 +107,10 @@ class _Connection(asyncio.Protocol):
         self.keep = self.parser.should_keep_alive()
         self._notify()
 
-    def send(self, data: bytes) -> None:
-        """Begin a request."""
+    def send(self, data: bytes, seconds: float) -> None:
+        """Begin a request whose answer may be so many *seconds* in coming."""
         self._begin()
+        self.limit = seconds
         self.heard = self.loop.time()
         if self.transport is None:
             self._fail("the connection was closed")
@@ -121,19 +122,13 @@ class _Connection(asyncio.Protocol):
         if self.transport is not None:
             self.transport.abort()
 
-    async def head(self, seconds: float) -> None:
-        """Wait until the header is there."""
-        self.limit = seconds
-        while not self.status:
-            await self._more()
-
     async def read(self, seconds: float) -> bytes:
         """What has arrived since the last call, waiting for some; empty at the end of the answer."""
         self.limit = seconds
         while not self.chunks:
             if self.done:
                 return b""
-            await self._more()
+            await self.more()
         data = self.chunks.popleft() if len(self.chunks) == 1 else b"".join(self.chunks)
         self.chunks.clear()
         if self.waiting > HIGH_WATER and self.transport is not None:
@@ -142,17 +137,24 @@ class _Connection(asyncio.Protocol):
         self.waiting = 0
         return data
 
-    async def _more(self) -> None:
+    async def rest(self, seconds: float) -> bytes:
+        """The rest of the answer."""
+        parts = []
+        while not self.done:  # all of it comes at once, mostly
+            parts.append(await self.read(seconds))
+        parts += self.chunks
+        self.chunks.clear()
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def more(self) -> asyncio.Future[None]:
+        """Done when something has come, or happened; raises ``EngineError`` where nothing will."""
         if self.failure:
             raise EngineError(self.failure, code="engine_silent" if self.silent else "engine_failed")
-        self.wake = self.loop.create_future()
+        wake = self.wake = self.loop.create_future()
         due = self.heard + self.limit
         if self.alarm is None or due < self.alarm.when():  # one for many waits: it costs more than a wait
             self._set_alarm(due)
-        try:
-            await self.wake
-        finally:
-            self.wake = None
+        return wake
 
     def _set_alarm(self, due: float) -> None:
         if self.alarm is not None:
@@ -162,7 +164,7 @@ class _Connection(asyncio.Protocol):
     def _look(self) -> None:
         """Fail if nothing came for as long as was to be borne; else look again when that could be."""
         self.alarm = None
-        if self.wake is None:
+        if self.wake is None or self.wake.done():
             return  # nobody waits for the other side: it is the reader who is slow
         due = self.heard + self.limit
         if self.loop.time() < due:
@@ -224,10 +226,7 @@ class Streamed:
 
     async def whole(self) -> bytes:
         """The rest of the body."""
-        parts = []
-        while data := await self.read():
-            parts.append(data)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return await self._connection.rest(self._patience.between_s)
 
 
 class Pool:
@@ -265,16 +264,15 @@ class Pool:
 
     def stream(self, method: str, path: str, body: bytes = b"", *, patience: Patience = PATIENCE) -> Streamed:
         """Send a request when the block is entered, and hand over the answer from its header on."""
-        head = self._heads.get((method, path))
-        if head is None:
-            text = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._fixed}Content-Length: "
-            head = self._heads[method, path] = text.encode("ascii")
-        return Streamed(self, b"%b%d\r\n\r\n%b" % (head, len(body), body), patience)
+        return Streamed(self, self._said(method, path, body), patience)
 
     async def request(self, method: str, path: str, body: bytes = b"", *, patience: Patience = PATIENCE) -> Reply:
         """Send a request and wait for the whole answer."""
-        async with self.stream(method, path, body, patience=patience) as reply:
-            return Reply(reply.status, await reply.whole())
+        connection = await self.exchange(self._said(method, path, body), patience.first_s)
+        try:
+            return Reply(connection.status, await connection.rest(patience.between_s))
+        finally:
+            self.put_back(connection)
 
     def close(self) -> None:
         """Reset all connections; requests in flight fail."""
@@ -302,11 +300,20 @@ class Pool:
         await self._send(connection, data, first_s)
         return connection
 
+    def _said(self, method: str, path: str, body: bytes) -> bytes:
+        """A request as it goes over the wire."""
+        head = self._heads.get((method, path))
+        if head is None:
+            text = f"{method} {self._prefix}{path} HTTP/1.1\r\n{self._fixed}Content-Length: "
+            head = self._heads[method, path] = text.encode("ascii")
+        return b"%b%d\r\n\r\n%b" % (head, len(body), body)
+
     async def _send(self, connection: _Connection, data: bytes, first_s: float) -> None:
         self._busy.add(connection)
-        connection.send(data)
+        connection.send(data, first_s)
         try:
-            await connection.head(first_s)
+            while not connection.status:
+                await connection.more()
         finally:
             if not connection.status:  # failed or cancelled: nobody will read this answer
                 self.put_back(connection)

@@ -15,7 +15,8 @@ from aidx.demo.scratch import PLANS
 from aidx.demo.task import Task, body, outcome, overlong, shown
 from aidx.errors import CheckError, EngineError
 from aidx.gate.admit import RefusedError, limits
-from aidx.gate.drive import Gate, Grant
+from aidx.gate.drive import Gate
+from aidx.gate.grant import Grant
 from aidx.gate.reply import Reply
 from aidx.page.story import Carried, Edit, Refusal, Running, Story
 from aidx.pipeline.run import Seat

@@ -227,12 +227,14 @@ class Admission(Struct, eq=False):
         if not near:
             return next(iter(self._free))
         best, known = -1, -1
+        most = prompt[: -(-len(prompt) * (MOST - 1) // MOST)]
         for slot in islice(reversed(near), LOOKED_AT):
-            same = common_prefix(self.held[slot], prompt)
+            held = self.held[slot]
+            if held.startswith(most):  # the others could hardly know more
+                return slot
+            same = common_prefix(held, prompt)
             if same > known:
                 best, known = slot, same
-                if same * MOST >= len(prompt) * (MOST - 1):
-                    break  # the others could hardly know more
         return best
 
 

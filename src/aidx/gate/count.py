@@ -62,15 +62,27 @@ class Counter:
 
     async def count(self, chat: Chat, prompt: Prompt) -> int:
         """Tokens of *prompt*; raises as ``Chat.count`` does, and for text that no tokenizer survives."""
-        check(prompt)
-        text = None if self._own is None else self._own.text(prompt)
-        if self._own is None or text is None:
+        count = self.at_once(prompt)
+        if count is not None:
+            return count
+        own = self._own
+        text = None if own is None else own.text(prompt)
+        if own is None or text is None:
             async with self._turn:
                 self.by_engine += 1
                 return await chat.count(prompt.body, kind=prompt.kind)
         self.own_counts += 1
-        begins, tokens = self._own.begins(prompt), self._own.tokens
-        return begins + (tokens.count(text) if len(text) <= AT_ONCE else await tokens.count_beside(text))
+        return own.begins(prompt) + await own.tokens.count_beside(text)
+
+    def at_once(self, prompt: Prompt) -> int | None:
+        """The same where it takes no time; ``None``: ask the other one."""
+        check(prompt)
+        own = self._own
+        text = None if own is None else own.text(prompt)
+        if own is None or text is None or len(text) > AT_ONCE:
+            return None
+        self.own_counts += 1
+        return own.begins(prompt) + own.tokens.count(text)
 
     def compare(self, counted: int, used: int) -> None:
         """Note what the engine says that it *used* of the prompt."""

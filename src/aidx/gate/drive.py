@@ -5,23 +5,18 @@ The only code that calls ``Chat.answer``.
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import suppress
 from math import ceil
-from typing import Self, TypeVar
+from typing import TypeVar
 
-from msgspec import Struct
-
-from aidx.errors import EngineError
+from aidx.errors import AidxError, EngineError
 from aidx.gate.admit import Admission, Admitted, Limits, RefusedError, Reserved
 from aidx.gate.count import Counter, Own
 from aidx.gate.fit import Fitted, Fitter, no_tools
-from aidx.gate.forecast import UNKNOWN, Running, Speed, retry_after
+from aidx.gate.forecast import UNKNOWN, Speed, retry_after
+from aidx.gate.grant import Booking, Grant
 from aidx.gate.pool import Pool
 from aidx.gate.prompt import Prompt
-from aidx.gate.usage import Usage
 from aidx.ports import Allocated, Chat, Enforced, Patience
-
-__all__ = ["Booking", "Gate", "Grant", "LoadingError", "Prompt"]
 
 Counted = TypeVar("Counted")
 PROBE_S = 2.0  # an engine that needs longer to count one word hangs
@@ -161,12 +156,14 @@ class Gate:
         if self.pool.wake is not None:
             await self._awake(self.pool.wake)
         chat = self._model()
-        try:
-            fitted = await self._slotted(chat, prompt, self._fitter.fit)
-        except EngineError as error:
-            self.note(error)
-            raise
-        self._model(chat)
+        fitted = self._at_once(chat, prompt)
+        if fitted is None:
+            try:
+                fitted = await self._slotted(chat, prompt, self._fitter.fit)
+            except EngineError as error:
+                self.note(error)
+                raise
+            self._model(chat)
         ticket = object()
         body = fitted.prompt.body
         decision = self.pool.admission.ask(ticket, fitted.tokens + fitted.output, body)
@@ -197,6 +194,13 @@ class Gate:
             await wake()
         finally:
             self.pool.arriving -= 1
+
+    def _at_once(self, chat: Chat, prompt: Prompt) -> Fitted | None:
+        try:
+            return self._fitter.at_once(chat, prompt)
+        except AidxError:
+            self.pool.quiet()
+            raise
 
     async def _slotted(
         self, chat: Chat, prompt: Prompt, count: Callable[[Chat, Prompt], Awaitable[Counted]]
@@ -301,100 +305,3 @@ class Gate:
             wanted_tokens=cells,
             n_ctx=self.limits.n_ctx,
         )
-
-
-class Booking(Struct, frozen=True):
-    """What was reserved for what, when the request *came*, when its turn had *begun*, and whether it *waited*."""
-
-    ticket: object
-    admitted: Admitted
-    fitted: Fitted
-    came: float
-    begun: float
-    waited: bool = False
-
-    @property
-    def prompt_tokens(self) -> int:
-        """Of the prompt as it is sent on."""
-        return self.fitted.tokens
-
-    @property
-    def max_tokens(self) -> int:
-        """The bound on the output."""
-        return self.fitted.output
-
-
-class Grant:
-    """A reservation in use: iterate over the answer's bytes, then ``close``.
-
-    Iterating raises what ``Chat.answer`` raises. Closing early frees the engine's slot as well. *usage* is what
-    the engine said, *first* when its first bytes came.
-    """
-
-    def __init__(self, gate: Gate, chat: Chat, fitted: Fitted, body: bytes, booking: Booking) -> None:
-        self.booking = booking
-        self.usage = Usage()
-        self.first: float | None = None
-        self.streamed = fitted.prompt.stream
-        self.exact = chat.precision == "exact"
-        self._gate = gate
-        self._pieces = 0
-        if fitted.prompt.kind != "embedding":
-            body = body[:-1] + b',"max_tokens":%d}' % booking.max_tokens
-        self._stream = chat.answer(
-            body,
-            slot=booking.admitted.slot,
-            kind=fitted.prompt.kind,
-            patience=gate.patience(fitted.prompt, booking),
-        )
-        self._started = self._ended = self._closed = False
-
-    def left(self) -> Running:
-        """What it holds, and what it may still bring forth; of an answer in one piece that is a guess by the clock."""
-        done: float = self._pieces
-        if not self.streamed:
-            done = (self._gate.now() - self.booking.begun) * self._gate.speed.tokens_per_second
-        return Running(self.booking.admitted.cells, max(0.0, self.booking.max_tokens - done))
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> bytes:
-        self._started = True
-        try:
-            data = await anext(self._stream)
-        except StopAsyncIteration:
-            self._ended = True
-            raise
-        except EngineError as error:
-            self._ended = True
-            self._gate.note(error)
-            raise
-        if self.first is None:
-            self.first = self._gate.now()
-        if self.streamed:
-            self._pieces += data.count(b"\n\n")
-        self.usage.feed(data)
-        return data
-
-    async def finish(self) -> None:
-        """Read what is left of an answer that is complete, so that its connection can be used again."""
-        with suppress(EngineError):
-            async for _ in self:
-                pass
-
-    def close(self) -> None:
-        """Give back the reservation, now or as soon as the engine has stopped working on it; once."""
-        if self._closed:
-            return
-        self._closed = True
-        if self._started and not self._ended:
-            self._gate.release_after(self._stream, self)
-        else:
-            self._gate.release(self)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.close()

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 from aidx.errors import EngineError, InputError
 from aidx.gate.admit import Limits, RefusedError
-from aidx.gate.drive import Gate, Prompt
+from aidx.gate.drive import Gate
+from aidx.gate.prompt import Prompt
 from aidx.ports import Deployment
 from aidx.retrieval import TextRefusedError, vectors_in
 

@@ -48,6 +48,15 @@ class Fitter:
         self._check_bytes(chat, prompt)
         return await self._counter.count(chat, prompt)
 
+    def at_once(self, chat: Chat, prompt: Prompt) -> Fitted | None:
+        """The same for what is counted in no time, and held to its length alone; ``None``: ask the other one."""
+        limits = self._limits
+        if prompt.kind == "embedding" or limits.history is not None or limits.overflow == "compact":
+            return None
+        self._check_bytes(chat, prompt)
+        tokens = self._counter.at_once(prompt)
+        return None if tokens is None else Fitted(prompt, tokens, limits.check(tokens, prompt.max_tokens))
+
     def _over(self, prompt: Prompt, tokens: int) -> int:
         output = self._limits.output(tokens) if prompt.max_tokens is None else prompt.max_tokens
         return self._limits.over(tokens, output)

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 from aidx.errors import AidxError, EngineError
 from aidx.gate.admit import Limits
-from aidx.gate.drive import Gate, Prompt
+from aidx.gate.drive import Gate
 from aidx.gate.patterns import Runner, advance, drive, perform
+from aidx.gate.prompt import Prompt
 from aidx.gate.reply import Reply
 from aidx.patterns.vocabulary import Answer, Ask, Pattern, Result, Returned, Steps
 from aidx.ports import Deployment

@@ -76,10 +76,13 @@ class Tokens:
         if self._lines is None or len(text) < SHORT:
             return self._counted(text)
         known = self._known.get
+        pieces = self._lines(text)
         total = 0
-        for line in self._lines.findall(text):
+        for line in pieces:
             count = known(line)
             total += self._counted(line) if count is None else count
+        if len(pieces) > 1:
+            self._remember(text, total)
         return total
 
     def _counted(self, text: str) -> int:

@@ -7,7 +7,7 @@ that is missing is counted by the engine. Tests compare each with the engine.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 _LETTERS = r"(?:'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD])|[^\r\n\p{L}\p{N}]?\p{L}+"
 _REST = r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -43,10 +43,26 @@ WORDS: Mapping[str, str] = {
 _AFTER = re.compile(r"(?:[^\n]*+\n)+?(?=[ \t]*+[!-.0-~])|.++", re.DOTALL)
 _BEFORE = re.compile(r"(?:\n++|(?!\n))[^\n]++(?:\n++[^\n]++)*?(?<=[!-~])(?=\n)|.++", re.DOTALL)
 _DIGITS = re.compile(r"[^0-9]++(?<=[\x00-\x7f])(?=[0-9])|[0-9]++(?=[\x00-/:-\x7f])|.++", re.DOTALL)
+_DIGIT, _OTHER = b"\1", b"\0"
+_KINDS = b"".join([_DIGIT if 48 <= byte < 58 else _OTHER for byte in range(256)])
 
 
-def lines(pre: str) -> "re.Pattern[str] | None":
-    """Finds pieces of text that never share a word, so that each can be counted by itself; ``None``: there are none.
+def _runs(text: str) -> list[str]:
+    """What `_DIGITS` finds, at a third of its cost where all is ASCII: ``re`` takes its time over classes."""
+    if not text.isascii():
+        return _DIGITS.findall(text)
+    kinds = text.encode().translate(_KINDS)
+    digits = kinds.startswith(_DIGIT)
+    found, at = [], 0
+    while (border := kinds.find(_OTHER if digits else _DIGIT, at)) >= 0:
+        found.append(text[at:border])
+        at, digits = border, not digits
+    found.append(text[at:])
+    return found
+
+
+def lines(pre: str) -> "Callable[[str], list[str]] | None":
+    """Cuts text into pieces that never share a word, so that each can be counted by itself; ``None``: there are none.
 
     Some expressions end a word at the last line feed of a row, before what can be seen (but ``/``, which some take
     along) and the blanks in front of that. In others blanks are words of their own: there a line feed that follows
@@ -54,7 +70,7 @@ def lines(pre: str) -> "re.Pattern[str] | None":
     """
     words = WORDS[pre]
     if words == _SUPERBPE:
-        return _DIGITS
+        return _runs
     if r"\s*[\r\n]+" in words:
-        return _AFTER
-    return _BEFORE if r" ?[^\s\p{L}\p{N}]+|" in words else None
+        return _AFTER.findall
+    return _BEFORE.findall if r" ?[^\s\p{L}\p{N}]+|" in words else None

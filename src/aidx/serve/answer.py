@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aidx.errors import AidxError, EngineError, InputError
 from aidx.gate.admit import RefusedError
-from aidx.gate.drive import Booking, LoadingError
+from aidx.gate.drive import LoadingError
+from aidx.gate.grant import Booking
 
 if TYPE_CHECKING:
     from aidx.patterns.vocabulary import Answer as Found

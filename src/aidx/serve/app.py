@@ -8,7 +8,6 @@ from msgspec import Struct, field
 
 import aidx
 from aidx.errors import AidxError, InputError
-from aidx.ports import Kind
 from aidx.serve import answer, tokenize, wire
 from aidx.serve.account import account
 from aidx.serve.caller import Caller, check_head
@@ -21,11 +20,11 @@ from aidx.serve.strict import SMALL
 
 __all__ = ["App", "Service"]
 
-ASKED: Mapping[str, tuple[Kind, Callable[[bytes], wire.Parsed]]] = {
-    "/v1/chat/completions": ("chat", wire.parse),
-    "/v1/completions": ("text", wire.parse_text),
-    "/v1/embeddings": ("embedding", wire.parse_embedding),
-    tokenize.PATH: ("chat", tokenize.parse),
+ASKED: Mapping[str, wire.Reader] = {
+    "/v1/chat/completions": wire.CHAT,
+    "/v1/completions": wire.TEXT,
+    "/v1/embeddings": wire.EMBEDDING,
+    tokenize.PATH: tokenize.READER,
 }
 ONE_MODEL = "/v1/models/"
 FORMAT, ESCAPE = b"response_format", b"\\u"  # a name can be written with escapes; reading a schema takes up to 0.1 s
@@ -107,18 +106,21 @@ class App(Struct, eq=False):
         self.door.check_key(path, caller.headers)
         asked = ASKED.get(path)
         if asked is not None and method == "POST":
-            exchange.kind = asked[0]
+            exchange.kind = asked.kind
             if self.draining:  # whatever its body says
                 raise answer.stopping()
             check_head(caller.headers)
             body = await caller.body()
             exchange.read = True
-            parsed = await self._parsed(asked[1], body)
-            if path == tokenize.PATH:
+            parsed = asked.at_once(body) or await self._parsed(asked, body)
+            if asked is tokenize.READER:
                 found = self._catalogue.find(parsed.model, embeds=False)
                 await exchange.reply.whole(await tokenize.count(parsed, found))
-            else:
-                await self._ask(parsed, exchange)
+                return
+            offered = exchange.offered = self._catalogue.find(parsed.model, embeds=exchange.kind == "embedding")
+            if self.draining:
+                raise answer.stopping()
+            await offered.answer(parsed, exchange)
         else:
             made = self._front(caller.headers) if path == "/" and method in READS else self._route(method, path)()
             await exchange.reply.whole(await made if isinstance(made, Awaitable) else made)
@@ -145,19 +147,12 @@ class App(Struct, eq=False):
             return front.closed(host)
         return front.shown(host, self._loaded(), self.services, self.patterns, keyed=self.door.key is not None)
 
-    async def _parsed(self, parse: Callable[[bytes], wire.Parsed], body: bytes) -> wire.Parsed:
+    async def _parsed(self, reader: wire.Reader, body: bytes) -> wire.Parsed:
         """Read *body*: in a thread where that may take a while, one after the other, so that the rest goes on."""
         if len(body) <= SMALL and FORMAT not in body and ESCAPE not in body:
-            return parse(body)
+            return reader.parse(body)
         async with self._reading:
-            return await asyncio.to_thread(parse, body)
-
-    async def _ask(self, parsed: wire.Parsed, exchange: Exchange) -> None:
-        """Bring the request to what it names."""
-        offered = exchange.offered = self._catalogue.find(parsed.model, embeds=exchange.kind == "embedding")
-        if self.draining:
-            raise answer.stopping()
-        await offered.answer(parsed, exchange)
+            return await asyncio.to_thread(reader.parse, body)
 
     async def _ready(self) -> answer.Answer:
         if self.draining:

@@ -2,7 +2,7 @@
 
 import hmac
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import lru_cache
 
 from msgspec import Struct
@@ -21,7 +21,7 @@ PREFLIGHT = [
     (b"access-control-max-age", b"600"),
 ]
 READABLE = (b"access-control-expose-headers", b"*, retry-after")
-Headers = Iterable[tuple[bytes, bytes]]
+Headers = Sequence[tuple[bytes, bytes]]
 
 
 class Door(Struct, frozen=True):
@@ -39,20 +39,12 @@ class Door(Struct, frozen=True):
 
         Returned are the headers without which the browser keeps the answer from a page that may ask.
         """
-        host = origin = key = None
-        for name, value in headers:
-            if name == b"host":
-                if host is not None:  # who stands in between may have looked at the other one
-                    raise InputError("a request names one Host", code="invalid_request")
-                host = value
-            elif name == b"origin":
-                origin = value
-            elif name == b"authorization":
-                if key is not None:
-                    raise InputError("a request has one Authorization", code="invalid_request")
-                key = value
-        self._check_host(host or b"")
-        if origin is None or origin == b"http://" + (host or b""):
+        named = dict(headers)
+        if len(named) < len(headers):  # who stands in between may have looked at the other one
+            _check_once(headers)
+        host, origin = named.get(b"host", b""), named.get(b"origin")
+        self._check_host(host)
+        if origin is None or origin == b"http://" + host:
             return []
         if origin not in self.origins:
             raise InputError("pages of this Origin are not allowed", code="origin_not_allowed")
@@ -81,6 +73,14 @@ class Door(Struct, frozen=True):
         """A page may point a name of its own at us (DNS rebinding); then the name is not one of ours."""
         if self.host not in WILDCARDS and not _ours(host, self.host):
             raise InputError("this Host is not served here", code="host_not_allowed", hint=f"Use {self.host}.")
+
+
+def _check_once(headers: Headers) -> None:
+    names = [name for name, _ in headers]
+    if names.count(b"host") > 1:
+        raise InputError("a request names one Host", code="invalid_request")
+    if names.count(b"authorization") > 1:
+        raise InputError("a request has one Authorization", code="invalid_request")
 
 
 @lru_cache(maxsize=16)

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
-from aidx.gate.drive import Grant
+from aidx.gate.grant import Grant
 from aidx.serve.caller import Caller, Reply
 from aidx.serve.metrics import Served
 

@@ -9,7 +9,8 @@ from typing import Any
 from msgspec import Struct
 
 from aidx.errors import AidxError, EngineError, InputError
-from aidx.gate.drive import Gate, Grant
+from aidx.gate.drive import Gate
+from aidx.gate.grant import Grant
 from aidx.patterns import direct
 from aidx.patterns.terms import Terms
 from aidx.serve import answer, sse, wire
@@ -66,17 +67,19 @@ class Service(Struct, frozen=True):
             one = Patterned(direct.PATTERN, Terms(self.role, frozenset({self.role})), {self.role: self.gate})
             await one.answer(parsed, exchange, route=why)
             return
-        async with await self.gate.admit(parsed.prompt) as grant:
-            exchange.grant = grant
+        grant = exchange.grant = await self.gate.admit(parsed.prompt)
+        try:
             headers = answer.granted(self.role, why, grant.booking, parsed.ignored)
             if parsed.stream:
                 await _stream(grant, [*EVENTS, *headers], exchange, usage=parsed.usage)
             else:
-                body = b"".join([chunk async for chunk in grant])
+                body = await grant.whole()
                 if parsed.dimensions is not None:
                     _check_dimensions(body, parsed.dimensions)
                 length = (b"content-length", b"%d" % len(body))
                 await exchange.reply.whole(answer.Answer(200, [answer.JSON, length, *headers], body))
+        finally:
+            grant.close()
 
 
 def _check_dimensions(body: bytes, wanted: int) -> None:

@@ -1,25 +1,21 @@
 """``POST /tokenize`` as vLLM has it: how many tokens a prompt is, before it is sent; nothing is reserved for it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from aidx.errors import InputError
 from aidx.serve import answer, wire
 from aidx.serve.exchange import Offered
 from aidx.serve.fields import ChatRequest, TextRequest
 from aidx.serve.service import Service
-from aidx.serve.strict import FieldError, decode, shown
+from aidx.serve.strict import FieldError, shown
 
 PATH = "/tokenize"
 KNOWN = frozenset((*ChatRequest.__struct_fields__, *TextRequest.__struct_fields__))
 AS_ANSWERED = ("add_generation_prompt", "add_special_tokens")  # of vLLM's fields; so it is counted for an answer
 
 
-def parse(body: bytes) -> wire.Parsed:
-    """Read a request to count: the ``messages`` of a chat completion, or the ``prompt`` of a text completion.
-
-    Raises ``InputError`` as ``wire.parse``, and for what would be counted otherwise than it is answered.
-    """
-    raw = decode(body)
-    if not isinstance(raw, dict):
-        raise InputError("the body is not a JSON object")
+def _made(raw: Mapping[str, Any], *, plain: bool) -> wire.Parsed:
     for name, value in raw.items():
         if name in AS_ANSWERED and value is not True and not (name == AS_ANSWERED[1] and "messages" in raw):
             raise FieldError(f"{name} is true: a prompt is counted as it is answered", param=name, hint="Leave it out.")
@@ -27,7 +23,13 @@ def parse(body: bytes) -> wire.Parsed:
             raise FieldError(
                 f"{shown(name)} is not known here, and may change the count", param=shown(name), hint="Leave it out."
             )
-    return wire.parse_text(body) if "prompt" in raw and "messages" not in raw else wire.parse(body)
+    reader = wire.TEXT if "prompt" in raw and "messages" not in raw else wire.CHAT
+    return reader.made(raw, plain=plain)
+
+
+READER = wire.Reader("chat", KNOWN, _made)
+"""Reads the ``messages`` of a chat completion, or the ``prompt`` of a text completion, and refuses what would be
+counted otherwise than it is answered."""
 
 
 async def count(parsed: wire.Parsed, offered: Offered) -> answer.Answer:

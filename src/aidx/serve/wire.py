@@ -8,13 +8,13 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
 
 from aidx.errors import InputError
-from aidx.gate.prompt import Prompt, Turn
+from aidx.gate.prompt import Kind, Prompt, Turn
 from aidx.gate.schema import shape as shape_of
 from aidx.patterns.schema.prepare import MOST_ITEMS
 from aidx.patterns.schema.shape import MAX_BYTES, Shape, UnenforceableError
@@ -30,9 +30,9 @@ from aidx.serve.fields import (
     TextRequest,
     Tool,
 )
-from aidx.serve.strict import MAX_BODY, MAX_DEPTH, FieldError, decode, deeper, shown
+from aidx.serve.strict import MAX_BODY, MAX_DEPTH, FieldError, decode, deeper, flat, shown
 
-__all__ = ["MAX_BODY", "MAX_DEPTH", "Parsed", "parse", "parse_embedding", "parse_text"]
+__all__ = ["CHAT", "EMBEDDING", "MAX_BODY", "MAX_DEPTH", "TEXT", "Parsed", "Reader", "parse"]
 
 KNOWN_OF_MESSAGE = frozenset(Message.__struct_fields__)
 KNOWN: Mapping[type, frozenset[str]] = {
@@ -71,9 +71,8 @@ class Parsed(Struct, frozen=True):
         return self.prompt.stream
 
 
-def parse(body: bytes) -> Parsed:
-    """Read a chat completion request; raises ``InputError`` naming the field that is wrong."""
-    raw, request = _read(body, ChatRequest)
+def _chat(raw: Mapping[str, Any], *, plain: bool) -> Parsed:
+    request = _typed(raw, ChatRequest)
     _check(request)
     turns = tuple([_turn(message, number) for number, message in enumerate(request.messages)])
     tools, left_out = _tools(request)
@@ -95,7 +94,8 @@ def parse(body: bytes) -> Parsed:
     shape = _shape(request.response_format)
     if shape is not None and prompt.tools:
         raise UnenforceableError("an answer is held to a schema, or calls tools, not both", keyword="tools")
-    return Parsed(request.model, prompt, _ignored(raw, ChatRequest) + left_out, _wants_usage(request), shape)
+    ignored = left_out if plain else _ignored(raw, ChatRequest) + left_out
+    return Parsed(request.model, prompt, ignored, _wants_usage(request), shape)
 
 
 def _shape(wanted: Format | None) -> Shape | None:
@@ -122,35 +122,31 @@ def _shaped(name: str, schema: bytes, *, strict: bool = False) -> Shape:
     return shape_of(name, json.loads(schema), strict=strict)
 
 
-def parse_text(body: bytes) -> Parsed:
-    """Read a text completion request; raises like ``parse``."""
-    raw, request = _read(body, TextRequest)
+def _text(raw: Mapping[str, Any], *, plain: bool) -> Parsed:
+    request = _typed(raw, TextRequest)
     _check(request)
     text = request.prompt if isinstance(request.prompt, str) else request.prompt[0]
     if not text:
         raise FieldError("the prompt is empty", param="prompt")
     fields = _inner({"prompt": text} | _fields(raw, request))
     prompt = Prompt((), (text,), fields, request.max_tokens, "text", stream=bool(request.stream))
-    return Parsed(request.model, prompt, _ignored(raw, TextRequest), _wants_usage(request))
+    return Parsed(request.model, prompt, () if plain else _ignored(raw, TextRequest), _wants_usage(request))
 
 
-def parse_embedding(body: bytes) -> Parsed:
-    """Read a request for embeddings; raises like ``parse``."""
-    raw, request = _read(body, EmbeddingRequest)
+def _embedding(raw: Mapping[str, Any], *, plain: bool) -> Parsed:
+    request = _typed(raw, EmbeddingRequest)
     texts = (request.input,) if isinstance(request.input, str) else tuple(request.input)
     if not all(texts):
         raise FieldError("a text of input is empty", param="input")
     fields = _inner({"input": list(texts), "encoding_format": request.encoding_format})
     prompt = Prompt((), texts, fields, kind="embedding")
-    return Parsed(request.model, prompt, _ignored(raw, EmbeddingRequest), dimensions=request.dimensions)
+    ignored = () if plain else _ignored(raw, EmbeddingRequest)
+    return Parsed(request.model, prompt, ignored, dimensions=request.dimensions)
 
 
-def _read(body: bytes, kind: type[Asked]) -> tuple[dict[str, Any], Asked]:
-    raw = decode(body)
-    if not isinstance(raw, dict):
-        raise InputError("the body is not a JSON object")
+def _typed(raw: Mapping[str, Any], kind: type[Asked]) -> Asked:
     try:
-        return raw, msgspec.convert(raw, kind)
+        return _CONVERT(raw, kind)
     except msgspec.ValidationError as error:
         raise _field(str(error)) from None
 
@@ -212,7 +208,7 @@ def _tools(request: ChatRequest) -> tuple[list[Tool] | None, tuple[str, ...]]:
 
 def _turn(message: Message, number: int) -> Turn:
     """A message as every engine takes it: parts joined as llama.cpp does, a developer's text is the system's."""
-    if message.content in (None, []) and not (message.role == "assistant" and message.tool_calls):
+    if not message.content and message.content != "" and not (message.role == "assistant" and message.tool_calls):
         raise FieldError(f"messages[{number}] has no content", param=f"messages[{number}].content")
     if isinstance(message.content, list):
         message.content = "\n".join([part.text for part in message.content])
@@ -250,6 +246,7 @@ def _encoded(value: Any) -> bytes:  # noqa: ANN401 - JSON
 
 
 _ENCODE: Callable[[Any], bytes] = msgspec.json.Encoder().encode
+_CONVERT = msgspec.convert
 
 
 def _ignored(raw: Mapping[str, Any], kind: type[msgspec.Struct]) -> tuple[str, ...]:
@@ -259,3 +256,37 @@ def _ignored(raw: Mapping[str, Any], kind: type[msgspec.Struct]) -> tuple[str, .
         if not KNOWN_OF_MESSAGE.issuperset(message):
             names += [f"messages.{name}" for name, value in message.items() if name not in KNOWN_OF_MESSAGE and value]
     return tuple(dict.fromkeys(map(shown, names))) if names else ()
+
+
+class Made(Protocol):
+    """What a request becomes."""
+
+    def __call__(self, raw: Mapping[str, Any], *, plain: bool) -> Parsed:
+        """The JSON object *raw*, checked."""
+        ...
+
+
+class Reader(Struct, frozen=True):
+    """Reads requests of one *kind*; one that is *plain* has *known* fields only, and nothing inside them."""
+
+    kind: Kind
+    known: frozenset[str]
+    made: "Made"
+
+    def at_once(self, body: bytes) -> Parsed | None:
+        """The request, where it is a plain one, which is read in no time; raises like ``parse``."""
+        raw = flat(body, self.known, KNOWN_OF_MESSAGE)
+        return None if raw is None else self.made(raw, plain=True)
+
+    def parse(self, body: bytes) -> Parsed:
+        """Read any request, for up to 0.1 s; raises ``InputError`` naming the field that is wrong."""
+        raw = decode(body)
+        if not isinstance(raw, dict):
+            raise InputError("the body is not a JSON object")
+        return self.made(raw, plain=False)
+
+
+CHAT = Reader("chat", KNOWN[ChatRequest], _chat)
+TEXT = Reader("text", KNOWN[TextRequest], _text)
+EMBEDDING = Reader("embedding", KNOWN[EmbeddingRequest], _embedding)
+parse = CHAT.parse

@@ -8,7 +8,8 @@ from msgspec.structs import replace
 
 from aidx.errors import EngineError, InputError
 from aidx.gate.admit import Limits, RefusedError, Reserved
-from aidx.gate.drive import Gate, LoadingError, Prompt, patience
+from aidx.gate.drive import Gate, LoadingError, patience
+from aidx.gate.prompt import Prompt
 from aidx.ports import Patience
 from tests.fakes.engine import FakeChat
 from tests.fakes.requests import prompt

@@ -5,13 +5,13 @@ import time
 from contextlib import suppress
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from aidx.errors import InputError
 from aidx.patterns.schema.shape import UnenforceableError
 from aidx.serve.strict import MAX_DEPTH, decode
-from aidx.serve.wire import MAX_SCHEMA_DEPTH, parse
+from aidx.serve.wire import CHAT, MAX_SCHEMA_DEPTH, parse
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -261,3 +261,61 @@ def test_decode_reads_json(value):
 def test_any_json_is_a_request_or_an_input_error(value):
     with suppress(InputError):
         assert json.loads(parse(json.dumps(value).encode()).prompt.body)["messages"]
+
+
+TWICE = (
+    b'{"model":"m","model":"n","messages":[{"role":"user","content":"x"}]}',
+    b'{"model":"m","mod\\u0065l":"n","messages":[{"role":"user","content":"x"}]}',
+    b'{"model":"m","model" \n:"n","messages":[{"role":"user","content":"x"}]}',
+    b'{"model":"m","messages":[{"role":"user","content":"x","content":"y"}]}',
+    b'{"model":"m","messages":[{"role":"user","content":"x"},{"role":"user","content":"x","role":"user"}]}',
+    b'{"a-b":1,"model":"m","model":"n","messages":[{"role":"user","content":"x"}]}',
+    b'{"model":"m","messages":[{"role":"user","content":"x","a-b":1,"content":"y"}]}',
+)
+
+
+@pytest.mark.parametrize("body", TWICE)
+def test_a_key_that_comes_twice_is_seen_wherever_it_is_read(body):
+    assert CHAT.at_once(body) is None
+    with pytest.raises(InputError, match="comes twice"):
+        parse(body)
+
+
+PLAIN = (
+    b'{"model":"m","messages":[{"role":"system","content":"\\"model\\": \\\\"},{"role":"user","content":"model"}]%b}'
+)
+
+
+def test_what_is_plain_is_read_at_once():
+    assert CHAT.at_once(PLAIN % b',"max_tokens":3, "stream" :true') is not None
+    assert CHAT.at_once(PLAIN % b',"stop":["model","role"]') is not None
+    assert CHAT.at_once(PLAIN % b',"user":"u"') is None  # what is left out is named in a header
+    assert CHAT.at_once(PLAIN % b',"tools":[]' + b" " * (1 << 16)) is None
+
+
+PARTS = (
+    *(b'"model":', b'"role":', b'"content":', b'"messages":', b'"stop":', b'"name":', b'"x":', b'"seed":', b'"n":'),
+    *(b"{", b"}", b"[", b"]", b",", b" ", b'"', b"\\", b'\\"', b"\\u0065", b":", b"1", b"1e999", b"NaN", b"null"),
+    *(b'"user"', b'"m"', b'"a"', b"\xff", b"\xc3\xa9", b"\n", b"-0.5", b"true", b"9" * 40),
+)
+
+
+@settings(max_examples=400)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, len(PLAIN) + 20), st.integers(0, 3), st.sampled_from(PARTS)), min_size=1, max_size=4
+    )
+)
+def test_both_ways_to_read_a_request_read_the_same(changes):
+    body = PLAIN % b',"seed":-3,"stop":["a"]'
+    for at, cut, put in changes:
+        body = body[:at] + put + body[at + cut :]
+    found = said(CHAT.at_once, body)
+    assert found is None or found == said(parse, body)
+
+
+def said(read, body):
+    try:
+        return read(body)
+    except InputError as error:
+        return str(error)

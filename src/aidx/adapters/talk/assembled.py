@@ -41,11 +41,15 @@ class Taken(Protocol):
 
 
 class Asked(NamedTuple):
-    """What is *sent* to the engine, how its answer is *taken*, and the *pause* between two looks at who has left."""
+    """What is *sent* to the engine, how its answer is *taken*, and the *pause* between two looks at who has left.
+
+    An answer that comes *whole* is one piece, and nothing is done to it.
+    """
 
     sent: bytes
     taken: Taken | None
     pause: float
+    whole: bool = False
 
 
 def asked(body: bytes, slot: int, patience: Patience, who: str) -> Asked:
@@ -59,6 +63,8 @@ def asked(body: bytes, slot: int, patience: Patience, who: str) -> Asked:
         if APART.search(body):
             return Asked(sent, None, NOTICED_S)
         return Asked(sent[:-1] + IN_PIECES, Assembled(who), SOON_S)
+    if patience.lasts_s:
+        return Asked(sent, None, SOON_S, whole=True)
     if len(body) > LONG_PROMPT and STREAMS.search(body):
         return Asked(sent[:-1] + TOLD, Unread(who), SOON_S)
     return Asked(sent, None, SOON_S)

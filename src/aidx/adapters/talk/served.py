@@ -111,9 +111,17 @@ class ServedChat:
         self, body: bytes, *, slot: int, kind: Kind = "chat", patience: Patience = PATIENCE
     ) -> AsyncGenerator[bytes, None]:
         """Pass the engine's bytes on; left early, wait until the engine has let go of *slot*."""
-        sent, taken, pause = Asked(body, None, SOON_S) if kind == "embedding" else asked(body, slot, patience, WHO)
+        embeds = kind == "embedding"
+        sent, taken, pause, whole = Asked(body, None, SOON_S, embeds) if embeds else asked(body, slot, patience, WHO)
         held = True
         try:
+            if whole:
+                status, found = await self._pool.request("POST", ANSWER[kind], sent, patience=patience)
+                if status != 200:
+                    raise refused(status, found, who=WHO)
+                held = False
+                yield found
+                return
             async with self._pool.stream("POST", ANSWER[kind], sent, patience=patience) as reply:
                 if reply.status != 200:
                     raise refused(reply.status, await reply.whole(), who=WHO)

@@ -12,7 +12,8 @@ from aidx.budget.prices import FREE, Price
 from aidx.errors import AidxError, BudgetError, EngineError, InputError
 from aidx.gate.admit import Limits, RefusedError
 from aidx.gate.count import Own
-from aidx.gate.drive import Gate, Grant
+from aidx.gate.drive import Gate
+from aidx.gate.grant import Grant
 from aidx.gate.patterns import constraint
 from aidx.gate.prompt import Prompt as Sent
 from aidx.gate.prompt import Turn

@@ -164,7 +164,7 @@ class Call:
         elif not self.keep or self._way.ends:
             self.keep = False
             more += b"connection: close\r\n"
-        lines = b"".join([b"%b: %b\r\n" % header for header in headers])
+        lines = b"\r\n".join([*map(b": ".join, headers), b""])
         if not lines.count(b"\n") == lines.count(b"\r") == len(headers):
             raise ValueError("a header of an answer has a line break in it")
         return b"%b%b%b%b\r\n" % (STATUS[status], self._way.fixed, lines, more)

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 from aidx.budget.witness import Occupied
 from aidx.errors import EngineError, InputError
 from aidx.gate.admit import Limits, RefusedError
-from aidx.gate.drive import Gate, Grant
+from aidx.gate.drive import Gate
 from aidx.gate.drive import patience as default_patience
+from aidx.gate.grant import Grant
 from aidx.gate.prompt import Prompt
 from aidx.gate.reply import Reply
 from aidx.ports import Chat, Patience
