@@ -50,7 +50,7 @@ class Endpoint:
         for line in self.process.stderr:
             self.lines.put(line.rstrip("\n"))
 
-    def call(self, path, fields=None, headers=None, timeout=30, *, raw=False):
+    def call(self, path, fields=None, headers=None, timeout=120, *, raw=False):
         data = None if fields is None else json.dumps(fields).encode()
         request = urllib.request.Request(self.url + path, data=data, headers=headers or {})
         try:
@@ -74,7 +74,7 @@ class Endpoint:
         return next(iter(psutil.Process(self.process.pid).children()), None)
 
     def client(self, **options):
-        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="unused", max_retries=0, timeout=30, **options)
+        return openai.OpenAI(base_url=f"{self.url}/v1", api_key="unused", max_retries=0, timeout=120, **options)
 
     def stop(self, number=signal.SIGTERM):
         if self.process.poll() is None:
