@@ -5,7 +5,6 @@ import os
 import queue
 import signal
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
@@ -15,6 +14,7 @@ import openai
 import psutil
 
 from aidx.adapters.stores import shipped
+from tests.running import AIDX
 
 ADDRESS = "aidx: serving on "
 CHAT = "/v1/chat/completions"
@@ -30,7 +30,7 @@ class Endpoint:
     """A running `aidx serve`."""
 
     def __init__(self, *options, env=None, model=TINY, folder=None):
-        command = [sys.executable, "-m", "aidx", "serve", *model, "--port", "0", *options]
+        command = [*AIDX, "serve", *model, "--port", "0", *options]
         self.process = subprocess.Popen(
             command,
             stdout=subprocess.PIPE,

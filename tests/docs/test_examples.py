@@ -3,12 +3,12 @@
 import platform
 import re
 import shlex
-import subprocess
 import sys
 from pathlib import Path
 
 import click
 import pytest
+from tests.running import ended
 
 from aidx.cli._root import root
 
@@ -68,8 +68,6 @@ def test_a_plan_in_the_docs_is_what_is_printed(command, output, settings, tmp_pa
         return
     if settings is not None:
         (tmp_path / "aidx.toml").write_text(settings, "utf-8")
-    done = subprocess.run(
-        [sys.executable, "-m", "aidx", *words], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path
-    )
+    done = ended(*words, folder=tmp_path)
     pattern = "".join(r"(?:.*\n)*" if line.strip() == CUT else re.escape(line) + r"\n" for line in output.splitlines())
     assert re.fullmatch(pattern, done.stdout + done.stderr), done.stdout + done.stderr

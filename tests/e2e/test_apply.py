@@ -1,12 +1,11 @@
 """``aidx apply`` as it is typed."""
 
 import json
-import subprocess
-import sys
 from importlib.resources import files
 
 import jsonschema_rs
 import pytest
+from tests.running import ended
 
 ANSWER = "app/x.py\n<<<<<<< SEARCH\na = 1\n=======\na = 2\n>>>>>>> REPLACE\n"
 CREATE = "new/y.txt\n<<<<<<< SEARCH\n=======\nhello\n>>>>>>> REPLACE\n"
@@ -21,14 +20,8 @@ def root(tmp_path):
     return root
 
 
-def aidx(root, *arguments, answer=ANSWER):
-    done = subprocess.run(
-        [sys.executable, "-m", "aidx", "apply", "-", "--root", root, *arguments],
-        input=answer.encode(),
-        capture_output=True,
-        check=False,
-    )
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+def applied(root, *arguments, answer=ANSWER):
+    return ended("apply", "-", "--root", root, *arguments, text=answer)
 
 
 def valid(text):
@@ -39,26 +32,26 @@ def valid(text):
 
 
 def test_blocks_are_applied(root):
-    assert aidx(root, answer=ANSWER + CREATE) == (0, "app/x.py: edited\nnew/y.txt: created\n", "")
+    assert applied(root, answer=ANSWER + CREATE) == (0, "app/x.py: edited\nnew/y.txt: created\n", "")
     assert (root / "app" / "x.py").read_text() == "a = 2\nb = 1\n"
     assert (root / "new" / "y.txt").read_text() == "hello\n"
 
 
 def test_one_file_is_not_the_folder_of_another(root):
-    code, out, _ = aidx(root, answer=CREATE + CREATE.replace("new/y.txt", "new"))
+    code, out, _ = applied(root, answer=CREATE + CREATE.replace("new/y.txt", "new"))
 
     assert (code, out) == (5, "new: block 2 refused (not_allowed): new and new/y.txt cannot both be files\n")
     assert [path.name for path in root.iterdir()] == ["app"]
 
 
 def test_json_is_the_contract(root):
-    code, out, _ = aidx(root, "--json")
+    code, out, _ = applied(root, "--json")
 
     assert (code, valid(out)["files"]) == (0, [{"path": "app/x.py", "status": "edited"}])
 
 
 def test_one_refused_block_refuses_all_and_the_tree_is_untouched(root):
-    code, out, err = aidx(root, answer=ANSWER + EVIL)
+    code, out, err = applied(root, answer=ANSWER + EVIL)
 
     assert (code, out.split(":")[0]) == (5, "../x.py")
     assert err.startswith("aidx: 1 of 2 blocks")
@@ -67,14 +60,14 @@ def test_one_refused_block_refuses_all_and_the_tree_is_untouched(root):
 
 
 def test_a_refusal_with_json_is_a_verdict(root):
-    code, out, err = aidx(root, "--json", "--allow", "app/z.py")
+    code, out, err = applied(root, "--json", "--allow", "app/z.py")
 
     found = valid(out)
     assert (code, err, found["applied"], found["refused"][0]["reason"]) == (5, "", False, "not_allowed")
 
 
 def test_a_dry_run_writes_nothing(root):
-    assert aidx(root, "--dry-run") == (0, "app/x.py: would be edited\n", "")
+    assert applied(root, "--dry-run") == (0, "app/x.py: would be edited\n", "")
     assert (root / "app" / "x.py").read_text() == "a = 1\nb = 1\n"
     assert [path.name for path in root.iterdir()] == ["app"]
 
@@ -84,7 +77,7 @@ def test_a_dry_run_writes_nothing(root):
     [((), "nothing", "no edit block"), (("--root", "/nowhere"), ANSWER, "cannot work in /nowhere")],
 )
 def test_wrong_input_is_two_lines(root, arguments, answer, told):
-    code, out, err = aidx(root, *arguments, answer=answer)
+    code, out, err = applied(root, *arguments, answer=answer)
 
     lines = [line for line in err.splitlines() if " counts, and not " not in line]  # --root is given twice
     assert (code, out, len(lines)) == (2, "", 2)

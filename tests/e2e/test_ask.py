@@ -8,6 +8,7 @@ from importlib.resources import files
 
 import jsonschema_rs
 import pytest
+from tests.running import AIDX, aidx
 
 from aidx.adapters.stores import shipped
 
@@ -17,23 +18,11 @@ TASK = """Add a parameter limit with default 10.
 02|    for row in rows:
 03|        yield row"""
 DONE = "01|def first(self, rows, limit=10):"  # as the model's card has it
-SERVE = [sys.executable, "-m", "aidx", "serve", shipped.path(), "--vram", "0", "-c", "1024", "--port", "0"]
+SERVE = [*AIDX, "serve", shipped.path(), "--vram", "0", "-c", "1024", "--port", "0"]
 
 
 def ask(*arguments, code=0, stdin="", env=None):
-    command = [sys.executable, "-m", "aidx", "ask", *arguments]
-    done = subprocess.run(
-        command,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-        env={**os.environ, **(env or {})},
-    )
-    assert done.returncode == code, done
-    assert "Traceback" not in done.stderr
-    return done
+    return aidx("ask", *arguments, code=code, text=stdin, **(env or {}))
 
 
 def found(*arguments, **options):

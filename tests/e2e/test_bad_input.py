@@ -3,23 +3,16 @@
 import json
 import os
 import struct
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.running import ended
 
 LINE = "aidx: "
 
 
-def aidx(*arguments: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "aidx", *arguments], capture_output=True, text=True, timeout=timeout, check=False
-    )
-
-
 def refused(*arguments: str, code: int, says: str) -> str:
-    done = aidx(*arguments)
+    done = ended(*arguments)
     lines = done.stderr.splitlines()
     assert done.returncode == code, done
     assert done.stdout == ""
@@ -175,8 +168,8 @@ def test_numbers_that_are_none_and_values_that_contradict_each_other(flags: tupl
 
 def test_of_two_values_the_last_counts_and_it_is_said() -> None:
     """Ways out can be typed behind the command that they belong to."""
-    once = aidx("plan", "aidx-tiny", "--fast", "--json", "--ctx-size", "512")
-    twice = aidx("plan", "aidx-tiny", "--fast", "--json", "-c", "1024", "--ctx-size", "512")
+    once = ended("plan", "aidx-tiny", "--fast", "--json", "--ctx-size", "512")
+    twice = ended("plan", "aidx-tiny", "--fast", "--json", "-c", "1024", "--ctx-size", "512")
 
     assert json.loads(once.stdout)["plan_hash"] == json.loads(twice.stdout)["plan_hash"]
     assert (once.stderr, twice.stderr) == ("", "aidx: --ctx-size 512 counts, and not the 1024 before it\n")
@@ -186,7 +179,7 @@ def test_short_names_are_those_of_llama_cpp() -> None:
     short = ("-c", "512", "-np", "2", "-fa", "on", "-cram", "64", "-ctxcp", "1", "-no-kvu")
     long = ("--ctx-size", "512", "--parallel", "2", "--flash-attn", "on", "--cache-ram", "64", "--ctx-checkpoints", "1")
     plans = [
-        json.loads(aidx("plan", "aidx-tiny", "--fast", "--json", *words).stdout)
+        json.loads(ended("plan", "aidx-tiny", "--fast", "--json", *words).stdout)
         for words in (short, (*long, "--no-kv-unified"))
     ]
     assert plans[0]["plan_hash"] == plans[1]["plan_hash"]
@@ -194,13 +187,13 @@ def test_short_names_are_those_of_llama_cpp() -> None:
 
 def test_what_is_said_twice_in_the_same_words_holds() -> None:
     twice = ("-c", "512", "--ctx-size", "512", "--fast", "--fast", "--json", "--json", "--vram", "8G", "--vram", "4G")
-    plan = json.loads(aidx("plan", "aidx-tiny", *twice).stdout)
+    plan = json.loads(ended("plan", "aidx-tiny", *twice).stdout)
     assert plan["roles"][0]["settings"]["ctx_size"] == 512
     assert len(plan["devices"]) == 3
 
 
 def test_a_model_that_does_not_fit_is_exit_3_with_ways_out() -> None:
-    done = aidx("plan", "qwen2.5-coder:14b", "--vram", "4GiB", "--host-ram", "2GiB", "-c", "8192", "--json")
+    done = ended("plan", "qwen2.5-coder:14b", "--vram", "4GiB", "--host-ram", "2GiB", "-c", "8192", "--json")
     plan = json.loads(done.stdout)
     assert done.returncode == 3
     assert plan["verdict"] == "does_not_fit"
@@ -209,7 +202,7 @@ def test_a_model_that_does_not_fit_is_exit_3_with_ways_out() -> None:
 
 
 def test_with_json_an_error_is_one_object(tmp_path: Path) -> None:
-    done = aidx("plan", str(tmp_path / "gone.gguf"), "--json")
+    done = ended("plan", str(tmp_path / "gone.gguf"), "--json")
     error = json.loads(done.stdout)["error"]
     assert done.returncode == 2
     assert done.stderr.startswith(LINE)

@@ -1,11 +1,10 @@
 """The Verifier Cascade behind the endpoint, with the real engine; the small model drafts well and judges badly."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 from tests.endpoint import CHAT, TASK, Endpoint, messages
+from tests.running import aidx
 
 CONFIG = """
 [device]
@@ -95,16 +94,7 @@ def test_all_cells_are_given_back(endpoint):
 )
 def test_a_rule_that_cannot_be_is_said_before_anything_is_started(tmp_path, line, words):
     (tmp_path / "aidx.toml").write_text(CONFIG.replace("max-length 400", line))
-    ended = subprocess.run(
-        [sys.executable, "-m", "aidx", "serve", "--port", "0"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert ended.returncode == 2
-    assert ended.stdout == ""
-    assert words in ended.stderr
-    assert ended.stderr.splitlines()[0].startswith("aidx: cascade.rules: ")
-    assert "Traceback" not in ended.stderr
+    refused = aidx("serve", "--port", "0", code=2, folder=tmp_path)
+    assert refused.stdout == ""
+    assert words in refused.stderr
+    assert refused.stderr.splitlines()[0].startswith("aidx: cascade.rules: ")

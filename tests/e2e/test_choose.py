@@ -12,6 +12,7 @@ from importlib.resources import files
 import jsonschema_rs
 import pytest
 from msgspec.structs import replace
+from tests.running import AIDX, aidx
 
 from aidx import wiring
 from aidx.advise import largest_quantization, longest_context, most_slots, plan
@@ -21,15 +22,6 @@ from aidx.plan.wish import Wish
 
 CARD = ("--vram", "12GiB", "--host-ram", "16GiB")
 engine_only = pytest.mark.skipif(sys.platform != "linux", reason="the engine is asked on Linux x86-64 only")
-
-
-def aidx(*arguments, code=0, columns=None):
-    environment = None if columns is None else {**os.environ, "COLUMNS": str(columns)}
-    command = [sys.executable, "-m", "aidx", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
-    assert done.returncode == code, done
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def asked(*arguments, code=0):
@@ -68,7 +60,7 @@ def test_the_article_s_editor_holds_on_its_card():
 @pytest.mark.parametrize("columns", [80, 120])
 @pytest.mark.parametrize("asking", [("--role", "editor"), ("--role", "architect"), ("qwen3-coder:30b",)])
 def test_lines_are_as_wide_as_the_screen_and_say_what_is_left_out(columns, asking):
-    shown = aidx("choose", *asking, *CARD, "--fast", columns=columns).stdout.splitlines()
+    shown = aidx("choose", *asking, *CARD, "--fast", COLUMNS=columns).stdout.splitlines()
 
     assert max(len(line) for line in shown if not line.startswith("next: ")) <= columns
     assert shown[-1].startswith("next: aidx ")
@@ -122,7 +114,7 @@ def test_roles_of_a_machine_and_of_models():
     assert (micro["tier"], micro["fits"]) == ("micro", True)
     assert (cloud["name"], cloud["cloud"], cloud["fits"]) == ("claude-sonnet-4", True, True)
     assert (tiny["class"], tiny["fits"]) == ("unknown", True)
-    assert "yes editor" in aidx("roles", "devstral-small-2", *CARD, columns=80).stdout
+    assert "yes editor" in aidx("roles", "devstral-small-2", *CARD, COLUMNS=80).stdout
 
 
 def test_what_ran_here_is_measured_from_then_on(tmp_path, monkeypatch):
@@ -167,9 +159,7 @@ def test_on_a_terminal_it_says_which_model_it_weighs_and_leaves_nothing_of_it():
     words = ("choose", "--vram", "2GiB", "--host-ram", "2GiB", "-c", "512", "--fast")
     for more, told in ((), True), (("--json",), False):
         ours, theirs = pty.openpty()
-        with subprocess.Popen(
-            [sys.executable, "-m", "aidx", *words, *more], stdout=subprocess.PIPE, stderr=theirs
-        ) as process:
+        with subprocess.Popen([*AIDX, *words, *more], stdout=subprocess.PIPE, stderr=theirs) as process:
             os.close(theirs)
             seen = b""
             with contextlib.suppress(OSError):  # how a terminal whose other end is closed ends

@@ -1,9 +1,7 @@
 """`aidx choose --measure`: bad input costs no work, what holds is what is written, the winner is proved and runs."""
 
 import json
-import os
 import shlex
-import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -11,6 +9,7 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 from tests.endpoint import Endpoint
+from tests.running import aidx
 
 from aidx.adapters.ceiling.find import find
 from aidx.adapters.llama.quantize import prepare, quantize
@@ -54,20 +53,17 @@ def test_only_the_winner_stays(tmp_path):
     ],
 )
 def test_bad_input_costs_no_work(arguments, words):
-    command = [sys.executable, "-m", "aidx", "choose", *arguments, "--measure", "--vram", "0", "--fast", "-q"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = aidx("choose", *arguments, "--measure", "--vram", "0", "--fast", "-q", code=2)
 
-    assert done.returncode == 2, done
     assert words in done.stderr
     assert [line.split(":")[0] for line in done.stderr.strip().splitlines()] == ["aidx", "hint"]
 
 
 def test_a_file_that_is_there_is_not_written_over(tmp_path):
     (tmp_path / "aidx-tiny-Q2_K.gguf").write_text("mine")
-    command = [sys.executable, "-m", "aidx", "choose", "aidx-tiny", "--measure", "--vram", "0", "--fast", "-q"]
-    done = subprocess.run([*command, "--keep", tmp_path], capture_output=True, text=True, timeout=120, check=False)
+    words = ("--measure", "--vram", "0", "--fast", "-q", "--keep")
+    done = aidx("choose", "aidx-tiny", *words, tmp_path, code=2)
 
-    assert done.returncode == 2
     assert "is there already" in done.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["aidx-tiny-Q2_K.gguf"]
 
@@ -77,10 +73,9 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path):
 def test_the_winner_is_measured_proved_kept_and_runs_as_it_is_exported(tmp_path):
     bounds = ("--max-loss", "0.002", "--min-tps", "0.01")
     words = ("choose", "aidx-tiny", "--measure", *bounds, "--vram", "0", "-c", "256", "--keep", str(tmp_path), "--json")
-    environment = {**os.environ, "AIDX_STATE_DIR": str(tmp_path / "state"), "AIDX_CACHE_DIR": str(tmp_path / "cache")}
-    done = aidx(words, environment)
+    places = {"AIDX_STATE_DIR": str(tmp_path / "state"), "AIDX_CACHE_DIR": str(tmp_path / "cache")}
+    done = aidx(*words, timeout=600, **places)
 
-    assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     schema = json.loads((files("aidx") / "data" / "schemas" / "choose-measured.json").read_text("utf-8"))
     jsonschema_rs.validator_for(schema).validate(found)
@@ -92,12 +87,12 @@ def test_the_winner_is_measured_proved_kept_and_runs_as_it_is_exported(tmp_path)
     assert [row["quantization"] for row in found["measured"] if row["kld_mean"] is not None] == ["Q8_0"]
     assert sorted(path.name for path in tmp_path.glob("*.gguf")) == ["aidx-tiny-Q8_0.gguf"]
     assert not list(tmp_path.glob(".aidx-measure-*"))
-    command = aidx(shlex.split(winner["export"])[1:], environment).stdout
+    command = aidx(*shlex.split(winner["export"])[1:], **places).stdout
     assert winner["path"] in command
     assert "-c 256" in command or "--ctx-size 256" in command
     serve = shlex.split(winner["serve"])
     assert serve[:2] == ["aidx", "serve"]
-    endpoint = Endpoint("--vram", "0", model=serve[2:], env=environment)
+    endpoint = Endpoint("--vram", "0", model=serve[2:], env=places)
     try:
         assert endpoint.call("/plan")[2]["plan"]["plan_hash"] == winner["plan_hash"]
         assert endpoint.ask(max_tokens=4)[0] == 200
@@ -107,13 +102,7 @@ def test_the_winner_is_measured_proved_kept_and_runs_as_it_is_exported(tmp_path)
 
 def test_what_nothing_keeps_to_is_said_with_the_best_there_is(tmp_path):
     words = ("choose", "aidx-tiny", "--measure", "--min-tps", "1000000000", "--vram", "0", "-c", "256", "--fast")
-    done = aidx((*words, "--keep", str(tmp_path), "-q"), os.environ)
+    done = aidx(*words, "--keep", tmp_path, "-q", code=3, timeout=600)
 
-    assert done.returncode == 3
     assert "nothing is fast enough" in done.stderr
     assert list(tmp_path.iterdir()) == []
-
-
-def aidx(words, environment):
-    command = [sys.executable, "-m", "aidx", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=600, check=False, env=environment)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import subprocess
 import sys
 
 import gguf
@@ -14,6 +13,7 @@ from tests.fakes.hosts.llama_server import running
 from tests.fakes.models import qwen2
 from tests.fakes.program import on_path
 from tests.fakes.projectors import gemma3, llava, qwen25vl, small
+from tests.running import aidx
 
 from aidx import wiring
 from aidx.adapters.engines import llama_server
@@ -134,14 +134,6 @@ def test_a_draft_model_s_bytes_are_the_engine_s_for_a_second_model(prober):
         theirs = sum(b.model + b.context + b.compute for b in answer.buffers if b.device == device)
         entries = [entry for entry in plan.ledger.account(device).entries if entry.what == "draft"]
         assert sum(entry.bytes for entry in entries if ", output:" not in entry.why) == theirs
-
-
-def aidx(*arguments, code=0):
-    argv = [sys.executable, "-m", "aidx", *arguments]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == code, done
-    assert "Traceback" not in done.stderr
-    return done
 
 
 def written(path, projector):

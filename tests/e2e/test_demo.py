@@ -3,7 +3,6 @@
 import json
 import os
 import platform
-import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -12,6 +11,7 @@ import jsonschema_rs
 import psutil
 import pytest
 from tests.fakes.reader import Reader
+from tests.running import ended
 
 SECONDS = 60  # the promise on two cores; the whole test has more because the machine may be busy
 
@@ -25,16 +25,9 @@ def demo(folder, *arguments):
     """Run the command in *folder* with an empty home and nothing of ours in the environment."""
     home = folder / "home"
     home.mkdir(exist_ok=True)
-    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV") if name in os.environ}
-    return subprocess.run(
-        [sys.executable, "-m", "aidx", "demo", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=3 * SECONDS,
-        check=False,
-        cwd=folder,
-        env={**kept, "HOME": str(home), "PYTHONIOENCODING": "utf-8"},
-    )
+    known = ("PATH", "SYSTEMROOT", "TMPDIR", "VIRTUAL_ENV")
+    places = {name: None for name in os.environ if name not in known} | {"HOME": home, "PYTHONIOENCODING": "utf-8"}
+    return ended("demo", *arguments, folder=folder, timeout=3 * SECONDS, **places)
 
 
 @pytest.fixture(scope="module")
@@ -94,11 +87,7 @@ def test_the_figures_are_those_of_plan(found, tmp_path):
     fixed = ("--vram", "12GiB", "--host-ram", "16GiB", "-c", "2048", "-ngl", "all", "--json")
 
     for quant in ("Q4_K_M", "Q8_0"):
-        done = subprocess.run(
-            [sys.executable, "-m", "aidx", "plan", "qwen2.5-coder-14b", "--quant", quant, *fixed],
-            capture_output=True,
-            check=False,
-        )
+        done = ended("plan", "qwen2.5-coder-14b", "--quant", quant, *fixed)
         planned, shown = json.loads(done.stdout), story["article"]["plans"][quant]
         del planned["alternatives"], shown["alternatives"]  # the demo does not look for other quantizations
         assert planned == shown

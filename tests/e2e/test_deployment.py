@@ -1,16 +1,14 @@
 """`aidx.toml` as a user writes it: the whole deployment planned, changed, checked and served, with the real engine."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import pytest
+from tests.running import ended
 
 DEVICE = '[device]\nvram = ["12GiB"]\nhost_ram = "16GiB"\n'
 CASCADE = f"""{DEVICE}
@@ -29,20 +27,8 @@ api_key_env = "ANTHROPIC_API_KEY"
 """
 
 
-def aidx(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "aidx", *words],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        cwd=folder,
-        env={**os.environ, **environment},
-    )
-
-
 def plan(folder: Path, *words: str, code: int = 0, **environment: str) -> dict[str, Any]:
-    done = aidx(folder, "plan", "--json", *words, **environment)
+    done = ended("plan", "--json", *words, folder=folder, **environment)
     assert done.returncode == code, done
     found = json.loads(done.stdout)
     schema = json.loads((files("aidx") / "data" / "schemas" / "plan.json").read_text())
@@ -51,7 +37,7 @@ def plan(folder: Path, *words: str, code: int = 0, **environment: str) -> dict[s
 
 
 def refused(folder: Path, *words: str, says: str, code: int = 2, **environment: str) -> None:
-    done = aidx(folder, *words, **environment)
+    done = ended(*words, folder=folder, **environment)
     lines = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (code, ""), done
     assert re.match(f"aidx: .*{says}", lines[0]), lines
@@ -152,7 +138,7 @@ def test_the_editor_s_cache_is_bounded(here: Path) -> None:
 
 
 def test_the_checklist_walks_through_the_deployment(here: Path) -> None:
-    done = aidx(here, "checklist", "--json", AIDX_ROLES_DRAFTER_DEVICE="host", AIDX_ROLES_VERIFIER_GATE="4096")
+    done = ended("checklist", "--json", folder=here, AIDX_ROLES_DRAFTER_DEVICE="host", AIDX_ROLES_VERIFIER_GATE="4096")
     found = json.loads(done.stdout)
     schema = json.loads((files("aidx") / "data" / "schemas" / "checklist.json").read_text())
     jsonschema_rs.validator_for(schema).validate(found)
@@ -163,7 +149,7 @@ def test_the_checklist_walks_through_the_deployment(here: Path) -> None:
     assert table["gpu0: Model weights, verifier"] == 8_544_198_656
     for device, size in (("gpu0", 12 << 30), ("host", 16 << 30)):
         assert sum(bytes_ for name, bytes_ in table.items() if name.startswith(device)) == size
-    assert aidx(here, "checklist").returncode == 3
+    assert ended("checklist", folder=here).returncode == 3
 
 
 def test_without_a_model_and_without_roles_one_line_says_what_to_write(tmp_path: Path) -> None:
@@ -195,7 +181,7 @@ def test_a_wrong_file_is_one_line_and_a_hint(tmp_path: Path, text: str, says: st
 def test_a_key_in_the_file_is_never_shown(tmp_path: Path) -> None:
     secret = "sk-proj-abcdefghijklmnopqrstuvwxyz"
     (tmp_path / "aidx.toml").write_text(f"[serve]\napi_key_env = '{secret}'\n", "utf-8")
-    done = aidx(tmp_path, "plan", "aidx-tiny", "--vram", "0", "--json")
+    done = ended("plan", "aidx-tiny", "--vram", "0", "--json", folder=tmp_path)
     assert done.returncode == 2
     assert secret[8:] not in done.stdout + done.stderr
     assert "aidx.toml:2" in done.stderr
@@ -205,7 +191,7 @@ def test_a_key_in_the_file_is_never_shown(tmp_path: Path) -> None:
 def test_bounds_that_no_context_holds_are_not_planned_either(tmp_path: Path, bound: str) -> None:
     text = f'[roles.editor]\nmodel = "aidx-tiny"\nctx_size = 512\n{bound}\n[roles.drafter]\nmodel = "aidx-tiny"\n'
     (tmp_path / "aidx.toml").write_text(text)
-    said = {command: aidx(tmp_path, *command.split(), "--vram", "0") for command in ("plan", "serve --port 0")}
+    said = {command: ended(*command.split(), "--vram", "0", folder=tmp_path) for command in ("plan", "serve --port 0")}
 
     assert [done.returncode for done in said.values()] == [2, 2]
     assert said["plan"].stderr == said["serve --port 0"].stderr
@@ -225,7 +211,7 @@ def test_serving_nothing_but_a_service_without_its_key_is_said(tmp_path: Path) -
 
 def test_an_engine_that_does_not_run_is_said(tmp_path: Path) -> None:
     words = ("serve", "aidx-tiny", "--vram", "0", "--engine", "ollama", "--port", "0")
-    done = aidx(tmp_path, *words, OLLAMA_HOST="127.0.0.1:9")  # nobody listens at the discard port
+    done = ended(*words, folder=tmp_path, OLLAMA_HOST="127.0.0.1:9")  # nobody listens at the discard port
     notes, error, hint = done.stderr.splitlines()
     assert (done.returncode, done.stdout) == (4, "")
     assert notes.startswith("aidx: note: Ollama's settings: ")

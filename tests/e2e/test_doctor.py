@@ -1,26 +1,16 @@
 """``aidx doctor`` on this machine: it finds the engine well, origins of settings, and shows no secret."""
 
 import json
-import os
-import subprocess
-import sys
 from importlib.resources import files
 
 import jsonschema_rs
+from tests.running import ended
 
 SECRET = "sk-canary-0123456789abcdef"
 
 
 def doctor(folder, *words, **variables):
-    done = subprocess.run(
-        [sys.executable, "-m", "aidx", "doctor", *words],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        cwd=folder,
-        env={**os.environ, "AIDX_STATE_DIR": str(folder / "state"), **variables},
-    )
+    done = ended("doctor", *words, folder=folder, AIDX_STATE_DIR=folder / "state", **variables)
     assert SECRET not in done.stdout + done.stderr
     return done
 

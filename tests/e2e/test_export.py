@@ -5,34 +5,22 @@ import os
 import shlex
 import signal
 import subprocess
-import sys
 import urllib.request
 from importlib.resources import files
 from pathlib import Path
 
 import jsonschema_rs
 import pytest
+from tests.running import AIDX, ended
 
 from aidx import export
 
 SMALL = ("aidx-tiny", "--vram", "0", "-c", "1024", "--fast")
 
 
-def aidx(*arguments, cwd=None):
-    done = subprocess.run(
-        [sys.executable, "-m", "aidx", "export", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=cwd,
-        stdin=subprocess.DEVNULL,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
 @pytest.mark.parametrize("target", sorted(set(export.targets()) - {"vllm"}))
 def test_json_is_the_contract(target):
-    code, out, _ = aidx(target, *SMALL, "--json")
+    code, out, _ = ended("export", target, *SMALL, "--json")
     schema = json.loads((files("aidx") / "data" / "schemas" / "export.json").read_text("utf-8"))
     jsonschema_rs.validator_for(schema).validate(json.loads(out))
 
@@ -41,34 +29,34 @@ def test_json_is_the_contract(target):
 
 def test_files_are_written_once_and_never_over_others(tmp_path):
     folder = tmp_path / "new"
-    assert aidx("aider", *SMALL, "-o", str(folder))[0] == 0
+    assert ended("export", "aider", *SMALL, "-o", str(folder))[0] == 0
     conf = folder / ".aider.conf.yml"
     assert conf.read_text().startswith("# aidx plan ")
-    assert aidx("aider", *SMALL, "-o", str(folder))[0] == 0  # the same again
+    assert ended("export", "aider", *SMALL, "-o", str(folder))[0] == 0  # the same again
 
     conf.write_text("mine: 1\n")
-    code, out, err = aidx("aider", *SMALL, "-o", str(folder))
+    code, out, err = ended("export", "aider", *SMALL, "-o", str(folder))
     assert (code, out) == (2, "")
     assert err.startswith(f"aidx: {folder} has .aider.conf.yml already")
     assert conf.read_text() == "mine: 1\n"
-    assert aidx("aider", *SMALL, "-o", str(folder), "--force")[0] == 0
+    assert ended("export", "aider", *SMALL, "-o", str(folder), "--force")[0] == 0
     assert conf.read_text().startswith("# aidx plan ")
 
 
 def test_a_script_can_be_run(tmp_path):
-    assert aidx("llama-server", *SMALL, "-o", str(tmp_path))[0] == 0
+    assert ended("export", "llama-server", *SMALL, "-o", str(tmp_path))[0] == 0
 
     assert os.access(tmp_path / "llama-server.sh", os.X_OK)
     assert subprocess.run(["sh", "-n", tmp_path / "llama-server.sh"], check=False).returncode == 0
 
 
 def test_the_unit_s_command_serves_the_plan_it_names():
-    code, out, _ = aidx("systemd", *SMALL)
+    code, out, _ = ended("export", "systemd", *SMALL)
     assert code == 0
     command = shlex.split(next(line for line in out.splitlines() if line.startswith("ExecStart="))[10:])
     assert Path(command[0]).is_absolute()
 
-    command = [sys.executable, "-m", "aidx", *command[1:], "--port", "0"]
+    command = [*AIDX, *command[1:], "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as served:
         try:
             address = served.stdout.readline().removeprefix("aidx: serving on ").strip()
@@ -86,13 +74,13 @@ def test_roles_of_a_deployment_are_exported_together(tmp_path):
         '[device]\nvram = ["0"]\n[roles.editor]\nmodel = "aidx-tiny"\nctx_size = 1024\n'
         '[roles.drafter]\nmodel = "aidx-tiny"\nctx_size = 512\n[serve]\nport = 9999\n'
     )
-    code, out, _ = aidx("llama-swap", "--fast", cwd=tmp_path)
+    code, out, _ = ended("export", "llama-swap", "--fast", folder=tmp_path)
 
     assert code == 0
     assert "\n  editor:\n" in out
     assert "\n  drafter:\n" in out
     assert "swap: false" in out
-    assert "http://127.0.0.1:9999/v1" in aidx("continue", "--fast", cwd=tmp_path)[1]
+    assert "http://127.0.0.1:9999/v1" in ended("export", "continue", "--fast", folder=tmp_path)[1]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +95,7 @@ def test_roles_of_a_deployment_are_exported_together(tmp_path):
     ],
 )
 def test_what_is_wrong_is_one_line_and_a_hint(tmp_path, arguments, code, says):
-    found, out, err = aidx(*arguments, cwd=tmp_path)
+    found, out, err = ended("export", *arguments, folder=tmp_path)
 
     assert (found, out) == (code, "")
     assert says in err
@@ -119,7 +107,7 @@ def test_a_name_that_no_settings_can_hold_is_refused(letter, tmp_path):
     path = tmp_path / f"a{letter}b.gguf"
     path.write_bytes((files("aidx") / "data" / "aidx-tiny.gguf").read_bytes())
     for target in ("llama-server", "ollama"):
-        code, out, err = aidx(target, str(path), *SMALL[1:])
+        code, out, err = ended("export", target, str(path), *SMALL[1:])
         assert (code, out) == (2, "")
         assert len(err.splitlines()) == 2
         assert f"its name has the character {letter!a}" in err

@@ -5,9 +5,9 @@ import json
 import os
 import resource
 import subprocess
-import sys
 
 import pytest
+from tests.running import AIDX
 
 from aidx.adapters.workspace.held import HeldWorkspace
 from aidx.adapters.workspace.records import RunRecords
@@ -24,9 +24,9 @@ def root(tmp_path):
     return tmp_path
 
 
-def aidx(root, *words, before):
-    command = [sys.executable, "-m", "aidx", *words, "--json"]
-    done = subprocess.run(command, cwd=root, input=ANSWER.encode(), capture_output=True, check=False, preexec_fn=before)
+def refused(root, *words):
+    command = [*AIDX, *words, "--json"]
+    done = subprocess.run(command, cwd=root, input=ANSWER.encode(), capture_output=True, check=False, preexec_fn=full)
     assert b"Traceback" not in done.stderr, done.stderr
     return done.returncode, json.loads(done.stdout)["error"]
 
@@ -51,7 +51,7 @@ def full():
     [(("run", "--plan", "plan.md", "--yes"), "/.aidx/runs/"), (("apply", "-"), ""), (("index",), "/.aidx")],
 )
 def test_a_full_disk(root, words, place):
-    code, error = aidx(root, *words, before=full)
+    code, error = refused(root, *words)
 
     assert code == 2, error
     assert f"cannot write in {root}" in error["message"] or f"cannot write {root}{place}" in error["message"]

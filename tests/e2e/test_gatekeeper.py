@@ -1,12 +1,10 @@
 """A gatekeeper that was trained for it, asked through the engine, calibrated, and held against prompts it never saw."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.running import aidx
 
 ROUTER = Path(__file__).parents[2] / "scripts" / "router"
 
@@ -22,13 +20,7 @@ def folder(tmp_path_factory):
 
 
 def route(folder, *words):
-    command = [sys.executable, "-m", "aidx", "route", *words, "--gatekeeper", "--json"]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIDX_")}
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=200, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return json.loads(aidx("route", *words, "--gatekeeper", "--json", folder=folder).stdout)
 
 
 def test_it_is_better_than_prompt_length_on_prompts_of_templates_that_it_never_saw(folder):

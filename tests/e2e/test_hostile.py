@@ -2,14 +2,13 @@
 
 import json
 import socket
-import subprocess
-import sys
 from contextlib import ExitStack
 
 import psutil
 import pytest
 from tests.e2e.test_serve import CHAT, Endpoint, until
 from tests.fakes.malice import CORPUS
+from tests.running import aidx
 
 MIB = 1 << 20
 
@@ -140,8 +139,6 @@ def test_media_are_never_fetched(endpoint):
 
 
 def test_the_address_space_of_others_needs_a_key():
-    command = [sys.executable, "-m", "aidx", "serve", "aidx-tiny", "--host", "0.0.0.0", "--port", "0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = aidx("serve", "aidx-tiny", "--host", "0.0.0.0", "--port", "0", code=2)
 
-    assert done.returncode == 2
     assert "needs an API key" in done.stderr

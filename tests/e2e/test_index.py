@@ -1,9 +1,6 @@
 """``aidx index`` as it is typed."""
 
 import json
-import os
-import subprocess
-import sys
 from importlib.resources import files
 from pathlib import Path
 
@@ -12,6 +9,7 @@ import pytest
 from tests.embedder import bert
 from tests.fakes.postgres import database
 from tests.fakes.qdrant_server import served
+from tests.running import ended
 
 from aidx.adapters.stores import shipped
 from aidx.adapters.stores.file import read_header
@@ -42,15 +40,9 @@ def root(tmp_path):
     return root
 
 
-def aidx(root, *arguments, **environment):
-    done = subprocess.run(
-        [sys.executable, "-m", "aidx", "index", root, *arguments],
-        env={**os.environ, "XDG_DATA_HOME": f"{root.parent}/data", **environment},
-        cwd=root.parent,
-        capture_output=True,
-        check=False,
-    )
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+def indexed(root, *arguments, **environment):
+    places = {"XDG_DATA_HOME": f"{root.parent}/data"}
+    return ended("index", root, *arguments, folder=root.parent, **places, **environment)
 
 
 def valid(text):
@@ -64,10 +56,10 @@ def test_a_tree_is_indexed_and_again_only_what_changed(root):
     told = "blob.bin: not indexed: binary\n3 files in .aidx/index/fts5.sqlite: {}; 1 path ignored\n"
     first = "3 new, 0 changed, 0 gone, 0 as before"
 
-    assert aidx(root) == (0, told.format(first), "")
+    assert indexed(root) == (0, told.format(first), "")
     (root / "app" / "money.py").write_text(MONEY.replace("round(", "floor("))
     (root / "notes.md").unlink()
-    code, out, _ = aidx(root, "--json")
+    code, out, _ = indexed(root, "--json")
     found = valid(out)
     assert code == 0
     assert found["files"] == {"files": 2, "added": 0, "changed": 1, "removed": 1, "unchanged": 1, "ignored_paths": 1}
@@ -76,7 +68,7 @@ def test_a_tree_is_indexed_and_again_only_what_changed(root):
 
 
 def test_a_query_says_what_is_found_where_and_why(root):
-    code, out, err = aidx(root, "-q", "--query", "how amounts are rounded")
+    code, out, err = indexed(root, "-q", "--query", "how amounts are rounded")
 
     assert (code, err) == (0, "")
     assert out.splitlines()[:4] == [
@@ -88,7 +80,7 @@ def test_a_query_says_what_is_found_where_and_why(root):
 
 
 def test_json_of_a_query_is_the_contract(root):
-    code, out, _ = aidx(root, "--query", "convert a currency", "--limit", "1", "--json")
+    code, out, _ = indexed(root, "--query", "convert a currency", "--limit", "1", "--json")
 
     found = valid(out)
     (proposal,) = found["proposals"]
@@ -101,9 +93,11 @@ def test_what_all_projects_share_is_found_from_each(root, tmp_path):
     shared.mkdir()
     (shared / "release.md").write_text("# Release\nTag, build, sign, publish.\n")
 
-    assert aidx(shared, "--namespace", "global")[0] == 0
-    assert aidx(shared, "--namespace", "global")[1].split(": ")[1].startswith("0 new, 0 changed, 0 gone, 1 as before")
-    found = valid(aidx(root, "--query", "sign and publish", "--json")[1])
+    assert indexed(shared, "--namespace", "global")[0] == 0
+    assert (
+        indexed(shared, "--namespace", "global")[1].split(": ")[1].startswith("0 new, 0 changed, 0 gone, 1 as before")
+    )
+    found = valid(indexed(root, "--query", "sign and publish", "--json")[1])
     assert [(each["namespace"], each["path"]) for each in found["proposals"]] == [("global", f"{shared}/release.md")]
     assert not (shared / ".aidx").exists()
 
@@ -111,7 +105,7 @@ def test_what_all_projects_share_is_found_from_each(root, tmp_path):
 def test_counts_are_exact_where_the_model_is_here(root):
     (root.parent / "aidx.toml").write_text('[roles.editor]\nmodel = "aidx-tiny"\n')
 
-    found = valid(aidx(root, "--query", "convert", "--json")[1])
+    found = valid(indexed(root, "--query", "convert", "--json")[1])
     assert (found["tokens_by"], found["tokens_grade"]) == ("aidx-tiny", "exact")
 
 
@@ -129,7 +123,7 @@ def test_another_store_says_the_same(root, store):
     (root.parent / "aidx.toml").write_text(f"[index]\n{settings.format(url=url.replace('postgres:@', 'postgres@'))}\n")
 
     for added, unchanged in ((3, 0), (0, 3)):
-        code, out, err = aidx(root, "--query", "how amounts are rounded", "--json")
+        code, out, err = indexed(root, "--query", "how amounts are rounded", "--json")
         found = valid(out)
         assert (code, err) == (0, "")
         assert (found["files"]["added"], found["files"]["unchanged"]) == (added, unchanged)
@@ -151,7 +145,7 @@ def test_another_store_says_the_same(root, store):
 def test_a_store_that_is_configured_wrongly_is_exit_2(root, settings, told):
     (root.parent / "aidx.toml").write_text(f"[index]\n{settings}\n")
 
-    code, out, err = aidx(root)
+    code, out, err = indexed(root)
     assert (code, out) == (2, "")
     assert told in err
     assert "secret" not in err
@@ -163,7 +157,7 @@ def test_a_store_that_is_configured_wrongly_is_exit_2(root, settings, told):
 def test_a_server_that_is_not_there_is_exit_4(root, store):
     (root.parent / "aidx.toml").write_text(f"[index]\nstore = {store}\n")
 
-    code, out, err = aidx(root)
+    code, out, err = indexed(root)
     assert (code, out, err.count("\n")) == (4, "", 2)
     assert "Check [index] url" in err
 
@@ -177,7 +171,7 @@ def test_a_model_of_ones_own_finds_by_meaning_too(root):
     (root.parent / "embedder.gguf").write_bytes(model + path.read_bytes()[header.size :])
     (root.parent / "aidx.toml").write_text('[roles.embedder]\nmodel = "embedder.gguf"\n')
 
-    code, out, err = aidx(root, "--query", "amounts", "--json")
+    code, out, err = indexed(root, "--query", "amounts", "--json")
     found = valid(out)
     assert (code, found["files"]["added"]) == (0, 3), err
     reasons = [reason for each in found["proposals"] for reason in each["reasons"]]
@@ -185,7 +179,7 @@ def test_a_model_of_ones_own_finds_by_meaning_too(root):
     assert any(reason.startswith("terms, rank 1") for reason in reasons)
     assert len(found["proposals"]) == 6  # every symbol has a meaning, whatever its words
     (root.parent / "aidx.toml").unlink()
-    assert valid(aidx(root, "--json")[1])["files"]["changed"] == 3  # made by another embedder: none
+    assert valid(indexed(root, "--json")[1])["files"]["changed"] == 3  # made by another embedder: none
 
 
 def test_a_bert_that_only_the_engine_knows_is_planned_and_embeds(root):
@@ -194,7 +188,7 @@ def test_a_bert_that_only_the_engine_knows_is_planned_and_embeds(root):
     (root / "long.py").write_text("def long():\n" + "    a = b, c, d\n" * 100)
     (root.parent / "aidx.toml").write_text('[roles.embedder]\nmodel = "bert.gguf"\n')
 
-    code, out, err = aidx(root, "--query", "zebra", "--json")
+    code, out, err = indexed(root, "--query", "zebra", "--json")
     found = valid(out)
     assert (code, found["embedder"], found["files"]["added"]) == (0, "bert.gguf", 4), err
     assert found["proposals"][0]["reasons"] == ["meaning, rank 1"]
@@ -202,7 +196,7 @@ def test_a_bert_that_only_the_engine_knows_is_planned_and_embeds(root):
 
 
 def test_nothing_found_is_no_error(root):
-    assert aidx(root, "-q", "--query", "zebra") == (0, "nothing found\n", "")
+    assert indexed(root, "-q", "--query", "zebra") == (0, "nothing found\n", "")
 
 
 @pytest.mark.parametrize(
@@ -214,7 +208,7 @@ def test_nothing_found_is_no_error(root):
     ],
 )
 def test_wrong_input_is_two_lines(root, arguments, told):
-    code, out, err = aidx(root, *arguments)
+    code, out, err = indexed(root, *arguments)
 
     assert (code, out, err.count("\n")) == (2, "", 2)
     assert told in err
@@ -228,16 +222,16 @@ def test_a_link_in_the_tree_does_not_choose_where_we_write(root, tmp_path, place
     link.parent.mkdir(parents=True, exist_ok=True)
     link.symlink_to(elsewhere / "x" if place.endswith("sqlite") else elsewhere)
 
-    code, out, err = aidx(root)
+    code, out, err = indexed(root)
     assert (code, out) == (2, "")
     assert "link" in err
     assert list(elsewhere.iterdir()) == []
 
 
 def test_a_broken_index_is_exit_4_and_says_what_to_do(root):
-    aidx(root)
+    indexed(root)
     (root / ".aidx" / "index" / "fts5.sqlite").write_bytes(b"no database " * 999)
 
-    code, out, err = aidx(root)
+    code, out, err = indexed(root)
     assert (code, out) == (4, "")
     assert "delete the file and index again" in err

@@ -1,22 +1,14 @@
 """``aidx init`` as it is typed: what it writes is what ``aidx plan`` then holds."""
 
 import json
-import subprocess
-import sys
 import tomllib
 from importlib.resources import files
 
 import jsonschema_rs
 import pytest
+from tests.running import ended
 
 CARD = ("--vram", "12GiB", "--host-ram", "16GiB", "--fast")
-
-
-def aidx(folder, *arguments):
-    done = subprocess.run(
-        [sys.executable, "-m", "aidx", *arguments], capture_output=True, text=True, check=False, cwd=folder
-    )
-    return done.returncode, done.stdout, done.stderr
 
 
 def written(folder):
@@ -24,7 +16,7 @@ def written(folder):
 
 
 def test_without_a_model_the_best_of_the_catalogue_is_written_and_holds(tmp_path):
-    code, out, err = aidx(tmp_path, "init", *CARD)
+    code, out, err = ended("init", *CARD, folder=tmp_path)
     found = written(tmp_path)
 
     assert code == 0
@@ -32,27 +24,27 @@ def test_without_a_model_the_best_of_the_catalogue_is_written_and_holds(tmp_path
     assert found["roles"]["editor"]["model"] == "gpt-oss-20b"
     assert err.rstrip().endswith("fetch this one: ollama pull gpt-oss:20b")
     assert found["device"] == {"vram": ["12GiB"], "host_ram": "16GiB"}
-    code, out, _ = aidx(tmp_path, "plan", "--json", "--fast")
+    code, out, _ = ended("plan", "--json", "--fast", folder=tmp_path)
     (role,) = json.loads(out)["roles"]
     assert (code, role["settings"]["ctx_size"]) == (0, 8192)
     assert role["model"]["quantization"] == found["roles"]["editor"]["quant"]
 
 
 def test_a_model_is_taken_as_it_is_named_and_with_no_more_context_than_it_was_trained_for(tmp_path):
-    assert aidx(tmp_path, "init", "aidx-tiny", "--fast")[0] == 0
+    assert ended("init", "aidx-tiny", "--fast", folder=tmp_path)[0] == 0
     editor = written(tmp_path)["roles"]["editor"]
     assert editor == {"model": "aidx-tiny", "ctx_size": 1024, "max_tokens": 256, "edit_format": "lines"}
 
-    assert aidx(tmp_path, "init", "qwen2.5-coder:14b", *CARD, "--force")[0] == 0
+    assert ended("init", "qwen2.5-coder:14b", *CARD, "--force", folder=tmp_path)[0] == 0
     assert written(tmp_path)["roles"]["editor"]["model"] == "qwen2.5-coder:14b"
-    _, out, _ = aidx(tmp_path, "plan", "--json", "--fast")
+    _, out, _ = ended("plan", "--json", "--fast", folder=tmp_path)
     assert json.loads(out)["roles"][0]["model"]["quantization"] == "Q4_K_M"
     assert "# Q4_K_M, all on the GPU" in (tmp_path / "aidx.toml").read_text("utf-8")
 
 
 def test_what_is_there_is_left_alone(tmp_path):
     (tmp_path / "aidx.toml").write_text("# mine\n")
-    code, out, err = aidx(tmp_path, "init", "aidx-tiny", "--fast")
+    code, out, err = ended("init", "aidx-tiny", "--fast", folder=tmp_path)
 
     assert (code, out) == (2, "")
     assert err.splitlines()[0] == "aidx: aidx.toml is there already, and was left as it is"
@@ -75,7 +67,7 @@ def test_what_is_there_is_left_alone(tmp_path):
 def test_the_project_s_own_checks_are_found(tmp_path, name, text, checks):
     (tmp_path / name).write_text(text)
 
-    assert aidx(tmp_path, "init", "aidx-tiny", "--fast")[0] == 0
+    assert ended("init", "aidx-tiny", "--fast", folder=tmp_path)[0] == 0
     assert written(tmp_path).get("checks") == checks
 
 
@@ -93,7 +85,7 @@ def test_the_project_s_own_checks_are_found(tmp_path, name, text, checks):
 )
 def test_aider_s_bound_on_history_is_copied(tmp_path, text, history, says):
     (tmp_path / ".aider.conf.yml").write_text(text)
-    code, _, err = aidx(tmp_path, "init", "aidx-tiny", "--fast")
+    code, _, err = ended("init", "aidx-tiny", "--fast", folder=tmp_path)
 
     assert code == 0
     assert says in err
@@ -101,7 +93,7 @@ def test_aider_s_bound_on_history_is_copied(tmp_path, text, history, says):
 
 
 def test_json_is_the_contract(tmp_path):
-    code, out, _ = aidx(tmp_path, "init", "aidx-tiny", "--fast", "--json", "-o", "other.toml")
+    code, out, _ = ended("init", "aidx-tiny", "--fast", "--json", "-o", "other.toml", folder=tmp_path)
     schema = json.loads((files("aidx") / "data" / "schemas" / "init.json").read_text("utf-8"))
     jsonschema_rs.validator_for(schema).validate(json.loads(out))
 
@@ -118,7 +110,7 @@ def test_json_is_the_contract(tmp_path):
     ],
 )
 def test_what_is_wrong_is_one_line_and_a_hint_and_nothing_is_written(tmp_path, arguments, code, says):
-    found, out, err = aidx(tmp_path, "init", *arguments, "--fast")
+    found, out, err = ended("init", *arguments, "--fast", folder=tmp_path)
 
     assert (found, out) == (code, "")
     assert says in err

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.running import AIDX
 
 ROLES = """
 [device]
@@ -82,10 +83,6 @@ def alone(folder, *commands):
     return json.loads(done.stdout)
 
 
-def aidx(*arguments):
-    return [sys.executable, "-m", "aidx", *arguments]
-
-
 @pytest.fixture
 def folder(tmp_path):
     (tmp_path / "aidx.toml").write_text(f"{ROLES}[route]\nlocal_only = true\n")
@@ -98,15 +95,15 @@ def test_what_is_sent_elsewhere_is_seen(tmp_path):
 
 def test_without_it_the_architect_is_tried(tmp_path):
     (tmp_path / "aidx.toml").write_text(ROLES)
-    found = alone(tmp_path, aidx("ask", "x", "--url", "", "--role", "architect", "--max-tokens", "4"))
+    found = alone(tmp_path, [*AIDX, "ask", "x", "--url", "", "--role", "architect", "--max-tokens", "4"])
     assert "192.0.2.1" in found["others"]
 
 
 def test_with_it_nothing_that_is_asked_leaves_the_machine(folder):
     found = alone(
         folder,
-        aidx("ask", "x", "--url", "", "--pattern", "cascade", "--max-tokens", "4"),
-        aidx("ask", "x", "--url", "", "--role", "architect", "--max-tokens", "4"),
+        [*AIDX, "ask", "x", "--url", "", "--pattern", "cascade", "--max-tokens", "4"],
+        [*AIDX, "ask", "x", "--url", "", "--role", "architect", "--max-tokens", "4"],
         [sys.executable, "-c", SERVED.format(root=str(Path(__file__).parents[2]))],
     )
     codes = [code for code, _, _ in found["ended"]]
@@ -125,7 +122,7 @@ def test_with_it_a_run_is_planned_by_a_cascade_and_nothing_leaves_the_machine(tm
     (tmp_path / "aidx.toml").write_text(told)
     (tmp_path / "rows.py").write_text("def first(rows):\n    return rows[0]\n")
 
-    found = alone(tmp_path, aidx("run", "let first take a limit", "--json"))
+    found = alone(tmp_path, [*AIDX, "run", "let first take a limit", "--json"])
 
     ((code, out, _),) = found["ended"]
     assert code == 5, found

@@ -9,6 +9,7 @@ from importlib.resources import files
 import jsonschema_rs
 import numpy as np
 import pytest
+from tests.running import aidx
 
 from aidx.adapters.llama.quantize import prepare, quantize
 from aidx.adapters.llama.wheel import find_wheel
@@ -68,17 +69,8 @@ def made(tmp_path_factory):
     return place
 
 
-def aidx(*arguments, code=0, cache=None):
-    environment = os.environ if cache is None else {**os.environ, "AIDX_CACHE_DIR": str(cache)}
-    command = [sys.executable, "-m", "aidx", *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=environment)
-    assert done.returncode == code, done
-    assert "Traceback" not in done.stderr
-    return done
-
-
 def loss(*arguments, schema="loss", cache=None):
-    found = json.loads(aidx("loss", *arguments, "--json", cache=cache).stdout)
+    found = json.loads(aidx("loss", *arguments, "--json", AIDX_CACHE_DIR=cache).stdout)
     text = (files("aidx") / "data" / "schemas" / f"{schema}.json").read_text()
     jsonschema_rs.validator_for(json.loads(text)).validate(found)
     return found
@@ -208,7 +200,9 @@ def test_plan_shows_what_was_measured_until_the_file_changes(made, tmp_path):
     model.write_bytes((made / "Q4_0.gguf").read_bytes())
     published = loss(model, cache=cache)
     assert loss(model, "--reference", "aidx-tiny", *SETTINGS, cache=cache)["kept"]
-    planned = json.loads(aidx("plan", model, "--fast", "--vram", "0", "--json", cache=cache).stdout)["roles"][0]["loss"]
+    planned = json.loads(aidx("plan", model, "--fast", "--vram", "0", "--json", AIDX_CACHE_DIR=cache).stdout)["roles"][
+        0
+    ]["loss"]
     known = loss(model, cache=cache)
 
     assert published["reference"] == "published"

@@ -1,10 +1,9 @@
 """Who pastes a key where the name of a variable is wanted does not see it again, on whatever command."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.running import aidx
 
 from aidx import cli
 
@@ -20,10 +19,8 @@ COMMANDS = {
 @pytest.mark.parametrize("key", [KEY, "a b", "0" * 40, KEY[3:], "hf_" + KEY[3:]])
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_key_in_the_place_of_a_name_is_not_shown(command, key):
-    line = [sys.executable, "-m", "aidx", command, *COMMANDS[command], "--api-key-env", key]
-    found = subprocess.run(line, capture_output=True, text=True, check=False)
+    found = aidx(command, *COMMANDS[command], "--api-key-env", key, code=2)
 
-    assert found.returncode == 2
     assert "--api-key-env" in found.stderr
     assert "it is not shown here" in found.stderr
     assert key not in found.stderr + found.stdout

@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from itertools import pairwise
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from tests.fakes import aider, stores
 from tests.fakes.hosts.scripted_ollama import scripted_ollama
 from tests.fakes.upstream import events, say, upstream
+from tests.running import ended
 
 from aidx.adapters.stores import shipped
 
@@ -60,19 +60,11 @@ def configure(root, url, **roles):
 
 
 def started(root, *words, path=None, **more):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIDX_")} | more
-    environment["PATH"] = f"{path}{os.pathsep}{environment['PATH']}" if path else environment["PATH"]
-    return subprocess.run(
-        [sys.executable, "-m", "aidx", "run", *words, "--yes", "--json"],
-        cwd=root,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    places = {"PATH": f"{path}{os.pathsep}{os.environ['PATH']}"} if path else {}
+    return ended("run", *words, "--yes", "--json", folder=root, **places, **more)
 
 
-def aidx(root, *words, **how):
+def finished(root, *words, **how):
     done = started(root, *words, **how)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -88,7 +80,7 @@ def test_every_role_of_a_run_asks_for_the_same(root):
     with scripted_ollama(script) as service:
         roles = ("researcher", "architect", "thinking", "editor")
         configure(root, service.url, **dict.fromkeys(roles, "ctx_size = 1024\nmax_tokens = 200"))
-        found = aidx(root, "let f1 take a limit")
+        found = finished(root, "let f1 take a limit")
 
     assert [each["role"] for each in found["requests"]] == list(roles)
     assert contexts(service) == {1024}
@@ -101,7 +93,7 @@ def test_thirty_tasks_one_after_another_load_the_model_once(root):
         configure(root, service.url, editor="ctx_size = 1024\nmax_tokens = 100")  # the last step has 840 tokens
         for number in range(1, TASKS + 1):
             (root / "plan.md").write_text(PLAN.format(n=number))
-            aidx(root, "--plan", "plan.md")
+            finished(root, "--plan", "plan.md")
 
     asked = [each["options"]["num_ctx"] for each in service.fake.sent]
     changes = sum(one != other for one, other in pairwise(asked))
@@ -127,7 +119,7 @@ def test_with_aider_too(root, tmp_path):
         (root / "aidx.toml").write_text(table)
         (root / "plan.md").write_text(PLAN.format(n=1).split("## Checks")[0])
         where = {"OLLAMA_HOST": service.url, "OLLAMA_MODELS": str(tmp_path / "models")}
-        found = aidx(root, "--plan", "plan.md", path=tmp_path / "bin", **where)
+        found = finished(root, "--plan", "plan.md", path=tmp_path / "bin", **where)
 
     assert [each["context"][0]["item"] for each in found["requests"]] == ["composed by aider"]
     assert contexts(service) == {1024}
@@ -153,7 +145,7 @@ def test_aider_s_model_may_be_at_an_address_of_this_machine(root, tmp_path):
         table = f'[roles.editor]\nmodel = "m"\nengine = "aider"\nurl = "{service.url}"\nctx_size = 2048\n'
         (root / "aidx.toml").write_text(table)
         (root / "plan.md").write_text(PLAN.format(n=1).split("## Checks")[0])
-        found = aidx(root, "--plan", "plan.md", path=tmp_path / "bin")
+        found = finished(root, "--plan", "plan.md", path=tmp_path / "bin")
 
     assert [each["model"] for each in found["requests"]] == ["m"]
     assert "def f1(rows, limit=1):" in (root / "rows.py").read_text()

@@ -9,10 +9,10 @@ import json
 import os
 import shutil
 import subprocess
-import sys
 
 import pytest
 from tests.endpoint import TASK, Endpoint
+from tests.running import aidx
 
 from aidx.adapters.stores import shipped
 
@@ -51,8 +51,7 @@ def endpoint():
 def project(endpoint, tmp_path_factory):
     """A folder with the settings that we export, for an agent that says little."""
     folder = tmp_path_factory.mktemp("project")
-    command = [sys.executable, "-m", "aidx", "export", "opencode", shipped.path(), "--vram", "0", "-q"]
-    settings = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    settings = json.loads(aidx("export", "opencode", shipped.path(), "--vram", "0", "-q").stdout)
     settings["provider"]["aidx"]["options"]["baseURL"] = f"{endpoint.url}/v1"
     (folder / "opencode.json").write_text(json.dumps(settings | {"agent": SHORT}), "utf-8")
     return folder

@@ -3,11 +3,10 @@
 import json
 import re
 import struct
-import subprocess
-import sys
 
 import pytest
 from tests.browser import Browser
+from tests.running import aidx
 
 
 @pytest.fixture(scope="module")
@@ -24,10 +23,7 @@ def report(tmp_path_factory):
     def write(name, *arguments, code):
         path = folder / f"{name}.html"
         fixed = ("--vram", "12GiB", "--host-ram", "16GiB", "--fast", "--json", "--html", str(path))
-        command = [sys.executable, "-m", "aidx", "plan", "qwen2.5-coder-14b", *arguments, *fixed]
-        done = subprocess.run(command, capture_output=True, timeout=60, check=False)
-        assert done.returncode == code, done.stderr.decode()
-        return path, json.loads(done.stdout)
+        return path, json.loads(aidx("plan", "qwen2.5-coder-14b", *arguments, *fixed, code=code).stdout)
 
     return write
 
@@ -75,8 +71,7 @@ def test_the_report_asks_nobody_for_anything(browse, report, tmp_path):
 
 def test_the_page_of_a_loss_asks_nobody_and_draws_it(browse, tmp_path):
     path = tmp_path / "loss.html"
-    command = [sys.executable, "-m", "aidx", "loss", "qwen2.5-coder-14b", "--html", str(path), "-q"]
-    subprocess.run(command, capture_output=True, timeout=60, check=True)
+    aidx("loss", "qwen2.5-coder-14b", "--html", path, "-q")
     dom = browse(path, "--dump-dom")
 
     assert 'data-quality="' in dom
@@ -86,12 +81,7 @@ def test_the_page_of_a_loss_asks_nobody_and_draws_it(browse, tmp_path):
 
 def test_the_page_of_the_demo_asks_nobody_either(browse, tmp_path):
     page = tmp_path / "demo.html"
-    subprocess.run(
-        [sys.executable, "-m", "aidx", "demo", "--json", "--html", str(page)],
-        capture_output=True,
-        timeout=180,
-        check=True,
-    )
+    aidx("demo", "--json", "--html", page)
 
     assert browse.requests(page, tmp_path) == []
     assert 'data-holds="yes"' in browse(page, "--dump-dom")

@@ -4,11 +4,11 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 
 import pytest
 from tests.fakes.upstream import events, say, upstream
+from tests.running import AIDX, ended
 
 PLAN = """# Plan: two
 
@@ -76,20 +76,12 @@ def test_an_answer_that_came_whole_is_not_paid_for_again(tmp_path, cut, requests
         (tmp_path / "aidx.toml").write_text(
             f'[roles.editor]\nmodel = "m"\nengine = "openai"\nurl = "{paid.url}"\nctx_size = 4096\n'
         )
-        first = subprocess.Popen(
-            [sys.executable, "-m", "aidx", "run", "--plan", "plan.md", "--yes"], cwd=tmp_path, stderr=subprocess.PIPE
-        )
+        first = subprocess.Popen([*AIDX, "run", "--plan", "plan.md", "--yes"], cwd=tmp_path, stderr=subprocess.PIPE)
         service.victim = first
         _, err = first.communicate(timeout=60)
         assert first.returncode == -signal.SIGKILL, err
         (folder,) = tmp_path.glob(".aidx/runs/*")
-        again = subprocess.run(
-            [sys.executable, "-m", "aidx", "run", "--resume", folder.name, "--json"],
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        again = ended("run", "--resume", folder.name, "--json", folder=tmp_path)
         asked = len(paid.asked("/v1/chat/completions"))
 
     assert again.returncode == 0, again.stderr

@@ -1,9 +1,9 @@
 """A reader that has seen enough ends a command as it ends other programs: without a word, and with 141."""
 
 import subprocess
-import sys
 
 import pytest
+from tests.running import AIDX
 
 COMMANDS = (
     ("--help",),
@@ -25,9 +25,7 @@ def run(stream: str, *arguments: str) -> tuple[int, str]:
         reader.kill()
         reader.wait()
         streams = {stream: reader.stdin, other: subprocess.PIPE}
-        done = subprocess.run(
-            [sys.executable, "-m", "aidx", *arguments], **streams, text=True, timeout=120, check=False
-        )
+        done = subprocess.run([*AIDX, *arguments], **streams, text=True, timeout=120, check=False)
         return done.returncode, getattr(done, other)
 
 

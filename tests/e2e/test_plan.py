@@ -4,8 +4,6 @@ Expected bytes: the pinned engine's own figures and the published file (facts of
 """
 
 import json
-import subprocess
-import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import jsonschema_rs
 import pytest
 from msgspec.structs import replace
 from tests.fakes.models import qwen2
+from tests.running import aidx, ended
 
 from aidx.model.gguf.render import data_size, lay_out, render_header
 
@@ -21,17 +20,8 @@ CARD = ("--vram", "12GiB", "--host-ram", "16GiB")
 MODEL = "qwen2.5-coder:14b-instruct-q4_K_M"
 
 
-def aidx(*arguments: str, code: int = 0) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "aidx", *arguments], capture_output=True, text=True, timeout=120, check=False
-    )
-    assert done.returncode == code, done
-    assert "Traceback" not in done.stderr
-    return done.stdout
-
-
 def plan(*arguments: str, code: int = 0) -> dict[str, Any]:
-    found = json.loads(aidx("plan", *arguments, "--json", code=code))
+    found = json.loads(aidx("plan", *arguments, "--json", code=code).stdout)
     schema = json.loads((files("aidx") / "data" / "schemas" / "plan.json").read_text())
     jsonschema_rs.validator_for(schema).validate(found)
     return found
@@ -82,13 +72,13 @@ def test_without_a_gpu_the_plan_fits_on_the_host() -> None:
 
 
 def test_explain_fills_in_the_numbers() -> None:
-    text = aidx("plan", MODEL, *CARD, "-c", "8192", "--explain")
+    text = aidx("plan", MODEL, *CARD, "-c", "8192", "--explain").stdout
     assert "layers: 48 x 8 KV heads x (128 K + 128 V)" in text
     assert "headroom = 12,884,901,888 - " in text
 
 
 def test_the_table_says_verdict_binding_and_longest_context() -> None:
-    text = aidx("plan", MODEL, *CARD, "-c", "8192")
+    text = aidx("plan", MODEL, *CARD, "-c", "8192").stdout
     for expected in ("fits: gpu0", "binding: gpu0", "longest context that holds", "growth:", "engine"):
         assert expected in text
 
@@ -103,7 +93,7 @@ def test_html_writes_one_page(tmp_path: Path) -> None:
 
 
 def test_the_checklist_shows_the_article_beside_the_exact_figures() -> None:
-    found = json.loads(aidx("checklist", *CARD, "--json", "-c", "2048"))
+    found = json.loads(aidx("checklist", *CARD, "--json", "-c", "2048").stdout)
     claims = {row["claim"]: row for row in found["article"]}
     assert len(claims) >= 11
     window = claims["KV cache ~2 GB per 8,192 tokens (14B)"]
@@ -125,12 +115,12 @@ def test_the_checklist_shows_the_article_beside_the_exact_figures() -> None:
     ],
 )
 def test_a_way_out_typed_as_printed_does_what_it_says(asked: tuple[str, ...]) -> None:
-    before = json.loads(aidx_json("plan", *asked))
+    before = json.loads(plan_json("plan", *asked))
     assert before["alternatives"]
     for other in before["alternatives"]:
         words = other["change"].split()
         command = without(asked, "--quant" if "--quant" in words else "", *words)
-        after = json.loads(aidx_json("plan", *command, *words))
+        after = json.loads(plan_json("plan", *command, *words))
         tight = min(range(2), key=lambda device: before["devices"][device]["headroom_bytes"])
         saved = [found["devices"][tight]["planned_bytes"] for found in (before, after)]
         assert saved[0] - saved[1] == other["saves_bytes"], other
@@ -138,11 +128,9 @@ def test_a_way_out_typed_as_printed_does_what_it_says(asked: tuple[str, ...]) ->
         assert (after["verdict"] == "does_not_fit") == ("not enough alone" in other["cost"]), other
 
 
-def aidx_json(*arguments: str) -> str:
+def plan_json(*arguments: str) -> str:
     """Standard output of a plan, whatever its verdict."""
-    done = subprocess.run(
-        [sys.executable, "-m", "aidx", *arguments, "--json"], capture_output=True, text=True, timeout=120, check=False
-    )
+    done = ended(*arguments, "--json")
     assert done.returncode in {0, 3}, done
     return done.stdout
 
@@ -179,14 +167,7 @@ def test_an_architecture_that_only_the_engine_knows_is_answered_by_it(tmp_path: 
 
 
 def test_an_architecture_that_nobody_knows_lists_the_known_ones(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "aidx", "plan", ghost(tmp_path, "nonesuch"), "--vram", "0"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 2
+    done = aidx("plan", ghost(tmp_path, "nonesuch"), "--vram", "0", code=2)
     assert "nonesuch" in done.stderr.splitlines()[0]
     assert "qwen3next" in done.stderr.splitlines()[1]
 
@@ -204,10 +185,10 @@ def test_sizes_in_mib_may_be_large() -> None:
 
 def test_the_checklist_s_commands_prove_the_same_plan() -> None:
     asked = ("--vram", "12GiB", "--host-ram", "16GiB", "-c", "8192", "--quant", "Q8_0")
-    steps = json.loads(aidx("checklist", "qwen2.5-coder:14b", *asked, "--json"))["steps"]
+    steps = json.loads(aidx("checklist", "qwen2.5-coder:14b", *asked, "--json").stdout)["steps"]
     command = steps[3]["command"].split()
     assert command[:2] == ["aidx", "plan"]
-    again = json.loads(aidx(*command[1:-1], "--json"))
+    again = json.loads(aidx(*command[1:-1], "--json").stdout)
     assert again["plan_hash"] in steps[5]["proof"]
 
 

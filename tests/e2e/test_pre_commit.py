@@ -1,12 +1,12 @@
 """The real pre-commit as a check: what it finds, and what it cannot do, are two things."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from tests.running import ended
 
 SOURCE = '"""Rows."""\n\n\ndef first(rows):\n    for row in rows:\n        return row\n'
 EDITED = SOURCE.replace("(rows)", "(rows, limit=10)")
@@ -49,14 +49,7 @@ def run(root, hooks):
     git = ["git", "-C", root, "-c", "user.name=x", "-c", "user.email=x@example.org"]
     for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "chore: begin"]):
         subprocess.run([*git, *words], check=True)
-    return subprocess.run(
-        [sys.executable, "-m", "aidx", "run", "--plan", "plan.md", "--yes"],
-        cwd=root,
-        env={**os.environ, "PRE_COMMIT_HOME": str(root.parent / "cache")},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return ended("run", "--plan", "plan.md", "--yes", folder=root, PRE_COMMIT_HOME=root.parent / "cache")
 
 
 def test_hooks_that_pass_let_the_edit_stand(root):

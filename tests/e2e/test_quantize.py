@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from gguf.quants import quantize as reference
 from tests.fakes.cut import cut_model, importances
+from tests.running import AIDX
 
 from aidx.adapters.stores import shipped
 from aidx.adapters.stores.file import read_header
@@ -58,7 +59,7 @@ def imatrix(cut, tmp_path_factory):
 
 
 def command(*arguments):
-    return [sys.executable, "-m", "aidx", "quantize", *map(str, arguments)]
+    return [*AIDX, "quantize", *map(str, arguments)]
 
 
 def quantize(*arguments, code=0, **options):

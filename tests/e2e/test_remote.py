@@ -1,8 +1,6 @@
 """`aidx models`, `aidx pull` and models that are not here yet, as a user runs them, against a hub on loopback."""
 
 import json
-import os
-import subprocess
 import sys
 from importlib.resources import files
 from pathlib import Path
@@ -15,6 +13,7 @@ from tests.fakes.checkpoints import LLAMA, save
 from tests.fakes.hub import publish
 from tests.fakes.server import redirect, say, serving
 from tests.fakes.stores import lmstudio, ollama
+from tests.running import Ended, aidx
 
 from aidx.adapters.stores import shipped
 
@@ -30,20 +29,14 @@ class World:
         self.server = server
         self.cache = home / "hub"
         self.environ = {
-            **os.environ,
             "HOME": str(home),
             "HF_ENDPOINT": server.url,
             "HF_HUB_CACHE": str(self.cache),
             "OLLAMA_MODELS": str(home / "ollama"),
         }
 
-    def aidx(self, *arguments: str, code: int = 0, **environ: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "aidx", *arguments]
-        known = {**self.environ, **environ}
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, env=known)
-        assert done.returncode == code, done
-        assert "Traceback" not in done.stderr
-        return done
+    def aidx(self, *arguments: str, code: int = 0, **environ: str) -> Ended:
+        return aidx(*arguments, code=code, **{**self.environ, **environ})
 
     def json(self, *arguments: str, schema: str | None = None, code: int = 0) -> dict[str, Any]:
         found = json.loads(self.aidx(*arguments, "--json", code=code).stdout)

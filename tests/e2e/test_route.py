@@ -8,6 +8,7 @@ from pathlib import Path
 
 import jsonschema_rs
 import pytest
+from tests.running import aidx
 
 SET = Path(__file__).parents[2] / "scripts" / "router"
 HELD_OUT = str(SET / "held-out.jsonl")
@@ -15,13 +16,7 @@ TWO = '{"prompt": "hi", "label": "simple"}\n{"prompt": "plan it", "label": "comp
 
 
 def route(*arguments, code=0, stdin=None, cwd=None):
-    command = [sys.executable, "-m", "aidx", "route", *arguments]
-    done = subprocess.run(
-        command, input=stdin, capture_output=True, text=True, timeout=60, check=False, cwd=cwd, encoding="utf-8"
-    )
-    assert done.returncode == code, done
-    assert "Traceback" not in done.stderr
-    return done
+    return aidx("route", *arguments, code=code, text=stdin, folder=cwd)
 
 
 def found(name, *arguments, **options):

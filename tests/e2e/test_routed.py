@@ -3,11 +3,11 @@
 import json
 import os
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from tests.endpoint import CHAT, Endpoint, messages
+from tests.running import AIDX, aidx
 
 EASY, HARD = "Fix the typo in README.md", "Design the architecture and plan the migration"
 HERE = '[device]\nvram = "0"\n[roles.editor]\nmodel = "aidx-tiny"\nctx_size = 512\n'
@@ -98,19 +98,7 @@ def test_with_local_only_what_does_not_fit_is_refused(confined):
 
 
 def ask(folder, text, *options, code=0, env=None):
-    command = [sys.executable, "-m", "aidx", "ask", text, "--url", "", "--max-tokens", "4", *options]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        cwd=folder,
-        encoding="utf-8",
-        env={**os.environ, **(env or {})},
-    )
-    assert done.returncode == code, done
-    return done
+    return aidx("ask", text, "--url", "", "--max-tokens", "4", *options, code=code, folder=folder, **(env or {}))
 
 
 def test_ask_routes_too_and_with_local_only_stays_here(tmp_path):
@@ -123,17 +111,8 @@ def test_ask_routes_too_and_with_local_only_stays_here(tmp_path):
     assert "aidx: editor: local_only" in done.stderr
     refused = ask(folder, HARD, "--role", "architect", code=2, env=guarded).stderr
     assert "local_only, and architect is on another machine (aidx.toml:12)" in refused
-    command = [sys.executable, "-m", "aidx", "run", HARD, "--yes", "--until", "plan"]
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        cwd=folder,
-        env={**os.environ, **guarded},
-    )
-    assert (done.returncode, "local_only, and architect is" in done.stderr) == (2, True), done
+    done = aidx("run", HARD, "--yes", "--until", "plan", code=2, folder=folder, **guarded)
+    assert "local_only, and architect is" in done.stderr
 
 
 def test_ask_starts_the_model_of_the_role_that_was_chosen(tmp_path):
@@ -164,7 +143,7 @@ def test_the_guard_would_see_it(tmp_path):
     """The same request without `local_only` reaches for the Architect: the guard is no decoration."""
     folder = settings(tmp_path, HERE, ELSEWHERE)
     (folder / "sitecustomize.py").write_text(GUARD, "utf-8")
-    command = [sys.executable, "-m", "aidx", "ask", HARD, "--url", "", "--pattern", "auto", "--max-tokens", "4"]
+    command = [*AIDX, "ask", HARD, "--url", "", "--pattern", "auto", "--max-tokens", "4"]
     guarded = {**os.environ, "PYTHONPATH": str(folder)}
     assert subprocess.run(command, timeout=60, check=False, cwd=folder, env=guarded).returncode in {97, 98}
 
@@ -177,12 +156,7 @@ def test_a_gatekeeper_that_is_a_real_model_is_calibrated_measured_and_asked(tmp_
     some = "\n".join(lines[::10])
 
     def route(*arguments, code=0):
-        command = [sys.executable, "-m", "aidx", "route", *arguments]
-        done = subprocess.run(
-            command, input=some, capture_output=True, text=True, timeout=120, check=False, cwd=folder, encoding="utf-8"
-        )
-        assert done.returncode == code, done
-        return done
+        return aidx("route", *arguments, code=code, text=some, folder=folder)
 
     assert "the gatekeeper is not calibrated" in route("eval", "-", "--gatekeeper", code=2).stderr
     told = json.loads(route("train", "-", "--gatekeeper", "--json").stdout)["gatekeeper"]

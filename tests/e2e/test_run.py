@@ -1,14 +1,13 @@
 """``aidx run`` as it is typed, with the small model as the Editor and tests as checks."""
 
 import json
-import os
 import re
-import subprocess
 import sys
 from importlib.resources import files
 
 import jsonschema_rs
 import pytest
+from tests.running import ended
 
 SOURCE = '"""Rows."""\n\n\ndef first(rows):\n    for row in rows:\n        return row\n'
 EDITED = SOURCE.replace("(rows)", "(rows, limit=10)")
@@ -42,21 +41,6 @@ def root(tmp_path):
     return root
 
 
-def aidx(root, *words, stdin=subprocess.DEVNULL):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIDX_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "aidx", "run", *words],
-        cwd=root,
-        env=environment,
-        stdin=stdin,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
-
-
 def valid(text):
     schema = json.loads((files("aidx") / "data" / "schemas" / "run.json").read_text("utf-8"))
     found = json.loads(text)
@@ -65,7 +49,7 @@ def valid(text):
 
 
 def test_a_plan_written_by_hand_is_carried_out_by_the_small_model(root):
-    done = aidx(root, "--plan", "plan.md", "--yes", "--json")
+    done = ended("run", "--plan", "plan.md", "--yes", "--json", folder=root)
 
     found = valid(done.stdout)
     assert done.returncode == 0, done.stderr
@@ -76,14 +60,14 @@ def test_a_plan_written_by_hand_is_carried_out_by_the_small_model(root):
     assert request["model"] == "aidx-tiny"
     assert sum(item["tokens"] for item in request["context"]) == request["prompt_tokens"] <= request["gate"]
     assert found["peak_kv_bytes"]["editor"] == 1024 * 6144  # 6 layers x 4 heads x 64 x K and V x 2 bytes
-    again = aidx(root, "--resume", found["id"], "--json")
+    again = ended("run", "--resume", found["id"], "--json", folder=root)
     assert json.loads(again.stdout) == found
 
 
 def test_a_wrong_edit_is_caught_by_the_checks_and_taken_back(root):
     (root / "check.py").write_text("print('rows.py: first must stay as it is')\nraise SystemExit(1)\n")
 
-    done = aidx(root, "--plan", "plan.md", "--yes", "--json")
+    done = ended("run", "--plan", "plan.md", "--yes", "--json", folder=root)
 
     found = valid(done.stdout)
     assert done.returncode == 5
@@ -93,7 +77,7 @@ def test_a_wrong_edit_is_caught_by_the_checks_and_taken_back(root):
 
 
 def test_nobody_is_asked_where_there_is_no_terminal(root):
-    done = aidx(root, "--plan", "plan.md")
+    done = ended("run", "--plan", "plan.md", folder=root)
 
     assert done.returncode == 2
     assert "# Plan: let first take a limit" in done.stdout
@@ -101,7 +85,7 @@ def test_nobody_is_asked_where_there_is_no_terminal(root):
     name = done.stderr.split("--resume ")[1].split()[0]
     assert (root / "rows.py").read_text() == SOURCE
 
-    resumed = aidx(root, "--resume", name, "--yes")
+    resumed = ended("run", "--resume", name, "--yes", folder=root)
     assert resumed.returncode == 0, resumed.stderr
     assert (root / "rows.py").read_text() == EDITED
 
@@ -109,8 +93,8 @@ def test_nobody_is_asked_where_there_is_no_terminal(root):
 def test_a_dry_run_shows_each_context_and_leaves_nothing(root):
     before = sorted(root.rglob("*"))
 
-    done = aidx(root, "--plan", "plan.md", "--dry-run")
-    as_json = valid(aidx(root, "--plan", "plan.md", "--dry-run", "--json").stdout)
+    done = ended("run", "--plan", "plan.md", "--dry-run", folder=root)
+    as_json = valid(ended("run", "--plan", "plan.md", "--dry-run", "--json", folder=root).stdout)
 
     assert done.returncode == 0, done.stderr
     assert "edit: rows.py::first: 60 of 768 prompt tokens" in done.stdout
@@ -120,16 +104,16 @@ def test_a_dry_run_shows_each_context_and_leaves_nothing(root):
 
 def test_a_dry_run_of_research_leaves_no_index_that_was_not_there(root):
     before = sorted(root.rglob("*"))
-    done = aidx(root, "let first take a limit", "--until", "research", "--dry-run")
+    done = ended("run", "let first take a limit", "--until", "research", "--dry-run", folder=root)
     assert done.returncode == 0, done.stderr
     assert "rows.py::first" in done.stdout
     assert "research: no index is kept; a dry run writes nothing else\n" in done.stderr
     assert sorted(root.rglob("*")) == before
 
-    assert aidx(root, "let first take a limit", "--until", "research").returncode == 0
+    assert ended("run", "let first take a limit", "--until", "research", folder=root).returncode == 0
     (root / "rows.py").write_text(SOURCE.replace("first", "last"))
     runs = sorted((root / ".aidx" / "runs").rglob("*"))
-    done = aidx(root, "let last take a limit", "--until", "research", "--dry-run")
+    done = ended("run", "let last take a limit", "--until", "research", "--dry-run", folder=root)
     assert "rows.py::last" in done.stdout
     told = "research: the index in .aidx/index/fts5.sqlite is brought up to date; a dry run writes nothing else\n"
     assert told in done.stderr
@@ -137,14 +121,14 @@ def test_a_dry_run_of_research_leaves_no_index_that_was_not_there(root):
 
 
 def test_until_edit_shows_the_diff_and_resume_goes_on(root):
-    done = aidx(root, "--plan", "plan.md", "--yes", "--until", "edit")
+    done = ended("run", "--plan", "plan.md", "--yes", "--until", "edit", folder=root)
 
     assert done.returncode == 0, done.stderr
     assert "+def first(rows, limit=10):" in done.stdout
     assert "rows.py: would be edited" in done.stdout
     assert (root / "rows.py").read_text() == SOURCE
     name = done.stderr.split("--resume ")[1].split()[0]
-    assert aidx(root, "--resume", name).returncode == 0
+    assert ended("run", "--resume", name, folder=root).returncode == 0
     assert (root / "rows.py").read_text() == EDITED
 
 
@@ -163,7 +147,7 @@ def test_until_edit_shows_the_diff_and_resume_goes_on(root):
 def test_what_is_wrong_is_said_with_its_exit_code_and_nothing_is_changed(root, change, code, said):
     (root / "plan.md").write_text(PLAN.replace(*change))
 
-    done = aidx(root, "--plan", "plan.md", "--yes", "-q")
+    done = ended("run", "--plan", "plan.md", "--yes", "-q", folder=root)
 
     assert done.returncode == code, done.stderr
     assert said in done.stderr
@@ -185,7 +169,7 @@ def test_what_is_wrong_is_said_with_its_exit_code_and_nothing_is_changed(root, c
     ],
 )
 def test_commands_that_cannot_be_meant(root, words, said):
-    done = aidx(root, *words)
+    done = ended("run", *words, folder=root)
 
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
@@ -195,16 +179,16 @@ def test_commands_that_cannot_be_meant(root, words, said):
 def test_max_kv_is_a_bound(root):
     with (root / "aidx.toml").open("a") as file:
         file.write('[pipeline]\nmax_kv = "6M"\n')
-    assert aidx(root, "--plan", "plan.md", "--dry-run").returncode == 0
+    assert ended("run", "--plan", "plan.md", "--dry-run", folder=root).returncode == 0
 
     (root / "aidx.toml").write_text((root / "aidx.toml").read_text().replace("6M", "5M"))
-    smaller = json.loads(aidx(root, "--plan", "plan.md", "--yes", "--json").stdout)
+    smaller = json.loads(ended("run", "--plan", "plan.md", "--yes", "--json", folder=root).stdout)
     assert smaller["peak_kv_bytes"]["editor"] <= 5 << 20
 
     (root / "rows.py").write_text(SOURCE)
     with (root / "aidx.toml").open("a") as file:
         file.write('[roles.editor]\nmodel = "aidx-tiny"\nengine = "embedded"\nctx_size = 1024\nedit_format = "lines"\n')
-    done = aidx(root, "--plan", "plan.md", "--yes")
+    done = ended("run", "--plan", "plan.md", "--yes", folder=root)
 
     assert done.returncode == 3
     assert "max_kv" in done.stderr
@@ -234,7 +218,7 @@ def test_a_cascade_plans_on_this_machine_and_fails_closed(root):
     (root / "plan.md").unlink()
     before = {path.name: path.read_bytes() for path in root.glob("*.py")}
 
-    done = aidx(root, "let first take a limit", "--json")
+    done = ended("run", "let first take a limit", "--json", folder=root)
 
     found = valid(done.stdout)
     assert done.returncode == 5, done.stderr
@@ -250,7 +234,7 @@ def test_a_cascade_plans_on_this_machine_and_fails_closed(root):
     assert all(request["model"] == "aidx-tiny" for request in found["requests"])
     assert found["peak_kv_bytes"] == {"drafter": 1024 * 6144, "verifier": 1024 * 6144}
     assert {path.name: path.read_bytes() for path in root.glob("*.py")} == before
-    again = aidx(root, "--resume", found["id"], "--json")
+    again = ended("run", "--resume", found["id"], "--json", folder=root)
     assert (again.returncode, json.loads(again.stdout)["requests"]) == (5, found["requests"])
     assert "asking the" not in again.stderr
 
@@ -259,7 +243,7 @@ def test_what_drafter_and_verifier_would_be_sent_is_shown_first(root):
     with (root / "aidx.toml").open("a") as file:
         file.write(CASCADE)
 
-    done = aidx(root, "let first take a limit", "--dry-run", "--json")
+    done = ended("run", "let first take a limit", "--dry-run", "--json", folder=root)
 
     found = valid(done.stdout)
     assert done.returncode == 0, done.stderr
@@ -275,7 +259,7 @@ def test_no_other_role_may_be_a_pattern(root):
     with (root / "aidx.toml").open("a") as file:
         file.write(CASCADE.replace("roles.architect", "roles.thinking"))
 
-    done = aidx(root, "--plan", "plan.md", "--yes")
+    done = ended("run", "--plan", "plan.md", "--yes", folder=root)
 
     assert done.returncode == 2
     assert "roles.thinking is the pattern cascade" in done.stderr
@@ -287,7 +271,7 @@ def test_a_configured_editor_is_started_as_planned(root):
         file.write('[roles.editor]\nmodel = "aidx-tiny"\nengine = "embedded"\nctx_size = 512\nedit_format = "lines"\n')
         file.write("max_tokens = 100\n")
 
-    done = aidx(root, "--plan", "plan.md", "--yes", "--json")
+    done = ended("run", "--plan", "plan.md", "--yes", "--json", folder=root)
 
     assert done.returncode == 0, done.stderr
     found = valid(done.stdout)
@@ -296,7 +280,7 @@ def test_a_configured_editor_is_started_as_planned(root):
 
 
 def test_research_finds_what_the_task_is_about_and_says_why(root):
-    done = aidx(root, "let the first of the rows take a limit", "--until", "research")
+    done = ended("run", "let the first of the rows take a limit", "--until", "research", folder=root)
 
     assert done.returncode == 0, done.stderr
     told = r"aidx: research: rows\.py::first \(lines 4-6\), about \d+ tokens: terms, rank \d: first, rows\n"
@@ -308,7 +292,7 @@ def test_a_researcher_can_only_choose_what_was_proposed(root):
     """The small model knows nothing of JSON: it is the grammar that makes its answer a choice."""
     settings = (root / "aidx.toml").read_text()
     (root / "aidx.toml").write_text(f'{settings}\n[roles.researcher]\nmodel = "aidx-tiny"\n')
-    done = aidx(root, "let first take a limit", "--until", "research", "--json")
+    done = ended("run", "let first take a limit", "--until", "research", "--json", folder=root)
 
     found = valid(done.stdout)
     assert done.returncode == 0, done.stderr

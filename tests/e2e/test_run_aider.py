@@ -8,6 +8,7 @@ import sys
 import pytest
 from tests.fakes import aider
 from tests.fakes.upstream import say, upstream
+from tests.running import ended
 
 SOURCE = '"""Rows."""\n\n\ndef first(rows):\n    for row in rows:\n        return row\n'
 EDITED = SOURCE.replace("(rows)", "(rows, limit=10)")
@@ -53,19 +54,8 @@ def repository(root):
 
 
 def run(root, *words, path=None):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIDX_")}
-    environment |= {"OTHER_API_KEY": "secret", "PATH": f"{path}{os.pathsep}{environment['PATH']}"}
-    done = subprocess.run(
-        [sys.executable, "-m", "aidx", "run", "--plan", "plan.md", "--yes", *words],
-        cwd=root,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
+    places = {"OTHER_API_KEY": "secret", "PATH": f"{path}{os.pathsep}{os.environ['PATH']}"}
+    return ended("run", "--plan", "plan.md", "--yes", *words, folder=root, **places)
 
 
 @pytest.mark.parametrize("status", [0, 3])
@@ -184,14 +174,8 @@ def test_what_its_model_says_afterwards_is_held_to_the_gate_and_nothing_more_is_
     ]
 
     (name,) = (root / ".aidx" / "runs").iterdir()
-    again = subprocess.run(
-        [sys.executable, "-m", "aidx", "run", "--resume", name.name, "--yes"],
-        cwd=root,
-        env={**os.environ, "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    path = f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    again = ended("run", "--resume", name.name, "--yes", folder=root, PATH=path)
     assert again.returncode == 3, again.stderr
     assert len(found.asked("/v1/chat/completions")) == 1  # that is known now
 

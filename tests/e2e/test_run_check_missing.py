@@ -1,7 +1,8 @@
 """A check that cannot be started is said before anybody is paid."""
 
 import pytest
-from tests.fakes.paid import BLOCK, FILE, GO, PLAN, aidx, only_run, paid
+from tests.fakes.paid import BLOCK, FILE, GO, PLAN, only_run, paid
+from tests.running import ended
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def test_a_check_that_cannot_be_started(tmp_path, service, words, program, why):
     service.checks(tests=[program, "-q"])
 
     for more in (("--yes",), ("--dry-run",)):
-        code, _, err = aidx(tmp_path, *words, *more)
+        code, _, err = ended("run", *words, *more, folder=tmp_path)
         said, hint = err.splitlines()[-2:]
         assert (code, said) == (4, f"aidx: check tests cannot be started: {why}")
         assert hint.startswith("hint: Install it, or correct its line under [checks] in aidx.toml.")
@@ -39,19 +40,19 @@ def test_a_check_that_cannot_be_started(tmp_path, service, words, program, why):
 
     service.checks(tests=["true"])
     assert hint.endswith("aidx.toml.")  # of a dry run
-    assert aidx(tmp_path, "--resume", only_run(tmp_path).name, "--yes")[0] == 0
+    assert ended("run", "--resume", only_run(tmp_path).name, "--yes", folder=tmp_path)[0] == 0
     assert "return 2" in (tmp_path / "a.py").read_text()
 
 
 def test_only_the_checks_of_the_plan_have_to_be_there(tmp_path, service):
     service.checks(tests=["true"], other=["no-such-program"])
 
-    assert aidx(tmp_path, "--plan", "plan.md", "--yes")[0] == 0
+    assert ended("run", "--plan", "plan.md", "--yes", folder=tmp_path)[0] == 0
     (tmp_path / "a.py").write_text(FILE)
-    code, _, err = aidx(tmp_path, "a.py returns two", "--yes")  # an architect may choose any
+    code, _, err = ended("run", "a.py returns two", "--yes", folder=tmp_path)  # an architect may choose any
     assert (code, "check other cannot be started: no-such-program is not on PATH" in err) == (4, True)
     assert service.asked("architect") == []
-    assert aidx(tmp_path, "a.py returns two", "--until", "research")[0] == 0
+    assert ended("run", "a.py returns two", "--until", "research", folder=tmp_path)[0] == 0
 
 
 def test_a_program_in_the_root_is_looked_for_there(tmp_path, service):
@@ -61,4 +62,4 @@ def test_a_program_in_the_root_is_looked_for_there(tmp_path, service):
     (tmp_path / "tree" / "check").chmod(0o755)
     service.checks(tests=["./check"])
 
-    assert aidx(tmp_path, "--plan", "plan.md", "--root", "tree", "--yes")[0] == 0
+    assert ended("run", "--plan", "plan.md", "--root", "tree", "--yes", folder=tmp_path)[0] == 0

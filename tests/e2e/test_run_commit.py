@@ -2,9 +2,9 @@
 
 import os
 import subprocess
-import sys
 
 import pytest
+from tests.running import aidx, ended
 
 SOURCE = "def last(rows):\n    return rows[-1]\n"
 PLAN = """# Plan: a limit
@@ -39,14 +39,10 @@ def git(root, *words):
     return subprocess.run(["git", "-C", str(root), *words], check=True, capture_output=True, text=True).stdout
 
 
-def aidx(root, *words):
-    hidden = ("AIDX_", "GIT_", "EMAIL")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(hidden)}
-    environment |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-    command = [sys.executable, "-m", "aidx", "run", "--plan", "../plan.md", "--yes", "--commit", *words]
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
+def committed(root, *words):
+    hidden = dict.fromkeys(name for name in os.environ if name.startswith(("GIT_", "EMAIL")))
+    ours = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    return ended("run", "--plan", "../plan.md", "--yes", "--commit", *words, folder=root, **(hidden | ours))
 
 
 def ignored(root):
@@ -78,7 +74,7 @@ def merging(root):
 )
 def test_what_git_would_refuse_is_told_before_anybody_is_asked(root, spoil, said):
     spoil(root)
-    done = aidx(root)
+    done = committed(root)
 
     assert done.returncode == 2, done.stderr
     assert said in done.stderr
@@ -95,17 +91,14 @@ def test_a_refused_commit_leaves_the_index_as_it_was(root, tracked):
     hook.chmod(0o755)
     before = git(root, "ls-files", "--stage", "--debug", "sub/rows.py").split("\n")[:1]
 
-    done = aidx(root)
+    done = committed(root)
 
     assert done.returncode == 5, done.stderr
     assert "git commit is refused: it says nothing of the reason" in done.stderr
     assert git(root, "ls-files", "--stage", "--debug", "sub/rows.py").split("\n")[:1] == before
     hook.unlink()
     name = done.stderr.split("--resume ")[1].split()[0].strip(".")
-    again = subprocess.run(
-        [sys.executable, "-m", "aidx", "run", "--resume", name], cwd=root, capture_output=True, text=True, check=False
-    )
-    assert again.returncode == 0, again.stderr
+    aidx("run", "--resume", name, folder=root)
     assert "limit=10" in git(root, "show", "HEAD:sub/rows.py")
 
 
@@ -114,7 +107,7 @@ def test_edits_that_are_not_committed_are_told(root):
     git(root, "commit", "-qm", "chore: rows")
     (root / "sub" / "rows.py").write_text(SOURCE + "\n# mine\n")
 
-    done = aidx(root)
+    done = committed(root)
 
     assert done.returncode == 0, done.stderr
     assert "preflight: sub/rows.py has edits that are not committed: they would be in the commit, too" in done.stderr

@@ -1,13 +1,12 @@
 """What a run costs: said before anything is sent, and afterwards, where prices are known."""
 
 import json
-import subprocess
-import sys
 from importlib.resources import files
 
 import jsonschema_rs
 import pytest
 from tests.fakes.upstream import events, say, upstream
+from tests.running import aidx
 
 PLAN = """# Plan: two
 
@@ -47,12 +46,9 @@ def root(tmp_path):
     return tmp_path
 
 
-def aidx(root, *words):
-    done = subprocess.run(
-        [sys.executable, "-m", "aidx", "run", *words], cwd=root, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout, done.stderr
+def run(root, *words):
+    """What it says to standard output and to standard error."""
+    return aidx("run", *words, folder=root)[1:]
 
 
 def valid(text):
@@ -69,7 +65,7 @@ def configure(root, service, **roles):
 def test_what_it_will_cost_is_said_before_anything_is_sent(root, service):
     configure(root, service, editor='price = "3/15"', thinking='price = "1"')
 
-    found = valid(aidx(root, "--plan", "plan.md", "--dry-run", "--json")[0])
+    found = valid(run(root, "--plan", "plan.md", "--dry-run", "--json")[0])
     sizes = [(each["role"], each["prompt_tokens"], each["cost"]) for each in found["requests"]]
     assert sorted(role for role, _, _ in sizes) == ["editor", "editor", "thinking"]
     for role, tokens, cost in sizes:
@@ -77,7 +73,7 @@ def test_what_it_will_cost_is_said_before_anything_is_sent(root, service):
         assert cost == pytest.approx((tokens * read + 500 * written) / 1e6)
     assert found["cost"] == pytest.approx(sum(cost for _, _, cost in sizes))
 
-    out, err = aidx(root, "--plan", "plan.md", "--dry-run")
+    out, err = run(root, "--plan", "plan.md", "--dry-run")
     assert out.count("with an answer of 500 tokens") == 3
     assert "cost: at most 0.0" in err
     assert service.asked("/v1/chat/completions") == []
@@ -87,7 +83,7 @@ def test_what_it_will_cost_is_said_before_anything_is_sent(root, service):
 def test_what_it_did_cost_is_in_the_ledger(root, service):
     configure(root, service, editor='price = "3/15"')
 
-    out, _ = aidx(root, "--plan", "plan.md", "--yes", "--json")
+    out, _ = run(root, "--plan", "plan.md", "--yes", "--json")
     found = valid(out)
     assert [each["cost"] for each in found["requests"]] == [pytest.approx(0.006)] * 2
     assert found["cost"] == pytest.approx(0.012)
@@ -96,16 +92,16 @@ def test_what_it_did_cost_is_in_the_ledger(root, service):
 def test_a_price_that_nobody_named_is_unknown_and_not_nothing(root, service):
     configure(root, service, editor="")
 
-    out, err = aidx(root, "--plan", "plan.md", "--dry-run")
+    out, err = run(root, "--plan", "plan.md", "--dry-run")
     assert out.count("cost unknown") == 2
     assert "cost unknown: no price in [roles.editor]" in err
-    assert valid(aidx(root, "--plan", "plan.md", "--dry-run", "--json")[0])["cost"] is None
+    assert valid(run(root, "--plan", "plan.md", "--dry-run", "--json")[0])["cost"] is None
 
 
 def test_a_model_of_this_machine_costs_nothing(root):
     (root / "plan.md").write_text(PLAN.replace("- `b.py` (edit)\n", "").replace("2. `b.py`: Return two.\n", ""))
 
-    out, err = aidx(root, "--plan", "plan.md", "--dry-run")
+    out, err = run(root, "--plan", "plan.md", "--dry-run")
     assert "prompt tokens, no cost" in out
     assert "cost: 0" in err
 
@@ -113,7 +109,7 @@ def test_a_model_of_this_machine_costs_nothing(root):
 def test_a_researcher_is_not_asked_on_a_dry_run(root, service):
     configure(root, service, researcher='price = "0.1"', architect='price = "3/15"')
 
-    out, _ = aidx(root, "what returns one", "--dry-run", "--json")
+    out, _ = run(root, "what returns one", "--dry-run", "--json")
     found = valid(out)
     assert [(each["phase"], each["role"]) for each in found["requests"]] == [
         ("research", "researcher"),
@@ -125,13 +121,6 @@ def test_a_researcher_is_not_asked_on_a_dry_run(root, service):
 def test_a_price_that_is_none_is_said_with_its_place(root, service):
     configure(root, service, editor='price = "cheap"')
 
-    done = subprocess.run(
-        [sys.executable, "-m", "aidx", "run", "--plan", "plan.md", "--dry-run"],
-        cwd=root,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
+    done = aidx("run", "--plan", "plan.md", "--dry-run", code=2, folder=root)
     assert "'cheap' is no price a million tokens" in done.stderr
     assert "aidx.toml:7" in done.stderr

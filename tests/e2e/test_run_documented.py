@@ -1,9 +1,9 @@
 """The plan in the docs, carried out as it stands there by the Editor that ships."""
 
 import re
-import subprocess
-import sys
 from pathlib import Path
+
+from tests.running import aidx
 
 PAGE = Path(__file__).parents[2] / "docs" / "reference" / "run.md"
 
@@ -14,8 +14,7 @@ def test_the_first_plan_of_the_page_is_carried_out(tmp_path):
     )[:3]
     for name, text in {"plan.md": plan, "rows.py": rows, "aidx.toml": settings}.items():
         (tmp_path / name).write_text(text)
-    command = [sys.executable, "-m", "aidx", "run", "--plan", "plan.md", "--yes"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
 
-    assert done.returncode == 0, done.stderr
+    aidx("run", "--plan", "plan.md", "--yes", folder=tmp_path)
+
     assert (tmp_path / "rows.py").read_text() == rows.replace("(rows)", "(rows, limit=10)")

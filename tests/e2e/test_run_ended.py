@@ -2,10 +2,10 @@
 
 import signal
 import subprocess
-import sys
 
 import psutil
 import pytest
+from tests.running import AIDX, ended
 
 TEXT = "def last(rows):\n    return rows[-1]\n"
 PLAN = """# Plan: a limit
@@ -37,15 +37,9 @@ def root(tmp_path):
     return tmp_path
 
 
-def aidx(root, *arguments, text=None):
-    command = [sys.executable, "-m", "aidx", *arguments]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False, input=text)
-    return done.returncode, done.stdout, done.stderr
-
-
 def on_trial(root):
     """A run whose check is at work; the check's own processes."""
-    command = [sys.executable, "-m", "aidx", "run", "--plan", "plan.md", "--yes"]
+    command = [*AIDX, "run", "--plan", "plan.md", "--yes"]
     run = subprocess.Popen(command, cwd=root, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     for line in run.stderr:
         if line.startswith("aidx: check: slow"):
@@ -80,25 +74,27 @@ def test_after_a_kill_nothing_is_built_on_what_was_on_trial(root):
     left = (root / "rows.py").read_text()
 
     for command in (("run", "--plan", "plan.md", "--yes"), ("apply", "-")):
-        code, _, err = aidx(root, *command, text="rows.py\n<<<<<<< SEARCH\nreturn\n=======\nyield\n>>>>>>> REPLACE\n")
+        code, _, err = ended(
+            *command, folder=root, text="rows.py\n<<<<<<< SEARCH\nreturn\n=======\nyield\n>>>>>>> REPLACE\n"
+        )
         assert code == 5
         assert "are still on trial in the tree: it was killed" in err
         assert (root / "rows.py").read_text() == left
     name = err.split("--resume ")[1].split()[0]
 
     (root / "decided").touch()
-    assert aidx(root, "run", "--resume", name)[0] == 5  # the check has said no
+    assert ended("run", "--resume", name, folder=root)[0] == 5  # the check has said no
     assert (root / "rows.py").read_text() == TEXT
-    assert "on trial in the tree" not in aidx(root, "run", "--plan", "plan.md", "--yes")[2]
+    assert "on trial in the tree" not in ended("run", "--plan", "plan.md", "--yes", folder=root)[2]
 
 
 @pytest.mark.parametrize("path", [".github/workflows/x.yml", "aidx.toml", "sub/aidx.toml", ".aider.conf.yml"])
 def test_no_plan_changes_what_chooses_commands(root, path):
     action = "edit" if (root / path).exists() else "create"
     (root / "plan.md").write_text(PLAN.replace("rows.py` (edit)", f"{path}` ({action})").replace("rows.py::last", path))
-    code, _, err = aidx(root, "run", "--plan", "plan.md", "--yes")
+    code, _, err = ended("run", "--plan", "plan.md", "--yes", folder=root)
 
     assert (code, f"{path} is run by other programs" in err) == (2, True)
     answer = f"{path}\n<<<<<<< SEARCH\n=======\nx = 1\n>>>>>>> REPLACE\n"
-    assert aidx(root, "apply", "-", text=answer)[0] == 5
+    assert ended("apply", "-", folder=root, text=answer)[0] == 5
     assert (root / "aidx.toml").read_text() == SETTINGS

@@ -1,14 +1,13 @@
 """An Editor by url is held to its gate before anything is sent: by its service's count, else by a bound."""
 
 import json
-import subprocess
-import sys
 from contextlib import contextmanager
 from functools import partial
 
 import pytest
 from tests.endpoint import Endpoint
 from tests.fakes.upstream import events, say, upstream
+from tests.running import ended
 
 FILE = "def f():\n    return 1\n"
 PLAN = """# Plan: two
@@ -50,13 +49,6 @@ def gate(root, found, tokens):
     (root / "aidx.toml").write_text(ROLE.format(found.url, tokens))
 
 
-def aidx(root, *words):
-    done = subprocess.run(
-        [sys.executable, "-m", "aidx", "run", *words], cwd=root, capture_output=True, text=True, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
 def asked(found):
     """The requests that were to be answered."""
     return [*found.asked("/v1/chat/completions"), *found.asked("/v1/messages")]
@@ -80,11 +72,11 @@ def resumed(root):
 
 def test_where_nobody_counts_the_bound_is_called_one(tmp_path):
     with service(tmp_path, None) as found:
-        code, out, err = aidx(tmp_path, "--plan", "plan.md", "--dry-run")
+        code, out, err = ended("run", "--plan", "plan.md", "--dry-run", folder=tmp_path)
         assert (code, out.count("at most 12"), out.count("of 4096 prompt tokens")) == (0, 2, 2), out
         assert "m: nobody counts a prompt for it before it is sent: each byte is taken for a token" in err
         assert seen(found) == []
-        code, out, err = aidx(tmp_path, "--plan", "plan.md", "--yes", "--json")
+        code, out, err = ended("run", "--plan", "plan.md", "--yes", "--json", folder=tmp_path)
 
     assert (code, err.count("tokens of 4096"), err.count("answered: at most 12")) == (0, 2, 2), err
     requests = json.loads(out)["requests"]
@@ -93,7 +85,7 @@ def test_where_nobody_counts_the_bound_is_called_one(tmp_path):
 
 def test_what_the_service_says_afterwards_is_no_estimate(tmp_path):
     with service(tmp_path, 700):
-        out = aidx(tmp_path, "--plan", "plan.md", "--yes", "--json")[1]
+        out = ended("run", "--plan", "plan.md", "--yes", "--json", folder=tmp_path)[1]
 
     requests = json.loads(out)["requests"]
     assert [(each["prompt_tokens"], each["counted"], each["estimated"]) for each in requests] == [
@@ -104,7 +96,9 @@ def test_what_the_service_says_afterwards_is_no_estimate(tmp_path):
 def bound(root, found):
     """What step 1 has at most, by a dry run."""
     gate(root, found, 4096)
-    return json.loads(aidx(root, "--plan", "plan.md", "--dry-run", "--json")[1])["requests"][0]["prompt_tokens"]
+    return json.loads(ended("run", "--plan", "plan.md", "--dry-run", "--json", folder=root)[1])["requests"][0][
+        "prompt_tokens"
+    ]
 
 
 def test_a_prompt_whose_bound_is_at_the_gate_is_sent_and_one_over_it_never(tmp_path):
@@ -112,28 +106,28 @@ def test_a_prompt_whose_bound_is_at_the_gate_is_sent_and_one_over_it_never(tmp_p
         most = bound(tmp_path, found)
         gate(tmp_path, found, most - 1)
         for words in (("--yes",), ("--dry-run",), ("--yes", "--json")):
-            code, out, err = aidx(tmp_path, "--plan", "plan.md", *words)
+            code, out, err = ended("run", "--plan", "plan.md", *words, folder=tmp_path)
             assert code == 3
             said = f"step 1 (a.py) takes at most {most} tokens of context, the Editor's gate is {most - 1}: 1 too many"
             assert said in (json.loads(out)["reason"] if "--json" in words else err)
         assert (
             "hint: Nobody counts for this service: raise gate in [roles.editor], or name there what runs"
-            in (aidx(tmp_path, "--plan", "plan.md", "--yes")[2])
+            in (ended("run", "--plan", "plan.md", "--yes", folder=tmp_path)[2])
         )
         assert (asked(found), seen(found)) == ([], [])
         gate(tmp_path, found, most)
-        assert (aidx(tmp_path, "--plan", "plan.md", "--yes")[0], len(asked(found))) == (0, 2)
+        assert (ended("run", "--plan", "plan.md", "--yes", folder=tmp_path)[0], len(asked(found))) == (0, 2)
 
 
 def test_an_answer_to_more_than_the_gate_is_not_used(tmp_path):
     with service(tmp_path, 9000) as found:
-        code, out, err = aidx(tmp_path, "--plan", "plan.md", "--yes", "--json")
+        code, out, err = ended("run", "--plan", "plan.md", "--yes", "--json", folder=tmp_path)
         told = json.loads(out)
         assert (code, told["status"], told["requests"][0]["prompt_tokens"]) == (3, "blocked", 9000)
         assert "step 1 (a.py): m says that the prompt had 9000 tokens, and the editor's gate is 4096" in told["reason"]
         assert (tmp_path / "a.py").read_text() == FILE
 
-        code, _, err = aidx(tmp_path, *resumed(tmp_path))  # that is known now: it is not sent again
+        code, _, err = ended("run", *resumed(tmp_path), folder=tmp_path)  # that is known now: it is not sent again
         assert (code, "takes at most 9000 tokens of context, the Editor's gate is 4096" in err) == (3, True), err
         assert len(asked(found)) == 1
     (ledger,) = (tmp_path / ".aidx" / "runs").glob("*/ledger.jsonl")
@@ -143,9 +137,9 @@ def test_an_answer_to_more_than_the_gate_is_not_used(tmp_path):
 def test_an_answer_that_was_paid_for_is_used_under_a_larger_gate(tmp_path):
     with service(tmp_path, 2000) as found:
         gate(tmp_path, found, 1500)
-        assert aidx(tmp_path, "--plan", "plan.md", "--yes")[0] == 3
+        assert ended("run", "--plan", "plan.md", "--yes", folder=tmp_path)[0] == 3
         gate(tmp_path, found, 3000)
-        code, _, err = aidx(tmp_path, *resumed(tmp_path))
+        code, _, err = ended("run", *resumed(tmp_path), folder=tmp_path)
         assert (code, len(asked(found))) == (0, 2), err
     (ledger,) = (tmp_path / ".aidx" / "runs").glob("*/ledger.jsonl")
     assert len(ledger.read_text().splitlines()) == 2
@@ -158,7 +152,7 @@ def test_what_one_answer_took_beyond_its_bound_is_expected_of_the_next(tmp_path,
     with service(tmp_path, used) as found:
         gate(tmp_path, found, 2600)
         (tmp_path / "b.py").write_text(FILE + "# more\n" * 100)
-        code, _, err = aidx(tmp_path, "--plan", "plan.md", "--yes")
+        code, _, err = ended("run", "--plan", "plan.md", "--yes", folder=tmp_path)
 
         assert (code, len(asked(found))) == (3 if sent == 1 else 0, sent), err
     assert ("step 2 (b.py)" in err and "split it" in err) == (sent == 1)
@@ -176,18 +170,18 @@ def test_a_service_that_counts_is_asked_before_it_is_sent_anything_to_answer(tmp
     field, given = SPELLINGS[path]
     with service(tmp_path, None) as found:
         found.routes["POST", path] = lambda request: say({field: words(request, given)})
-        code, out, _ = aidx(tmp_path, "--plan", "plan.md", "--dry-run")
+        code, out, _ = ended("run", "--plan", "plan.md", "--dry-run", folder=tmp_path)
         assert (code, out.count("(estimated; counted before it is sent)"), seen(found)) == (0, 2, [])
 
-        out = aidx(tmp_path, "--plan", "plan.md", "--until", "preflight", "--json")[1]
-        told = "".join(aidx(tmp_path, "--plan", "plan.md", "--until", "preflight")[2])
+        out = ended("run", "--plan", "plan.md", "--until", "preflight", "--json", folder=tmp_path)[1]
+        told = "".join(ended("run", "--plan", "plan.md", "--until", "preflight", folder=tmp_path)[2])
         size = int(told.partition("step 1 (a.py): ")[2].removeprefix("at most ").split()[0])
         (tmp_path / "a.py").write_text(FILE)
         gate(tmp_path, found, size - 1)
-        code, _, err = aidx(tmp_path, "--plan", "plan.md", "--yes")
+        code, _, err = ended("run", "--plan", "plan.md", "--yes", folder=tmp_path)
         assert (code, asked(found), "1 too many" in err) == (3, [], True), err
         gate(tmp_path, found, size)
-        code, out, err = aidx(tmp_path, "--plan", "plan.md", "--yes", "--json")
+        code, out, err = ended("run", "--plan", "plan.md", "--yes", "--json", folder=tmp_path)
         assert (code, len(asked(found))) == (0, 2), err
         exact = "near" if "responses" in path else "exact"
         assert [each["counted"] for each in json.loads(out)["requests"]] == [exact] * 2
@@ -199,7 +193,7 @@ def test_a_count_that_was_too_low_is_told_and_the_bound_holds_from_then_on(tmp_p
         found.routes["POST", "/tokenize"] = lambda request: say({"count": words(request)})
         (tmp_path / "b.py").write_text(FILE + "# more\n" * 100)
         gate(tmp_path, found, 1500)
-        code, _, err = aidx(tmp_path, "--plan", "plan.md", "--yes")
+        code, _, err = ended("run", "--plan", "plan.md", "--yes", folder=tmp_path)
 
         assert (code, len(asked(found))) == (3, 1)
     assert "m says that the prompt had 1400 tokens, and " in err
@@ -212,7 +206,7 @@ def test_a_counter_that_fails_is_exit_4_and_nothing_is_sent(tmp_path):
     with service(tmp_path, 90) as found:
         tries = iter([20, 200])
         found.routes["POST", "/tokenize"] = lambda _: say({"count": next(tries)} if tries.__length_hint__() else {})
-        code, _, err = aidx(tmp_path, "--plan", "plan.md", "--yes")
+        code, _, err = ended("run", "--plan", "plan.md", "--yes", folder=tmp_path)
 
         assert (code, asked(found), "does not answer /tokenize with a count" in err) == (4, [], True), err
 
@@ -222,7 +216,7 @@ def test_a_role_that_is_no_editor_is_held_as_well(tmp_path):
         text = (tmp_path / "aidx.toml").read_text()
         thinking = ROLE.format(found.url, 600).replace("editor", "thinking")
         (tmp_path / "aidx.toml").write_text(text + thinking)
-        code, _, err = aidx(tmp_path, "--plan", "plan.md", "--yes")
+        code, _, err = ended("run", "--plan", "plan.md", "--yes", folder=tmp_path)
 
         assert (code, asked(found)) == (3, [])
     assert "600 of them for the prompt; the prompt has 1" in err
@@ -237,7 +231,7 @@ def test_anthropic_is_asked_for_its_count(tmp_path, monkeypatch):
         found.routes["POST", "/v1/messages/count_tokens"] = lambda request: say({"input_tokens": words(request)})
         text = ROLE.format(found.url, 100).replace('"openai"', '"anthropic"\napi_key_env = "SERVICE_KEY"')
         (tmp_path / "aidx.toml").write_text(text)
-        code, _, err = aidx(tmp_path, "--plan", "plan.md", "--yes")
+        code, _, err = ended("run", "--plan", "plan.md", "--yes", folder=tmp_path)
 
         counted = found.asked("/v1/messages/count_tokens")
         assert (code, asked(found), "obody counts" in err) == (3, [], False)
@@ -290,4 +284,4 @@ def run_at(root, node, tokens, *words):
     (root / "aidx.toml").write_text(NODE.format(node.url, tokens))
     (root / "rows.py").write_text(SOURCE)
     (root / "plan.md").write_text(TASK)
-    return json.loads(aidx(root, "--plan", "plan.md", "--json", *words)[1])
+    return json.loads(ended("run", "--plan", "plan.md", "--json", *words, folder=root)[1])

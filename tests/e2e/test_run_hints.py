@@ -1,11 +1,10 @@
 """What ``aidx run`` and ``aidx apply`` say one can do when it does not go well."""
 
 import re
-import subprocess
-import sys
 
 import pytest
 from tests.fakes.upstream import events, say, upstream
+from tests.running import ended
 
 PLAN = """# Plan: two
 
@@ -37,13 +36,6 @@ def root(tmp_path):
     return tmp_path
 
 
-def aidx(root, *words, text=None):
-    done = subprocess.run(
-        [sys.executable, "-m", "aidx", *words], cwd=root, input=text, capture_output=True, text=True, check=False
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
 def answering(text, why):
     """A service that ends its answer *text* as *why* says."""
     piece = f'data: {{"choices":[{{"index":0,"delta":{{"content":{text!r}}},"finish_reason":"{why}"}}]}}\n\n'
@@ -64,7 +56,7 @@ def answering(text, why):
 def test_an_error_after_which_a_run_can_go_on_names_the_run(root, why, told):
     with answering(BLOCK.format("a.py"), why) as service:
         (root / "aidx.toml").write_text(SETTINGS.format(url=service.url))
-        code, _, err = aidx(root, "run", "--plan", "plan.md", "--yes")
+        code, _, err = ended("run", "--plan", "plan.md", "--yes", folder=root)
 
     assert code == 4
     assert re.search(told, err)
@@ -74,7 +66,7 @@ def test_an_error_after_which_a_run_can_go_on_names_the_run(root, why, told):
 
 
 def test_who_cannot_plan_is_said_before_anything_is_done(root):
-    code, out, err = aidx(root, "run", "make it return two")
+    code, out, err = ended("run", "make it return two", folder=root)
 
     assert (code, out, err.count("\n")) == (2, "", 2)
     assert "no model fills the role architect" in err
@@ -84,7 +76,7 @@ def test_who_cannot_plan_is_said_before_anything_is_done(root):
 def test_a_plan_is_called_by_its_own_name(root):
     (root / "mine.txt").write_text(PLAN.replace("(edit)", "(mend)"))
 
-    code, _, err = aidx(root, "run", "--plan", "mine.txt", "--yes")
+    code, _, err = ended("run", "--plan", "mine.txt", "--yes", folder=root)
     assert code == 2
     assert err.startswith("aidx: mine.txt, line 4: ")
 
@@ -103,7 +95,7 @@ CI = ".github/workflows/x.yml"
 )
 def test_who_may_not_change_says_what_may_and_how_to_allow_it(root, path, allow, hint):
     words = [word for name in allow for word in ("--allow", name)]
-    code, out, err = aidx(root, "apply", "-", *words, text=BLOCK.format(path))
+    code, out, err = ended("apply", "-", *words, folder=root, text=BLOCK.format(path))
 
     assert (code, err.splitlines()[-1]) == (5, f"hint: {hint}")
     if allow:

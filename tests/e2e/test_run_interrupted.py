@@ -10,7 +10,8 @@ import time
 
 import psutil
 import pytest
-from tests.fakes.paid import BLOCK, FILE, GO, PLAN, aidx, only_run, paid
+from tests.fakes.paid import BLOCK, FILE, GO, PLAN, only_run, paid
+from tests.running import AIDX, ended
 
 WAIT = ["sh", "-c", "touch here; while test ! -e go; do sleep 0.05; done; exit $(cat go)"]
 
@@ -18,7 +19,7 @@ WAIT = ["sh", "-c", "touch here; while test ! -e go; do sleep 0.05; done; exit $
 def begun(root, *words):
     """A run that is in its check."""
     run = subprocess.Popen(
-        [sys.executable, "-m", "aidx", "run", *words],
+        [*AIDX, "run", *words],
         cwd=root,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -51,7 +52,7 @@ def test_it_says_how_to_go_on(tmp_path, service, number):
     assert (tmp_path / "a.py").read_text() == FILE
 
     (tmp_path / "go").write_text("0")
-    assert aidx(tmp_path, "--resume", name)[0] == 0
+    assert ended("run", "--resume", name, folder=tmp_path)[0] == 0
     assert len(service.asked("editor")) == 1
 
 
@@ -61,7 +62,7 @@ def test_of_a_run_at_work_it_is_not_said_that_it_was_killed(tmp_path, service):
     name = only_run(tmp_path).name
 
     for words in (("--plan", "plan.md", "--yes"), ("--resume", name)):
-        code, _, err = aidx(tmp_path, *words)
+        code, _, err = ended("run", *words, folder=tmp_path)
         assert code == 5
         assert f"run {name}" in err
         assert f": process {run.pid}, for " in err
@@ -77,11 +78,11 @@ def test_of_a_run_at_work_it_is_not_said_that_it_was_killed(tmp_path, service):
 def test_two_runs_that_come_to_their_checks_together_can_both_go_on(tmp_path, service):
     """The second had been paid for when it met the first."""
     service.checks(tests=WAIT)
-    assert aidx(tmp_path, "--plan", "plan.md", "--yes", "--until", "edit")[0] == 0
+    assert ended("run", "--plan", "plan.md", "--yes", "--until", "edit", folder=tmp_path)[0] == 0
     second = only_run(tmp_path).name
     run = begun(tmp_path, "--plan", "plan.md", "--yes")
 
-    code, _, err = aidx(tmp_path, "--resume", second, "--yes")
+    code, _, err = ended("run", "--resume", second, "--yes", folder=tmp_path)
     assert (code, f": process {run.pid}, for " in err) == (5, True)
     assert err.splitlines()[-1].endswith(f"aidx run --resume {second}")
 
@@ -89,7 +90,7 @@ def test_two_runs_that_come_to_their_checks_together_can_both_go_on(tmp_path, se
     run.communicate()
     assert (tmp_path / "a.py").read_text() == FILE
     (tmp_path / "go").write_text("0")
-    assert aidx(tmp_path, "--resume", second)[0] == 0
+    assert ended("run", "--resume", second, folder=tmp_path)[0] == 0
     assert "return 2" in (tmp_path / "a.py").read_text()
 
 
@@ -97,7 +98,7 @@ def test_two_runs_that_come_to_their_checks_together_can_both_go_on(tmp_path, se
 def test_an_answer_that_was_cut_says_how_to_go_on(tmp_path, role):
     roles = {"architect": PLAN, "thinking": GO, "editor": BLOCK}
     with paid(tmp_path, **{**roles, role: (roles[role], "length")}):
-        code, out, _ = aidx(tmp_path, "a.py returns two", "--yes", "--json")
+        code, out, _ = ended("run", "a.py returns two", "--yes", "--json", folder=tmp_path)
 
     error = json.loads(out)["error"]
     assert (code, error["code"]) == (4, "answer_cut")
@@ -127,7 +128,7 @@ def test_an_answer_that_was_cut_says_how_to_go_on(tmp_path, role):
 def test_a_verdict_is_go_or_objections_numbered_once(tmp_path, answers, said):
     left = list(answers)
     with paid(tmp_path, thinking=lambda _: left.pop(0), editor=BLOCK) as service:
-        code, _, err = aidx(tmp_path, "--plan", "plan.md", "--yes")
+        code, _, err = ended("run", "--plan", "plan.md", "--yes", folder=tmp_path)
         asked = service.asked("thinking")
 
     assert left == []
@@ -138,7 +139,9 @@ def test_a_verdict_is_go_or_objections_numbered_once(tmp_path, answers, said):
 
 def test_questions_are_numbered_once(tmp_path):
     with paid(tmp_path, architect="1. Which f?\n2) In which file?\n- **And why?**", editor=BLOCK):
-        assert "the Architect asks: 1. Which f? 2. In which file? 3. And why?" in aidx(tmp_path, "do it")[2]
+        assert (
+            "the Architect asks: 1. Which f? 2. In which file? 3. And why?" in ended("run", "do it", folder=tmp_path)[2]
+        )
 
 
 LEAVER = """
@@ -160,7 +163,7 @@ if len(sys.argv) > 1: time.sleep(600)
 def test_what_left_the_check_s_process_group_is_ended_too(tmp_path, service, how):
     (tmp_path / "leaver.py").write_text(LEAVER)
     service.checks(tests=[sys.executable, "-S", "leaver.py", *([] if how == "ends" else ["stay"])])
-    command = [sys.executable, "-m", "aidx", "run", "--plan", "plan.md", "--yes"]
+    command = [*AIDX, "run", "--plan", "plan.md", "--yes"]
     run = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 60
     while not ((tmp_path / "left").exists() and (tmp_path / "left").read_text()):

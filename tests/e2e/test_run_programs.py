@@ -1,11 +1,11 @@
 """No plan changes what git or a check runs: hooks, programs of git's configuration, the scripts of checks."""
 
 import json
-import os
 import subprocess
 import sys
 
 import pytest
+from tests.running import aidx, ended
 
 from aidx.adapters.git import Git
 from aidx.errors import CheckError
@@ -40,11 +40,7 @@ def git(root, *words):
 def planned(root, path, action="edit"):
     """What ``aidx run`` says of a plan for *path*, before it asks anybody."""
     (root / "plan.md").write_text(PLAN.format(path, action))
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIDX_")}
-    command = [sys.executable, "-m", "aidx", "run", "--plan", "plan.md", "--dry-run"]
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=False)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
+    return ended("run", "--plan", "plan.md", "--dry-run", folder=root)
 
 
 def refused(root, path, why, action="edit"):
@@ -112,13 +108,11 @@ def test_tests_that_a_check_is_given_may_change(root):
 def test_apply_changes_them_only_by_their_own_names(root):
     git(root, "config", "core.hooksPath", "hk")
     answer = "hk/lib/rows.py\n<<<<<<< SEARCH\n    return rows[-1]\n=======\n    return rows[0]\n>>>>>>> REPLACE\n"
-    command = [sys.executable, "-m", "aidx", "apply", "-"]
-    done = subprocess.run(command, cwd=root, input=answer, capture_output=True, text=True, check=False)
-    assert (done.returncode, (root / "hk/lib/rows.py").read_text()) == (5, SOURCE)
+    done = aidx("apply", "-", code=5, folder=root, text=answer)
+    assert (root / "hk/lib/rows.py").read_text() == SOURCE
     assert "is in the folder of git's hooks: it must be allowed by its own name" in done.stdout
 
-    command += ["--allow", "hk/lib/rows.py"]
-    assert subprocess.run(command, cwd=root, input=answer, capture_output=True, text=True, check=False).returncode == 0
+    aidx("apply", "-", "--allow", "hk/lib/rows.py", folder=root, text=answer)
 
 
 def test_a_commit_runs_nothing_that_it_commits(root):

@@ -2,10 +2,10 @@
 
 import os
 import signal
-import subprocess
 import sys
 
 import pytest
+from tests.running import ended
 
 TEXT = "def last(rows):\n    return rows[-1]\n"
 PLAN = """# Plan: a limit
@@ -44,16 +44,9 @@ def root(tmp_path):
     return root
 
 
-def aidx(root, *words, before=()):
-    command = [*before, sys.executable, "-m", "aidx", "run", *words]
-    done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
-    assert "Traceback" not in done.stderr, done.stderr
-    return done
-
-
-def carried_out(root, check, *, before=()):
+def carried_out(root, check, *, under=()):
     (root / "aidx.toml").write_text(SETTINGS.format(check))
-    return aidx(root, "--plan", "plan.md", "--yes", before=before)
+    return ended("run", "--plan", "plan.md", "--yes", folder=root, under=under)
 
 
 def state(root):
@@ -106,7 +99,7 @@ def test_with_the_check_mended_the_run_goes_on(root):
     (run,) = (root / ".aidx" / "runs").iterdir()
     (root / "aidx.toml").write_text(SETTINGS.format("true"))
 
-    assert aidx(root, "--resume", run.name).returncode == 0
+    assert ended("run", "--resume", run.name, folder=root).returncode == 0
     assert "limit=10" in (root / "app" / "rows.py").read_text()
     assert not (root / "old.sh").exists()
 
@@ -141,7 +134,7 @@ def test_a_run_that_is_killed_in_such_a_check_puts_everything_back_when_it_is_re
     (run,) = (root / ".aidx" / "runs").iterdir()
 
     (root / "aidx.toml").write_text(SETTINGS.format("exit 1"))
-    done = aidx(root, "--resume", run.name)
+    done = ended("run", "--resume", run.name, folder=root)
 
     assert done.returncode == 5
     assert state(root) == before
@@ -153,7 +146,7 @@ def test_what_cannot_be_put_back_is_named_with_what_to_do(root):
     before = state(root)
     unprivileged = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
 
-    done = carried_out(root, "chmod 500 app; exit 1", before=unprivileged)
+    done = carried_out(root, "chmod 500 app; exit 1", under=unprivileged)
 
     assert done.returncode == 5
     assert done.stderr.splitlines()[-2].startswith("aidx: not put back, as on trial still: app/rows.py, old.sh: ")
@@ -161,10 +154,10 @@ def test_what_cannot_be_put_back_is_named_with_what_to_do(root):
     (run,) = (root / ".aidx" / "runs").iterdir()
     assert done.stderr.splitlines()[-1].endswith(f"every byte is then put back with aidx run --resume {run.name}.")
     assert ("limit=10" in (root / "app" / "rows.py").read_text(), (root / "old.sh").exists()) == (True, False)
-    assert aidx(root, "--plan", "plan.md", "--yes").returncode == 5  # nothing is built on it
+    assert ended("run", "--plan", "plan.md", "--yes", folder=root).returncode == 5  # nothing is built on it
 
     (root / "app").chmod(0o755)
-    assert aidx(root, "--resume", run.name).returncode == 5
+    assert ended("run", "--resume", run.name, folder=root).returncode == 5
     (root / "app").chmod(0o755)  # modes of folders are the check's
     assert state(root) == before
 
@@ -181,7 +174,7 @@ def test_with_the_run_s_own_folder_behind_a_link_the_files_are_named(root, tmp_p
     (tmp_path / "away").rename(root / ".aidx")
     (run,) = (root / ".aidx" / "runs").iterdir()
     (root / "aidx.toml").write_text(SETTINGS.format("exit 1"))
-    assert aidx(root, "--resume", run.name).returncode == 5
+    assert ended("run", "--resume", run.name, folder=root).returncode == 5
     assert state(root) == before
 
 

@@ -7,6 +7,7 @@ import sys
 
 import pytest
 from tests.fakes.paid import BLOCK, FILE, only_run, paid
+from tests.running import AIDX
 
 TYPED = {"Ctrl-C": b"\x03", "Ctrl-D": b"\x04", "no": b"n\n", "yes": b"y\n"}
 
@@ -16,7 +17,7 @@ def typed(root, keys):
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(root)
-        os.execv(sys.executable, [sys.executable, "-m", "aidx", "run", "--plan", "plan.md"])
+        os.execv(sys.executable, [*AIDX, "run", "--plan", "plan.md"])
     shown = b""
     while True:
         if select.select([terminal], [], [], 0.2)[0]:

@@ -5,7 +5,8 @@ import signal
 import subprocess
 
 import pytest
-from tests.fakes.paid import BLOCK, FILE, PLAN, aidx, only_run, paid
+from tests.fakes.paid import BLOCK, FILE, PLAN, only_run, paid
+from tests.running import ended
 
 SAME = BLOCK.replace("return 2", "return 1")
 TWO = PLAN.replace("1. `a.py`", "1. `b.py`: Leave it.\n2. `a.py`").replace("- `a.py`", "- `b.py` (edit)\n- `a.py`")
@@ -37,7 +38,7 @@ def repository(tmp_path, monkeypatch):
 def test_a_step_that_changed_nothing_is_not_called_an_edit(repository):
     with paid(repository, editor=answer) as service:
         (repository / "plan.md").write_text(TWO)
-        code, out, err = aidx(repository, "--plan", "plan.md", "--yes")
+        code, out, err = ended("run", "--plan", "plan.md", "--yes", folder=repository)
         asked = service.asked("editor")
 
     assert code == 0
@@ -51,11 +52,11 @@ def test_a_step_that_changed_nothing_is_not_called_an_edit(repository):
 def test_a_run_that_changed_nothing_is_not_done(repository, more):
     with paid(repository, editor=SAME) as service:
         (repository / "plan.md").write_text(f"{PLAN}\n## Commit\nfix: two\n")
-        code, out, _ = aidx(repository, "--plan", "plan.md", "--yes", "--json", *more)
+        code, out, _ = ended("run", "--plan", "plan.md", "--yes", "--json", *more, folder=repository)
         found = json.loads(out)
         assert (code, found["status"], found["commit"]) == (5, "failed", None)
         assert found["reason"] == "no step changed anything: the tree is as it was"
-        assert aidx(repository, "--resume", only_run(repository).name)[0] == 5
+        assert ended("run", "--resume", only_run(repository).name, folder=repository)[0] == 5
         assert len(service.asked("editor")) == 2
     assert git(repository, "log", "--format=%s") == "chore: begin\n"
 
@@ -64,7 +65,7 @@ def test_what_a_check_takes_back_is_not_said_to_be_there(repository):
     with paid(repository, editor=BLOCK) as service:
         service.checks(tests=["git", "checkout", "-q", "a.py"])
         (repository / "plan.md").write_text(f"{PLAN}\n## Commit\nfix: two\n")
-        code, _, err = aidx(repository, "--plan", "plan.md", "--yes", "--commit")
+        code, _, err = ended("run", "--plan", "plan.md", "--yes", "--commit", folder=repository)
 
     assert code == 5
     assert "no step changed anything" in err
@@ -76,7 +77,7 @@ def test_a_commit_of_somebody_else_is_not_told_as_the_run_s(repository):
     git(repository, "commit", "-qam", "fix: earlier")
     with paid(repository, editor=BLOCK):  # the tree is dirty, and the plan brings it to what was committed
         (repository / "plan.md").write_text(f"{PLAN}\n## Commit\nfix: two\n")
-        code, out, err = aidx(repository, "--plan", "plan.md", "--yes", "--commit")
+        code, out, err = ended("run", "--plan", "plan.md", "--yes", "--commit", folder=repository)
 
     assert (code, out) == (5, "")
     assert "there is nothing to commit: the plan's files are as the last commit has them" in err
@@ -91,11 +92,11 @@ def test_what_a_check_has_formatted_survives_a_kill(repository):
         (repository / "plan.md").write_text(f"{PLAN}\n## Commit\nfix: two\n")
         hook.write_text("#!/bin/sh\nkill -9 $(cut -d' ' -f4 /proc/$PPID/stat)\n")
         hook.chmod(0o755)
-        assert aidx(repository, "--plan", "plan.md", "--yes", "--commit")[0] == -signal.SIGKILL
+        assert ended("run", "--plan", "plan.md", "--yes", "--commit", folder=repository)[0] == -signal.SIGKILL
         hook.unlink()
         (repository / ".git" / "index.lock").unlink(missing_ok=True)
 
-        code, _, err = aidx(repository, "--resume", only_run(repository).name)
+        code, _, err = ended("run", "--resume", only_run(repository).name, folder=repository)
         assert code == 0, err
         assert len(service.asked("editor")) == 1
     assert git(repository, "show", "HEAD:a.py") == FILE.replace("1", "2") + "# formatted\n"
@@ -105,5 +106,5 @@ def test_what_a_check_has_formatted_survives_a_kill(repository):
 def test_what_an_interrupted_check_had_formatted_is_taken_back(repository):
     with paid(repository, editor=BLOCK) as service:
         service.checks(tests=["sh", "-c", f"{FORMAT}; kill -TERM $(cut -d' ' -f4 /proc/$PPID/stat); sleep 60"])
-        assert aidx(repository, "--plan", "plan.md", "--yes")[0] == 130
+        assert ended("run", "--plan", "plan.md", "--yes", folder=repository)[0] == 130
     assert (repository / "a.py").read_text() == FILE

@@ -6,7 +6,6 @@ import pty
 import signal
 import socket
 import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +13,7 @@ import openai
 import psutil
 import pytest
 from tests.endpoint import ADDRESS, CHAT, TINY, Endpoint, messages, until
+from tests.running import AIDX, aidx
 
 from aidx.adapters.stores import shipped
 
@@ -227,8 +227,7 @@ def test_more_than_fits_waits_and_more_than_that_is_turned_away(endpoint):
 
 
 def test_the_plan_is_the_one_that_was_printed(endpoint):
-    command = [sys.executable, "-m", "aidx", "plan", shipped.path(), "--vram", "0", "-np", "2", "-c", "1024", "--json"]
-    printed = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    printed = json.loads(aidx("plan", *TINY, "-np", "2", "-c", "1024", "--json").stdout)
     served = endpoint.call("/plan")[2]["plan"]
 
     assert served["plan_hash"] == printed["plan_hash"]
@@ -321,7 +320,7 @@ def test_nohup_goes_on_when_the_terminal_closes():
 
 def test_a_terminal_that_closes_cuts_no_answer():
     ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "aidx", "serve", *TINY, "--port", "0", "-np", "2", "-c", "1024", "-v"]
+    command = [*AIDX, "serve", *TINY, "--port", "0", "-np", "2", "-c", "1024", "-v"]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=theirs, text=True)
     os.close(theirs)
     url = running.stdout.readline().strip().removeprefix(ADDRESS)
@@ -376,10 +375,7 @@ def test_a_key_is_wanted_where_one_is_named():
 
 
 def serve(*arguments, code):
-    command = [sys.executable, "-m", "aidx", "serve", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == code, done
-    assert "Traceback" not in done.stderr
+    done = aidx("serve", *arguments, code=code)
     assert ADDRESS not in done.stdout
     return done
 
@@ -439,7 +435,7 @@ def test_no_text_ends_the_engine(endpoint, kind):
 
 
 def test_what_the_engine_took_is_compared_with_the_plan():
-    command = [sys.executable, "-m", "aidx", "serve", "aidx-tiny", "--vram", "0", "--port", "0"]
+    command = [*AIDX, "serve", "aidx-tiny", "--vram", "0", "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as server:
         assert server.stdout.readline().startswith("aidx: serving on http://127.0.0.1:")
         server.terminate()

@@ -1,8 +1,6 @@
 """`aidx serve` without MODEL: every role of aidx.toml that runs here, each behind its own gate, on real engines."""
 
 import json
-import subprocess
-import sys
 import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +10,7 @@ import psutil
 import pytest
 from tests.embedder import embedder
 from tests.endpoint import CHAT, Endpoint, messages, until
+from tests.running import aidx
 
 CONFIG = """
 [device]
@@ -112,16 +111,8 @@ def test_vectors_come_from_the_embedder(client):
 def test_an_index_of_another_project_is_embedded_through_it(endpoint, tmp_path):
     (tmp_path / "a.py").write_text("def f():\n    return 1\n\n\ndef g(x):\n    return x\n" + "y = 1, 2\n" * 900)
     (tmp_path / "aidx.toml").write_text(f'[roles.embedder]\nmodel = "embedder"\nurl = "{endpoint.url}"\n')
-    done = subprocess.run(
-        [sys.executable, "-m", "aidx", "index", "--query", "zebra", "--json"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    found = json.loads(aidx("index", "--query", "zebra", "--json", folder=tmp_path).stdout)
 
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
     assert found["embedder"] == "embedder"
     assert [each["reasons"] for each in found["proposals"][:2]] == [["meaning, rank 1"], ["meaning, rank 2"]]
 

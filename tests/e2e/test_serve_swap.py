@@ -1,13 +1,12 @@
 """Two models that do not hold together: refused, or loaded in turns, with real engines and what they really take."""
 
 import json
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import psutil
 import pytest
 from tests.endpoint import CHAT, Endpoint, messages
+from tests.running import aidx
 
 CONFIG = """
 [device]
@@ -29,21 +28,14 @@ def folder(tmp_path_factory):
     """A machine with room for one and a half of them."""
     made = tmp_path_factory.mktemp("swap")
     (made / "aidx.toml").write_text(CONFIG.format(ram="64GiB"), "utf-8")
-    whole = json.loads(aidx(made, "plan", "--json", code=0).stdout)["devices"][-1]
+    whole = json.loads(aidx("plan", "--json", folder=made, code=0).stdout)["devices"][-1]
     used = whole["total_bytes"] - whole["usable_bytes"]
     (made / "aidx.toml").write_text(CONFIG.format(ram=str(used + whole["planned_bytes"] * 3 // 4)), "utf-8")
     return made
 
 
-def aidx(folder, *words, code):
-    command = [sys.executable, "-m", "aidx", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, cwd=folder)
-    assert done.returncode == code, done
-    return done
-
-
 def test_without_swap_it_is_refused_at_the_start_and_says_what_helps(folder):
-    done = aidx(folder, "serve", "--port", "0", code=3)
+    done = aidx("serve", "--port", "0", folder=folder, code=3)
 
     assert "does not fit" in done.stderr
     assert done.stdout == ""

@@ -1,7 +1,6 @@
 """Two and three GPUs of different sizes: the closed forms against the engine, device by device."""
 
 import json
-import subprocess
 import sys
 from itertools import product
 
@@ -9,6 +8,7 @@ import pytest
 from benchmarks.sweep import Compared, _device, compare, models
 from msgspec.structs import replace
 from tests.fakes.published import GOLDEN, published
+from tests.running import aidx, ended
 
 from aidx.adapters.llama.prober import EngineProber
 from aidx.budget import kv, state
@@ -123,10 +123,7 @@ def test_one_of_several_is_to_the_byte_what_one_alone_is(prober, main):
 
 
 def plan(*arguments, code=0):
-    argv = [sys.executable, "-m", "aidx", "plan", *arguments, "--json"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == code, done
-    return json.loads(done.stdout)
+    return json.loads(aidx("plan", *arguments, "--json", code=code).stdout)
 
 
 def test_a_plan_for_two_cards_holds_what_neither_does():
@@ -171,14 +168,7 @@ def test_a_way_out_for_two_cards_typed_as_printed_does_what_it_says(asked):
     assert before["alternatives"]
     for other in before["alternatives"]:
         words = other["change"].split()
-        done = subprocess.run(
-            [sys.executable, "-m", "aidx", "plan", *argv, *words, "--json"],
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        after = json.loads(done.stdout)
+        after = json.loads(ended("plan", *argv, *words, "--json").stdout)
         assert min(before["devices"], key=lambda device: device["headroom_bytes"])["kind"] == "gpu"
         cards = [sum(found["devices"][card]["planned_bytes"] for card in (0, 1)) for found in (before, after)]
         assert cards[0] - cards[1] == other["saves_bytes"] > 0, other  # on both, not on the tighter one alone
@@ -188,9 +178,7 @@ def test_a_way_out_for_two_cards_typed_as_printed_does_what_it_says(asked):
 
 def test_the_checklist_for_two_cards_proves_the_same_plan_and_shows_both(tmp_path):
     asked = ("qwen2.5-coder:14b", "--gpu", "rtx-3060-12gb", "--gpu", "3060-8gb", "-ts", "2,1", "--host-ram", "32GiB")
-    argv = [sys.executable, "-m", "aidx", "checklist", *asked, "-c", "8192", "--json"]
-    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=True)
-    found = json.loads(done.stdout)
+    found = json.loads(aidx("checklist", *asked, "-c", "8192", "--json").stdout)
     again = plan(*found["steps"][3]["command"].split()[2:-1])
     assert again["plan_hash"] in found["steps"][5]["proof"]
     rows = {row["component"]: row["bytes"] for row in found["budget"]}

@@ -1,9 +1,7 @@
 """``aidx stress`` as a user types it: three outcomes, their exit codes, what stays for later plans."""
 
 import json
-import os
 import subprocess
-import sys
 from importlib.resources import files
 
 import jsonschema_rs
@@ -11,6 +9,7 @@ import pytest
 from tests.endpoint import Endpoint
 from tests.fakes.hosts import llama_server, ollama
 from tests.fakes.program import on_path
+from tests.running import AIDX, ended
 
 from aidx.adapters.ceiling.find import find
 from aidx.adapters.stores import shipped
@@ -37,16 +36,8 @@ def state(tmp_path_factory):
     return tmp_path_factory.mktemp("state")
 
 
-def aidx(state, *words, folder=None, **variables):
-    return subprocess.run(
-        [sys.executable, "-m", "aidx", *words],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-        cwd=folder or state,
-        env={**os.environ, "AIDX_STATE_DIR": str(state), **variables},
-    )
+def run(state, *words, folder=None, **variables):
+    return ended(*words, folder=folder or state, AIDX_STATE_DIR=state, **variables)
 
 
 def valid(text):
@@ -70,7 +61,7 @@ def counted(requests, slots):
 @WALLED
 def test_a_plan_is_measured_proved_and_remembered(state):
     page = state / "proof.html"
-    done = aidx(state, "stress", "aidx-tiny", *TINY, "--json", "--html", str(page))
+    done = run(state, "stress", "aidx-tiny", *TINY, "--json", "--html", str(page))
 
     assert done.returncode == 0, done.stderr + done.stdout
     found = valid(done.stdout)
@@ -80,29 +71,29 @@ def test_a_plan_is_measured_proved_and_remembered(state):
     assert found["requests"]["lost"] == 0
     assert {entry["grade"] for entry in found["planned"] if entry["what"] == "engine_process"} == {"measured"}
     assert 'data-verdict="HOLDS"' in page.read_text("utf-8")
-    later = json.loads(aidx(state, "plan", "aidx-tiny", *TINY[:4], "--json").stdout)
+    later = json.loads(run(state, "plan", "aidx-tiny", *TINY[:4], "--json").stdout)
     assert later["plan_hash"] == found["plan_hash"]
     process = next(e for e in later["devices"][0]["entries"] if e["what"] == "engine_process")
     assert "measured here on 20" in process["why"]
-    steps = json.loads(aidx(state, "checklist", "aidx-tiny", *TINY[:4], "--json").stdout)["steps"]
+    steps = json.loads(run(state, "checklist", "aidx-tiny", *TINY[:4], "--json").stdout)["steps"]
     assert steps[5]["status"] == "ok"
     assert found["reason"] in steps[5]["proof"]
 
 
 @WALLED
 def test_a_ceiling_that_is_too_small_fails(state):
-    done = aidx(state, "stress", "aidx-tiny", *TINY, "--ceiling", "20M", "-q")
+    done = run(state, "stress", "aidx-tiny", *TINY, "--ceiling", "20M", "-q")
 
     assert done.returncode == 5
     assert done.stdout.startswith("DOES NOT HOLD: aidx-tiny: the ceiling of 20.0 MiB killed it")
     assert done.stderr == ""
-    steps = json.loads(aidx(state, "checklist", "aidx-tiny", *TINY[:4], "--json").stdout)["steps"]
+    steps = json.loads(run(state, "checklist", "aidx-tiny", *TINY[:4], "--json").stdout)["steps"]
     assert steps[5]["status"] == "ok", "another ceiling says nothing of the plan under its own"
 
 
 def test_an_input_that_is_too_long_is_said_not_cut(state):
     (state / "input.py").write_text("value = 1\n" * 2000)
-    done = aidx(state, "stress", "aidx-tiny", *TINY, "--input", "input.py", "-q")
+    done = run(state, "stress", "aidx-tiny", *TINY, "--input", "input.py", "-q")
 
     assert done.returncode == 5
     assert "DOES NOT HOLD: aidx-tiny: the expected input is" in done.stdout
@@ -112,7 +103,7 @@ def test_an_engine_that_runs_already_is_loaded_and_watched_and_not_proved(state)
     tiny = Launch(shipped.path(), "aidx-tiny", Settings(ctx_size=256, parallel=2), threads=2)
     with llama_server.running(tiny) as there:
         words = ("-np", "2", "--engine", "llama-server", "--url", there.urls[0], "--api-key-env", "THERE", "--json")
-        done = aidx(state, "stress", "aidx-tiny", *TINY, *words, THERE=there.key)
+        done = run(state, "stress", "aidx-tiny", *TINY, *words, THERE=there.key)
 
     assert done.returncode == 4, done.stdout + done.stderr
     found = valid(done.stdout)
@@ -129,7 +120,7 @@ def test_an_endpoint_of_aidx_is_loaded_by_its_own_plan(state):
     try:
         plan = endpoint.call("/plan")[2]["plan"]
         engine = endpoint.engine.pid
-        done = aidx(state, "stress", "--url", endpoint.url, "--turns", "6", "--json")
+        done = run(state, "stress", "--url", endpoint.url, "--turns", "6", "--json")
         after = endpoint.reserved
     finally:
         endpoint.stop()
@@ -158,7 +149,7 @@ def test_an_endpoint_of_aidx_is_loaded_by_its_own_plan(state):
 def test_an_endpoint_whose_engine_dies_under_the_load_does_not_hold(state):
     endpoint = Endpoint("-c", "512", "-np", "2", env={"AIDX_STATE_DIR": str(state)})
     try:
-        words = [sys.executable, "-m", "aidx", "stress", "--url", endpoint.url, "--turns", "40"]
+        words = [*AIDX, "stress", "--url", endpoint.url, "--turns", "40"]
         with subprocess.Popen(words, cwd=state, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as load:
             for line in load.stderr:
                 if "turn 8 of 40" in line:
@@ -183,7 +174,7 @@ def test_an_endpoint_whose_engine_dies_under_the_load_does_not_hold(state):
 def test_what_does_not_suit_an_endpoint_is_said(state, words, said):
     endpoint = Endpoint("-c", "512", env={"AIDX_STATE_DIR": str(state)})
     try:
-        done = aidx(state, "stress", "--url", endpoint.url, *words)
+        done = run(state, "stress", "--url", endpoint.url, *words)
     finally:
         endpoint.stop()
 
@@ -197,7 +188,7 @@ def test_ollama_is_loaded_through_its_own_interface(state):
     tiny = Launch(shipped.path(), "aidx-tiny", Settings(ctx_size=512), threads=2)
     with ollama.running(tiny) as there:
         words = ("--engine", "ollama", "--url", there.urls[0], "--json", "--turns", "6")
-        done = aidx(state, "stress", there.name, "--vram", "0", "-c", "512", *words)
+        done = run(state, "stress", there.name, "--vram", "0", "-c", "512", *words)
 
     assert done.returncode == 4, done.stdout + done.stderr
     found = valid(done.stdout)
@@ -212,7 +203,7 @@ def test_ollama_is_loaded_through_its_own_interface(state):
 @WALLED
 def test_a_llama_server_of_one_s_own_is_proved_as_the_embedded_one_is(state):
     with on_path("llama-server", "llama_server_program.py"):
-        done = aidx(state, "stress", "aidx-tiny", *TINY, "--engine", "llama-server", "--json")
+        done = run(state, "stress", "aidx-tiny", *TINY, "--engine", "llama-server", "--json")
 
     assert done.returncode == 0, done.stdout + done.stderr
     assert valid(done.stdout)["build"] == "llama-server b11549"
@@ -236,7 +227,7 @@ def test_a_llama_server_of_one_s_own_is_proved_as_the_embedded_one_is(state):
 def test_wrong_input_is_one_line(state, words, said):
     (state / "blob").write_bytes(b"\xff\xfe\x00")
     (state / "empty").write_bytes(b" \n")
-    done = aidx(state, "stress", "aidx-tiny", *TINY[:4], *words)
+    done = run(state, "stress", "aidx-tiny", *TINY[:4], *words)
 
     assert done.returncode == 2
     assert said in done.stderr
@@ -244,14 +235,14 @@ def test_wrong_input_is_one_line(state, words, said):
 
 
 def test_a_plan_that_does_not_fit_is_not_started(state):
-    done = aidx(state, "stress", "aidx-tiny", "--vram", "0", "--host-ram", "16M", "-c", "1024", "--json")
+    done = run(state, "stress", "aidx-tiny", "--vram", "0", "--host-ram", "16M", "-c", "1024", "--json")
 
     assert done.returncode == 3
     assert json.loads(done.stdout)["verdict"] == "does_not_fit"
 
 
 def test_a_model_that_is_not_here_is_exit_4(state):
-    done = aidx(state, "stress", "qwen2.5-coder:14b", "--vram", "0", "-c", "512", "--host-ram", "64G", "--fast")
+    done = run(state, "stress", "qwen2.5-coder:14b", "--vram", "0", "-c", "512", "--host-ram", "64G", "--fast")
 
     assert done.returncode == 4
     assert "aidx pull" in done.stderr

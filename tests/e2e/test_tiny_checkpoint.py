@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from gguf import GGUFReader
+from tests.running import aidx
 
 from aidx.adapters.stores import shipped
 
@@ -43,11 +44,9 @@ def test_the_weights_are_those_of_the_file_with_rotary_pairs_as_checkpoints_have
 
 
 def test_it_is_planned_as_the_file_is(folder):
-    words = (sys.executable, "-m", "aidx", "plan", "--json", "--fast")
     found = []
     for asked in ((shipped.path(),), (str(folder), "--quant", "F16")):
-        done = subprocess.run((*words, *asked), capture_output=True, text=True, timeout=60, check=True)
-        entries = json.loads(done.stdout)["devices"][0]["entries"]
+        entries = json.loads(aidx("plan", "--json", "--fast", *asked).stdout)["devices"][0]["entries"]
         found.append({entry["what"]: entry["bytes"] for entry in entries})
     assert found[0]["kv_cache"] == found[1]["kv_cache"] == 6_291_456
     assert found[0]["weights"] == found[1]["weights"]

@@ -1,37 +1,23 @@
 """A context beyond the trained length, batches beyond each other: what a plan says of them is what runs."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from tests.running import ended
 
 LONG = '[roles.editor]\nmodel = "aidx-tiny"\nctx_size = 2048\n'
 
 
-def aidx(*words: str, folder: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "aidx", *words],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        cwd=folder,
-        env=dict(os.environ),
-    )
-
-
 def test_a_longer_context_than_trained_says_what_of_it_is_of_use() -> None:
-    found = json.loads(aidx("plan", "aidx-tiny", "--vram", "0", "-c", "2048", "--json").stdout)
+    found = json.loads(ended("plan", "aidx-tiny", "--vram", "0", "-c", "2048", "--json").stdout)
     (note,) = found["notes"]
     assert note == (
         "context 2,048 is longer than the model was trained for (1,024): llama.cpp's server ends each slot there, "
         "1,024 cells stay empty"
     )
     assert found["roles"][0]["growth"]["context_full_at_turn"] == 2  # of 600 tokens, in 1,024
-    several = json.loads(aidx("plan", "aidx-tiny", "--vram", "0", "-c", "2048", "-np", "2", "--json").stdout)
+    several = json.loads(ended("plan", "aidx-tiny", "--vram", "0", "-c", "2048", "-np", "2", "--json").stdout)
     assert "notes" not in several, "two slots fill it, each as far as the model was trained"
 
 
@@ -47,7 +33,7 @@ def test_bounds_get_the_same_verdict_everywhere(
     tmp_path: Path, command: tuple[str, ...], bounds: str, says: str
 ) -> None:
     (tmp_path / "aidx.toml").write_text(LONG + bounds)
-    done = aidx(*command, folder=tmp_path)
+    done = ended(*command, folder=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     line, hint = done.stderr.splitlines()
     assert line == f"aidx: {says}"
@@ -57,20 +43,20 @@ def test_bounds_get_the_same_verdict_everywhere(
 
 def test_a_stress_run_gives_the_same_verdict(tmp_path: Path) -> None:
     (tmp_path / "aidx.toml").write_text(f"{LONG}max_tokens = 1500\n")
-    done = aidx("stress", folder=tmp_path)
+    done = ended("stress", folder=tmp_path)
     assert done.returncode == 2
     assert "--max-tokens 1500 does not fit into a context of 1024" in done.stderr
 
 
 def test_a_context_below_the_trained_length_may_be_larger(tmp_path: Path) -> None:
     (tmp_path / "aidx.toml").write_text('[roles.editor]\nmodel = "aidx-tiny"\nctx_size = 512\nmax_tokens = 600\n')
-    done = aidx("plan", folder=tmp_path)
+    done = ended("plan", folder=tmp_path)
     assert done.returncode == 2
     assert "a larger ctx_size, up to the 1,024 tokens that the model was trained for" in done.stderr
 
 
 def test_a_prompt_beyond_the_trained_length_is_told_so() -> None:
-    done = aidx("ask", "x " * 3000, "--model", "aidx-tiny", "--url", "")
+    done = ended("ask", "x " * 3000, "--model", "aidx-tiny", "--url", "")
     assert done.returncode == 3
     line, hint = done.stderr.splitlines()
     assert "the maximum context length is 1024 tokens" in line
@@ -81,9 +67,9 @@ def test_a_prompt_beyond_the_trained_length_is_told_so() -> None:
 
 
 def test_a_choice_of_one_model_says_it_too() -> None:
-    done = aidx("choose", "aidx-tiny", "--vram", "0", "-c", "2048")
+    done = ended("choose", "aidx-tiny", "--vram", "0", "-c", "2048")
     assert "context 2,048 is longer than the model was trained for (1,024)" in done.stdout
-    assert "trained" not in aidx("choose", "aidx-tiny", "--vram", "0", "-c", "1024").stdout
+    assert "trained" not in ended("choose", "aidx-tiny", "--vram", "0", "-c", "1024").stdout
 
 
 @pytest.mark.parametrize(
@@ -94,7 +80,7 @@ def test_a_choice_of_one_model_says_it_too() -> None:
     ],
 )
 def test_a_choice_among_all_speaks_of_all(memory: str, context: str, code: int, says: str) -> None:
-    done = aidx("choose", "--vram", memory, "--host-ram", memory, "-c", context, "--fast", "-q")
+    done = ended("choose", "--vram", memory, "--host-ram", memory, "-c", context, "--fast", "-q")
     assert (done.returncode, done.stdout) == (code, "")
     assert says in done.stderr.splitlines()[0]
 
@@ -105,17 +91,17 @@ BATCH = "--ubatch-size 1024 is more than --batch-size 512, and the engine comput
 @pytest.mark.parametrize("command", ["plan", "checklist", "export"])
 def test_a_physical_batch_beyond_the_logical_one_is_said(command: str) -> None:
     words = ("llama-server", "aidx-tiny") if command == "export" else ("aidx-tiny",)
-    done = aidx(command, *words, "--vram", "0", "-b", "512", "-ub", "1024")
+    done = ended(command, *words, "--vram", "0", "-b", "512", "-ub", "1024")
     assert BATCH in done.stdout + done.stderr
 
 
 def test_it_is_said_in_json_and_by_a_choice_and_by_a_stress_run() -> None:
     words = ("aidx-tiny", "--vram", "0", "-b", "512", "-ub", "1024")
-    assert BATCH in json.loads(aidx("plan", *words, "--json").stdout)["notes"]
-    assert BATCH in aidx("choose", *words).stdout.replace("\n  ", " ")
-    assert BATCH in aidx("stress", *words, "-c", "256", "--turns", "6").stdout
-    same = json.loads(aidx("plan", "aidx-tiny", "--vram", "0", "-b", "512", "-ub", "512", "--json").stdout)
-    clamped = json.loads(aidx("plan", *words, "--json").stdout)
+    assert BATCH in json.loads(ended("plan", *words, "--json").stdout)["notes"]
+    assert BATCH in ended("choose", *words).stdout.replace("\n  ", " ")
+    assert BATCH in ended("stress", *words, "-c", "256", "--turns", "6").stdout
+    same = json.loads(ended("plan", "aidx-tiny", "--vram", "0", "-b", "512", "-ub", "512", "--json").stdout)
+    clamped = json.loads(ended("plan", *words, "--json").stdout)
     compute = [
         [e["bytes"] for e in found["devices"][0]["entries"] if e["what"] == "compute"] for found in (same, clamped)
     ]
@@ -125,7 +111,7 @@ def test_it_is_said_in_json_and_by_a_choice_and_by_a_stress_run() -> None:
 @pytest.mark.parametrize("command", [("serve", "--port", "0"), ("stress",)])
 def test_the_plan_that_a_hint_names_is_the_one_that_did_not_hold(command: tuple[str, ...]) -> None:
     devices = ("--vram", "2GiB", "--host-ram", "1GiB", "-ngl", "all")
-    done = aidx(command[0], "qwen2.5-coder:14b", *devices, *command[1:])
+    done = ended(command[0], "qwen2.5-coder:14b", *devices, *command[1:])
     assert done.returncode == 3
     hint = done.stderr.splitlines()[-1]
     asked = "qwen2.5-coder:14b --n-gpu-layers all --vram 2GiB --host-ram 1GiB"
@@ -138,6 +124,6 @@ def test_the_plan_that_a_hint_names_is_the_one_that_did_not_hold(command: tuple[
 )
 def test_a_context_of_no_use_is_the_last_way_out(first: str, changes: list[str]) -> None:
     devices = ("--vram", first, "--vram", "4GiB", "--host-ram", "16GiB")
-    done = aidx("plan", "qwen2.5-coder:14b", *devices, "-c", "32768", "-ngl", "all", "--json")
+    done = ended("plan", "qwen2.5-coder:14b", *devices, "-c", "32768", "-ngl", "all", "--json")
     ways = [way for way in json.loads(done.stdout)["alternatives"] if "not enough alone" not in way["cost"]]
     assert [way["change"] for way in ways] == changes

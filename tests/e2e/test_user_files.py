@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.running import AIDX
 
 from aidx.cli.main import main
 
@@ -101,7 +102,7 @@ def test_what_is_no_file_of_that_kind_ends_the_command(command, kind, tmp_path, 
 @pytest.mark.parametrize("words", [("apply", "-"), ("route", "eval", "-"), ("ask", "-", "--url", "")])
 @pytest.mark.parametrize(("source", "says"), [("/dev/zero", "larger than"), (None, "standard input: not open")])
 def test_standard_input_that_is_none(words: tuple[str, ...], source: str | None, says: str, tmp_path: Path) -> None:
-    shell = " ".join(f"'{word}'" for word in (sys.executable, "-m", "aidx", *words))
+    shell = " ".join(f"'{word}'" for word in (*AIDX, *words))
     done = subprocess.run(
         f"exec {shell} <{source or '&-'}",
         shell=True,

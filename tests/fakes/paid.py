@@ -1,8 +1,6 @@
 """A service that is paid by the request and fills the roles of a run, for ``aidx`` as it is typed."""
 
 import json
-import subprocess
-import sys
 from contextlib import contextmanager
 
 from tests.fakes.upstream import events, say, upstream
@@ -60,15 +58,6 @@ def paid(root, **roles):
     routes = {("GET", "/v1/models"): lambda _: say({"data": models}), ("POST", "/v1/chat/completions"): answer}
     with upstream(routes) as service:
         yield Paid(root, service, roles)
-
-
-def aidx(root, *words, text=None):
-    """Exit code, standard output and error of ``aidx run``."""
-    done = subprocess.run(
-        [sys.executable, "-m", "aidx", "run", *words], cwd=root, input=text, capture_output=True, text=True, check=False
-    )
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.returncode, done.stdout, done.stderr
 
 
 def only_run(root):
