@@ -39,7 +39,7 @@ from aidx.pipeline.edit import lines
 from aidx.pipeline.edit.syntax import python_error
 from aidx.plan.need import Need
 from aidx.plan.wish import Wish
-from aidx.ports import Chat
+from aidx.ports.chat import Chat
 
 TOKENS = 96
 DEVELOPMENT = 20  # tasks of a kind that the rules were written on

@@ -13,7 +13,7 @@ from pathlib import Path
 from aidx.adapters.engines.embedded import ENGINE
 from aidx.adapters.stores.shipped import path as shipped
 from aidx.budget.settings import Settings
-from aidx.ports import Deployment, Launch
+from aidx.ports.engine import Deployment, Launch
 
 MIB = 1 << 20
 TOKENS = 1024

@@ -48,8 +48,8 @@ from aidx.pipeline.research.build import build, embed_all
 from aidx.pipeline.research.chunk import chunks
 from aidx.pipeline.research.rank import Answer, fuse
 from aidx.pipeline.research.terms import query_terms
-from aidx.ports import Launch
-from aidx.retrieval import Embedder, Index, SourceFile
+from aidx.ports.engine import Launch
+from aidx.ports.retrieval import Embedder, Index, SourceFile
 
 SEED = 7
 QUERIES = 1000

@@ -32,7 +32,7 @@ from aidx.patterns.schema.valid import objections
 from aidx.patterns.terms import Terms
 from aidx.plan.need import Need
 from aidx.plan.wish import Wish
-from aidx.ports import Deployment
+from aidx.ports.engine import Deployment
 
 SCHEMAS = json.loads((Path(__file__).parents[1] / "tests" / "schemas.json").read_text("utf-8"))
 SLOTS = 2

@@ -14,7 +14,7 @@ from aidx.adapters.http import Pool
 from aidx.adapters.stores.shipped import path as shipped
 from aidx.adapters.talk.served import ServedChat
 from aidx.gate.admit import Limits
-from aidx.ports import Allocated
+from aidx.ports.engine import Allocated
 from aidx.serve.run import Listen, Offer, Process, serve
 
 SLOTS = 128

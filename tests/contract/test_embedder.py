@@ -21,8 +21,8 @@ from aidx.gate.admit import limits
 from aidx.gate.embed import GateEmbedder
 from aidx.model.gguf.render import render
 from aidx.pipeline.research.build import embed_all
-from aidx.ports import Launch
-from aidx.retrieval import vectors_in
+from aidx.ports.engine import Launch
+from aidx.ports.retrieval import vectors_in
 
 MEAN = 1  # llama.cpp's LLAMA_POOLING_TYPE_MEAN
 SETTINGS = Settings(ctx_size=1024, parallel=1)

@@ -18,7 +18,7 @@ from aidx.budget.settings import Settings
 from aidx.errors import EngineError, InputError
 from aidx.gate.patterns import constraint
 from aidx.patterns.schema.shape import Shape
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 
 SETTINGS = Settings(ctx_size=1024, parallel=2)
 TEXT = "def area(width, height):\n    return width * height\n"

@@ -16,7 +16,7 @@ from tests.unit.serve.test_app import Client, request
 from aidx.adapters.engines import aidx
 from aidx.gate.admit import Limits
 from aidx.gate.drive import Gate
-from aidx.ports import PATIENCE, Patience
+from aidx.ports.chat import PATIENCE, Patience
 from aidx.serve.app import App, Service
 
 LIMITS = Limits(n_ctx=512, n_ctx_seq=512, slots=1, gate=400, max_tokens=16)

@@ -18,7 +18,7 @@ from aidx.adapters.index.fts5 import Fts5Index
 from aidx.adapters.index.pgvector import PgvectorIndex
 from aidx.adapters.index.qdrant import QdrantIndex
 from aidx.errors import EngineError, InputError
-from aidx.retrieval import Chunk, Filed, Piece
+from aidx.ports.retrieval import Chunk, Filed, Piece
 
 WORDS = ["alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa"]
 

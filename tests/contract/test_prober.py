@@ -13,7 +13,7 @@ from tests.fakes.models import qwen2
 import aidx.adapters
 from aidx.budget.settings import Settings
 from aidx.plan.probe import Probe, Probed, Unanswered
-from aidx.ports import Prober
+from aidx.ports.prober import Prober
 
 GPU = (12 << 30,)
 MODEL = qwen2(blocks=4)

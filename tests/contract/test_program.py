@@ -10,7 +10,8 @@ from tests.fakes.scripted import ScriptedDeployment
 from aidx.adapters.aider import Aider, Model
 from aidx.budget.settings import Settings
 from aidx.gate.admit import limits
-from aidx.ports import Errand, Launch
+from aidx.ports.engine import Launch
+from aidx.ports.programs import Errand
 from aidx.serve.run import Listen, Offer, Process
 from aidx.serve.run.beside import beside
 

@@ -5,7 +5,7 @@ from tests.fakes.upstream import say, upstream
 
 from aidx.adapters.cloud import anthropic
 from aidx.budget.settings import Settings
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from aidx.errors import EngineError, InputError
 from aidx.plan.deployment.members import Member
 from aidx.plan.need import Need
 from aidx.plan.wish import Wish
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 from aidx.wiring.auto import choose
 
 GPU = {"LLAMA_TEST_GPU": "RTX"}

@@ -29,7 +29,7 @@ from aidx.plan.beside import Files
 from aidx.plan.need import Need
 from aidx.plan.probe import Probe, Probed, Unanswered
 from aidx.plan.wish import Wish
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engine is asked on Linux x86-64 only")
 MIB = 1 << 20

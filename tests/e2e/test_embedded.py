@@ -19,7 +19,7 @@ from aidx.adapters.engines.embedded import ENGINE
 from aidx.adapters.stores import shipped
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 
 LINUX = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc, or uses its death signal")
 PARENT = """
@@ -27,7 +27,7 @@ import signal, sys, time
 signal.signal(signal.SIGHUP, signal.SIG_DFL)  # nohup, around the tests, would have it ignored
 from aidx.adapters.engines.embedded import ENGINE
 from aidx.budget.settings import Settings
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 deployment = ENGINE.start(Launch(sys.argv[1], "tiny", Settings(1024), threads=1))
 print(deployment.pid, flush=True)
 time.sleep(60)
@@ -36,7 +36,7 @@ LOADING = """
 import os, sys, threading, time
 from aidx.adapters.engines.embedded import ENGINE
 from aidx.budget.settings import Settings
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 import aidx.adapters.child as child
 spawn = child.spawn
 def told(*given, **options):

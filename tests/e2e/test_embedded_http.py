@@ -7,7 +7,7 @@ import pytest
 from aidx.adapters import http
 from aidx.adapters.http import Pool
 from aidx.errors import EngineError
-from aidx.ports import Patience
+from aidx.ports.chat import Patience
 
 PLAIN = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n6\r\n world\r\n0\r\n\r\n"

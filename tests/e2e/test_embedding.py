@@ -10,7 +10,7 @@ from aidx.adapters.engines.embedded import ENGINE
 from aidx.adapters.stores import shipped
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 
 SETTINGS = Settings(ctx_size=1024, parallel=2)
 BODY = json.dumps({"input": ["def f(", "x y z"], "encoding_format": "float"}).encode()

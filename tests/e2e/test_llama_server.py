@@ -21,7 +21,7 @@ from aidx.errors import BudgetError, EngineError
 from aidx.plan.deployment.members import Member
 from aidx.plan.need import Need
 from aidx.plan.wish import Wish
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 
 SETTINGS = Settings(ctx_size=512, parallel=2)
 LAUNCH = Launch(shipped.path(), "tiny", SETTINGS, threads=1)

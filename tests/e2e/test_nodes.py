@@ -13,7 +13,7 @@ from tests.endpoint import Endpoint, until
 from aidx.adapters.engines.aidx import ENGINE
 from aidx.budget.settings import Settings
 from aidx.errors import BudgetError, EngineError
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 
 SETTINGS = Settings(ctx_size=1024, parallel=6)
 

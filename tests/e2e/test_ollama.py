@@ -12,7 +12,7 @@ from aidx.budget.settings import Settings
 from aidx.errors import BudgetError, EngineError, InputError
 from aidx.gate.admit import limits
 from aidx.gate.run import ask
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 from aidx.serve.wire import parse
 
 SETTINGS = Settings(ctx_size=1024, parallel=2)

@@ -15,7 +15,7 @@ from aidx.budget.settings import Settings
 from aidx.config.values import RoleTable
 from aidx.errors import EngineError, InputError
 from aidx.gate.run import ask
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 from aidx.serve.wire import parse
 
 MODELS = {"data": [{"id": "m"}, {"id": "models/gemini-x"}]}

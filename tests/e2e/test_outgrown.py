@@ -16,7 +16,7 @@ from aidx.advise import plan as make
 from aidx.budget.sizes import MIB
 from aidx.plan.need import Need
 from aidx.plan.wish import Wish
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 from aidx.serve.run.beside import beside
 from aidx.serve.run.keep import Offer, Process
 from aidx.serve.run.listen import Listen

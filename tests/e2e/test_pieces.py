@@ -11,7 +11,8 @@ from aidx.adapters.stores import shipped
 from aidx.adapters.talk.assembled import APART, Assembled, asked
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError, InputError
-from aidx.ports import PATIENCE, Launch, Patience
+from aidx.ports.chat import PATIENCE, Patience
+from aidx.ports.engine import Launch
 
 LONG = Patience(lasts_s=60.0)
 TEXTS = ("def f(x):", "class A:\n    def", "日本語 é 🙂", "import os\n", "word " * 300, '<think>hm</think> "\\u00e9"\t')

@@ -15,7 +15,7 @@ from aidx.adapters.tunnel import Proxy, named
 from aidx.adapters.tunnel import proxy as proxy_for
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 
 NAME = "service.example"
 KEY = "sk-secret-of-the-test"

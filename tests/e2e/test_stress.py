@@ -14,7 +14,7 @@ from tests.running import AIDX, ended
 from aidx.adapters.ceiling.find import find
 from aidx.adapters.stores import shipped
 from aidx.budget.settings import Settings
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 
 MIB = 1 << 20
 TINY = ("--vram", "0", "-c", "256", "--turns", "8")

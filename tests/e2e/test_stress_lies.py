@@ -14,7 +14,8 @@ from aidx.adapters.sampling.tree import TreeSampler
 from aidx.advise import plan as make
 from aidx.plan.need import Need
 from aidx.plan.wish import Wish
-from aidx.ports import Launch, Patience
+from aidx.ports.chat import Patience
+from aidx.ports.engine import Launch
 from aidx.stress.load import Load
 from aidx.stress.run import Bench, prove
 from aidx.stress.subject import of

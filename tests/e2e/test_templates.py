@@ -18,7 +18,7 @@ from aidx.budget.settings import Settings
 from aidx.gate.prompt import Turn
 from aidx.gate.templates import find, fingerprint
 from aidx.model.gguf.render import render
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "templates"
 USER, SYSTEM, ASSISTANT = "user", "system", "assistant"

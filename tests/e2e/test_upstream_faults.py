@@ -13,7 +13,7 @@ from aidx.adapters.http import Pool
 from aidx.adapters.talk.served import ServedChat
 from aidx.gate.admit import Limits
 from aidx.gate.drive import Gate
-from aidx.ports import Patience
+from aidx.ports.chat import Patience
 from aidx.serve.app import App, Service
 
 EVENTS = 6

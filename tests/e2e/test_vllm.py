@@ -9,7 +9,7 @@ from aidx.adapters.engines.vllm import ENGINE
 from aidx.adapters.stores import shipped
 from aidx.budget.settings import Settings
 from aidx.errors import BudgetError, EngineError
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 
 LAUNCH = Launch(shipped.path(), "tiny", Settings(ctx_size=1024), threads=1)
 SAID = {"choices": [{"message": {"role": "assistant", "content": "x"}}]}

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from aidx.budget.ledger import Entry
 from aidx.errors import EngineError, InputError
-from aidx.ports import PATIENCE, Allocated, Launch
+from aidx.ports.chat import PATIENCE
+from aidx.ports.engine import Allocated, Launch
 
 TEMPLATE_TOKENS = 4  # of each message, and of the beginning of the answer
 TOKEN = 4  # bytes

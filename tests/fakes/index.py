@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from math import log, sqrt
 
 from aidx.errors import InputError
-from aidx.retrieval import Filed, Hit, Piece
+from aidx.ports.retrieval import Filed, Hit, Piece
 
 K1, B = 1.2, 0.75
 

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from aidx.adapters.engines.embedded import Embedded
 from aidx.adapters.talk.refusal import refused
 from aidx.errors import EngineError, InputError
-from aidx.ports import PATIENCE
+from aidx.ports.chat import PATIENCE
 from tests.fakes._lying_child import LIES
 
 ROOT = str(Path(__file__).parents[2])

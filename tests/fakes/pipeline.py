@@ -11,7 +11,7 @@ from aidx.budget.settings import Settings
 from aidx.gate.admit import limits
 from aidx.pipeline.flow import Order, pipeline
 from aidx.pipeline.run import Seat, World, drive
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 from tests.fakes.scripted import ScriptedDeployment
 
 CELL = 10  # bytes of cache that the fake engine says a token takes

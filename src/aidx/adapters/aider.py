@@ -17,7 +17,7 @@ from msgspec import Struct
 from aidx.adapters import command
 from aidx.adapters.worktree import Worktree
 from aidx.errors import EngineError
-from aidx.ports import Errand, Worked
+from aidx.ports.programs import Errand, Worked
 
 TIMEOUT_S = 900.0
 NO = b"n\n" * (32 << 10)

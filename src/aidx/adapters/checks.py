@@ -6,7 +6,7 @@ from tempfile import TemporaryFile
 
 from aidx.adapters import command
 from aidx.errors import EngineError
-from aidx.ports import Ran
+from aidx.ports.programs import Ran
 
 TIMEOUT_S = 600.0
 

@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import IO
 
 from aidx.adapters import leash
-from aidx.ports import Ran
+from aidx.ports.programs import Ran
 
 KEPT = 32 << 10  # bytes of output from each end
 LEASH = leash.__file__

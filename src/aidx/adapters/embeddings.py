@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import httpcore2
 
 from aidx.errors import EngineError, InputError
-from aidx.retrieval import vectors_in
+from aidx.ports.retrieval import vectors_in
 
 AT_ONCE = 64  # texts of one request
 SILENCE_S = 300.0  # a batch on a slow CPU

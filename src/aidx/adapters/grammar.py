@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import PurePosixPath
 from typing import Any, NamedTuple
 
-from aidx.retrieval import Definition
+from aidx.ports.retrieval import Definition
 
 FUNCTION, CLASS = "function", "class"
 

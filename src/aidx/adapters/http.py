@@ -13,7 +13,7 @@ import httptools
 
 from aidx.adapters.tunnel import Proxy, connect
 from aidx.errors import EngineError
-from aidx.ports import PATIENCE, Patience
+from aidx.ports.chat import PATIENCE, Patience
 
 if TYPE_CHECKING:
     import ssl

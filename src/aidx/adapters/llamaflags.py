@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator
 
 from aidx.errors import EngineError
 from aidx.export.llamaflags import Flag, may, memory, must
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 
 VERBOSITY = 4  # from which it says what it allocates
 HTTP_THREADS = 8  # beside two a slot: counting, health, connections kept alive

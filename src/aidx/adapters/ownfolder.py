@@ -7,7 +7,7 @@ from pathlib import Path
 from aidx.adapters.workspace.failing import hint
 from aidx.adapters.workspace.tree import Tree
 from aidx.errors import InputError
-from aidx.ports import RefusedPathError
+from aidx.ports.workspace import RefusedPathError
 
 TAG = b"Signature: 8a477f597d28d172789f06886806bc55\n# What lies here can be made again: see https://bford.info/cachedir/\n"
 

@@ -6,7 +6,7 @@ from aidx.adapters.sources.local import open_stored
 from aidx.errors import AidxError
 from aidx.model.found import Wanted
 from aidx.model.stored import Damaged, Listed
-from aidx.ports import Store
+from aidx.ports.models import Store
 
 
 def read_all(stores: Iterable[Store]) -> tuple[list[Listed], list[Damaged]]:

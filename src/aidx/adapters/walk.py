@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pathspec
 
 from aidx.errors import InputError
-from aidx.retrieval import DEEPEST, Skipped, SourceFile
+from aidx.ports.retrieval import DEEPEST, Skipped, SourceFile
 from aidx.userfile import opened
 
 MOST_BYTES = 1 << 20  # of a file: larger ones are data or generated

@@ -8,7 +8,7 @@ from aidx.plan.article import CARD, GATE, QUANTS, WINDOW, Claim, Evidence, claim
 from aidx.plan.devices import Machine, host, wished_gpu
 from aidx.plan.need import Need
 from aidx.plan.result import Plan
-from aidx.ports import Prober
+from aidx.ports.prober import Prober
 
 HOST_RAM = 16 << 30  # the article names no host; a common size, fixed so that the table is the same everywhere
 

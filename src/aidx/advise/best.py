@@ -9,7 +9,7 @@ from aidx.plan.choice import Candidate, Chosen, Terms
 from aidx.plan.choose import choose as steps
 from aidx.plan.devices import Machine
 from aidx.plan.speed import Pace
-from aidx.ports import Prober
+from aidx.ports.prober import Prober
 
 UNKNOWN_PACE = Pace()
 

@@ -9,7 +9,7 @@ from aidx.plan.need import Need
 from aidx.plan.probe import Answer, Probe, Unanswered
 
 if TYPE_CHECKING:
-    from aidx.ports import Prober
+    from aidx.ports.prober import Prober
 
 Found = TypeVar("Found")
 

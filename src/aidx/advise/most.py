@@ -7,7 +7,7 @@ from aidx.model.spec import ModelSpec
 from aidx.plan import inverse
 from aidx.plan.devices import Machine
 from aidx.plan.need import Need
-from aidx.ports import Prober
+from aidx.ports.prober import Prober
 
 
 def longest_context(model: ModelSpec, need: Need, machine: Machine, prober: Prober | None = None) -> int:

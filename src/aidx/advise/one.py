@@ -12,7 +12,7 @@ from aidx.plan.need import Need
 from aidx.plan.result import Plan
 
 if TYPE_CHECKING:
-    from aidx.ports import Prober
+    from aidx.ports.prober import Prober
 
 
 def plan(

@@ -18,7 +18,7 @@ from aidx.patterns.router.model import Measured, Reason, Router, fingerprint
 from aidx.patterns.router.train import MOST_MISSED, gatekept, measured
 from aidx.patterns.router.train import train as fitted
 from aidx.patterns.terms import Terms
-from aidx.ports import Deployment
+from aidx.ports.engine import Deployment
 
 BYTES_A_TOKEN = 4  # assumed where a file has no counts: English prose; code and other scripts have fewer
 ANSWER = 400  # tokens of an answer, assumed likewise

@@ -10,7 +10,7 @@ from aidx.plan.deployment.plan import deploy as together
 from aidx.plan.deployment.turns import in_turns
 from aidx.plan.devices import Machine
 from aidx.plan.result import Plan
-from aidx.ports import Prober
+from aidx.ports.prober import Prober
 
 
 def deploy(

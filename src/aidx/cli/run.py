@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from aidx.pipeline.contract import Finished
     from aidx.pipeline.flow import Order
     from aidx.plan.devices import Machine
-    from aidx.ports import Records, Workspace
+    from aidx.ports.workspace import Records, Workspace
 
 UNTIL = ("research", "plan", "preflight", "edit", "check")
 ORDER, DONE = "run.json", "done.json"  # files of a run

@@ -11,7 +11,7 @@ from aidx.pipeline.checking import FAILED_CHECKS, FAILED_DIFF
 from aidx.pipeline.contract import Finished
 from aidx.pipeline.flow import Order, pipeline
 from aidx.pipeline.run import Seat, World, drive
-from aidx.ports import Records
+from aidx.ports.workspace import Records
 
 Seats = Mapping[str, Callable[[], Seat]]
 

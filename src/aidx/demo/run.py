@@ -23,7 +23,7 @@ from aidx.pipeline.run import Seat
 from aidx.plan.article import Evidence
 from aidx.plan.result import Plan
 from aidx.plan.speed import Timing
-from aidx.ports import Allocated, Deployment
+from aidx.ports.engine import Allocated, Deployment
 from aidx.serve.wire import parse
 
 

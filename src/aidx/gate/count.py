@@ -13,7 +13,7 @@ from aidx.gate.prompt import Prompt
 from aidx.gate.runs import check
 from aidx.gate.templates import Template
 from aidx.gate.tokens import Tokens
-from aidx.ports import Chat
+from aidx.ports.chat import Chat
 
 AT_ONCE = 16_384  # characters (about 1 ms) that are counted without leaving the event loop
 COUNTING = 4  # requests that the engine counts at the same time

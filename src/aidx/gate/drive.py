@@ -16,7 +16,8 @@ from aidx.gate.forecast import UNKNOWN, Speed, retry_after
 from aidx.gate.grant import Booking, Grant
 from aidx.gate.pool import Pool
 from aidx.gate.prompt import Prompt
-from aidx.ports import Allocated, Chat, Enforced, Patience
+from aidx.ports.chat import Chat, Enforced, Patience
+from aidx.ports.engine import Allocated
 
 Counted = TypeVar("Counted")
 PROBE_S = 2.0  # an engine that needs longer to count one word hangs

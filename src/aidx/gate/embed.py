@@ -8,8 +8,8 @@ from aidx.errors import EngineError, InputError
 from aidx.gate.admit import Limits, RefusedError
 from aidx.gate.drive import Gate
 from aidx.gate.prompt import Prompt
-from aidx.ports import Deployment
-from aidx.retrieval import TextRefusedError, vectors_in
+from aidx.ports.engine import Deployment
+from aidx.ports.retrieval import TextRefusedError, vectors_in
 
 TOO_LONG = "too large to process"  # llama.cpp of a text over its physical batch, with status 500
 AT_ONCE = 16  # texts of one request; halved for good where so many are over the gate

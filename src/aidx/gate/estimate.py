@@ -7,7 +7,7 @@ estimate errs low, so that nothing is refused here that would fit there: what do
 import json
 
 from aidx.errors import InputError
-from aidx.ports import Kind
+from aidx.patterns.prompt import Kind
 
 BYTES = 4  # a token
 OF_A_MESSAGE = 3  # OpenAI's cookbook, "Counting tokens for chat completions": three a message, three for the answer

@@ -10,7 +10,7 @@ from aidx.gate.admit import Limits, RefusedError
 from aidx.gate.count import Counter
 from aidx.gate.prompt import Prompt
 from aidx.gate.tokens import certain_bytes
-from aidx.ports import Chat
+from aidx.ports.chat import Chat
 
 
 class Fitted(Struct, frozen=True):

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from aidx.gate.prompt import Prompt
-    from aidx.ports import Chat, Patience
+    from aidx.ports.chat import Chat, Patience
 
 
 class Lender(Protocol):

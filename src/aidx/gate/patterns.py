@@ -12,7 +12,7 @@ from aidx.patterns.prompt import Prompt, Turn
 from aidx.patterns.schema.narrow import narrow
 from aidx.patterns.schema.shape import Shape
 from aidx.patterns.vocabulary import Ask, Command, Effect, Ran, Result, Returned, Said, Steps
-from aidx.ports import Enforced
+from aidx.ports.chat import Enforced
 
 NOT_OF_A_NAME = re.compile(r"[^A-Za-z0-9_-]")  # OpenAI's names of schemas have no other characters
 Runner = Callable[[Command], Awaitable[Ran]]

@@ -8,7 +8,8 @@ from msgspec import Struct, field
 from aidx.gate.admit import Admission, Admitted
 from aidx.gate.count import Counter
 from aidx.gate.forecast import Running, Speed
-from aidx.ports import Allocated, Chat
+from aidx.ports.chat import Chat
+from aidx.ports.engine import Allocated
 
 
 class Pool(Struct, eq=False):

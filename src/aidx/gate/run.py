@@ -12,7 +12,7 @@ from aidx.gate.patterns import Runner, advance, drive, perform
 from aidx.gate.prompt import Prompt
 from aidx.gate.reply import Reply
 from aidx.patterns.vocabulary import Answer, Ask, Pattern, Result, Returned, Steps
-from aidx.ports import Deployment
+from aidx.ports.engine import Deployment
 
 Write = Callable[[str], object]
 

@@ -10,7 +10,7 @@ from aidx.pipeline.edit.blocks import Block
 from aidx.pipeline.edit.change import Changes, Status, change
 from aidx.pipeline.edit.paths import checked, nested
 from aidx.pipeline.edit.refusal import EditRefusedError, Refused
-from aidx.ports import RefusedPathError, Workspace
+from aidx.ports.workspace import RefusedPathError, Workspace
 
 Guard = Callable[[tuple[str, ...]], Mapping[str, str]]
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from aidx.errors import EngineError
-from aidx.ports import Ran
+from aidx.ports.programs import Ran
 
 Judgement = Literal["passed", "findings", "infrastructure"]
 # Exit statuses with which a tool says that it could not do its work: pytest 3 internal error, 4 usage, 5 no tests

@@ -8,10 +8,10 @@ from msgspec.structs import asdict
 
 from aidx.budget.prices import Price
 from aidx.errors import AidxError, BudgetError, CheckError
+from aidx.patterns.prompt import Precision
 from aidx.pipeline.effects import Phase, sized
 from aidx.pipeline.ending import BlockedError, NotConfirmedError
 from aidx.pipeline.flow import Outcome
-from aidx.ports import Precision
 
 Json = dict[str, Any]
 OTHERWISE = "counted otherwise by the model"  # an item of a request: what it took beyond what was expected

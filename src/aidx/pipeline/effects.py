@@ -5,10 +5,12 @@ from typing import Any, Literal
 
 from msgspec import Struct
 
+from aidx.patterns.prompt import Precision
 from aidx.patterns.vocabulary import Said
 from aidx.pipeline.context.prompt import Prompt
 from aidx.pipeline.ending import LintError
-from aidx.ports import Errand, Precision, Ran, RefusedPathError, Worked
+from aidx.ports.programs import Errand, Ran, Worked
+from aidx.ports.workspace import RefusedPathError
 
 Phase = Literal["research", "plan", "preflight", "edit", "check", "commit"]
 PHASES: tuple[Phase, ...] = ("research", "plan", "preflight", "edit", "check", "commit")

@@ -13,7 +13,7 @@ from aidx.pipeline.edit.refusal import EditRefusedError, Refused
 from aidx.pipeline.edit.syntax import worsened
 from aidx.pipeline.editing import ATTEMPTS, StepRefusedError
 from aidx.pipeline.effects import Effect, Hand, Phase, Tree, hand, tell
-from aidx.ports import Errand, Worked
+from aidx.ports.programs import Errand, Worked
 
 
 def handed_out(plan: ChangePlan, files: Tree) -> Generator[Effect, Any, dict[str, bytes | None]]:

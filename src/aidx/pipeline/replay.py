@@ -15,7 +15,7 @@ from msgspec.structs import asdict
 from aidx.patterns.vocabulary import Said
 from aidx.pipeline.effects import Ask, Commit, Confirm, Consult, Effect, Find, Hand, Read, Ready, Tree, Try
 from aidx.pipeline.research.choose import Candidate
-from aidx.ports import Ran, Worked
+from aidx.ports.programs import Ran, Worked
 
 Json = dict[str, Any]
 

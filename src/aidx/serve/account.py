@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from aidx.ports import Allocated
+from aidx.ports.engine import Allocated
 
 
 def account(role: str, told: Allocated) -> Mapping[str, Any]:

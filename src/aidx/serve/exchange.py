@@ -9,7 +9,7 @@ from aidx.serve.caller import Caller, Reply
 from aidx.serve.metrics import Served
 
 if TYPE_CHECKING:
-    from aidx.ports import Kind
+    from aidx.patterns.prompt import Kind
     from aidx.serve.wire import Parsed
 
 

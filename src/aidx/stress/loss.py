@@ -8,7 +8,7 @@ from aidx.budget.divergence import Scored, first_scored, windows
 from aidx.budget.fingerprint import DRAWN, TOP, About, Fingerprint, Row, compared, row
 from aidx.budget.paired import Pair
 from aidx.errors import InputError
-from aidx.ports import Logits
+from aidx.ports.logits import Logits
 from aidx.stress.tasks import Task
 
 Tell = Callable[[int, int], object]

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from aidx.plan.result import Plan
     from aidx.plan.speed import Pace, Timing
     from aidx.plan.wish import Wish
-    from aidx.ports import Prober, Workspace
+    from aidx.ports.prober import Prober
+    from aidx.ports.workspace import Workspace
     from aidx.wiring.engines import (
         Bounds,
         Filled,

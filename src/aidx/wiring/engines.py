@@ -9,8 +9,9 @@ from msgspec.structs import replace
 
 from aidx.budget.settings import Settings
 from aidx.errors import BudgetError, CheckError, EngineError, InputError
+from aidx.patterns.prompt import Counting
 from aidx.plan.result import Plan, RolePlan
-from aidx.ports import Allocated, Counting, Deployment, Engine, Launch
+from aidx.ports.engine import Allocated, Deployment, Engine, Launch
 
 if TYPE_CHECKING:
     from types import ModuleType

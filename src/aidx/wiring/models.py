@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aidx.plan.beside import Beside
     from aidx.plan.choice import Candidate
     from aidx.plan.files import Files
-    from aidx.ports import Source
+    from aidx.ports.models import Source
 
 
 def resolve(reference: str, *, quant: str | None = None, imatrix: bool = False) -> Resolved:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from aidx.ports import Program
+from aidx.ports.programs import Program
 
 if TYPE_CHECKING:
     from aidx.pipeline.run.held import Trust

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from aidx.plan.need import Need
     from aidx.plan.proven import Proven
     from aidx.plan.result import Plan, RolePlan
-    from aidx.ports import Deployment
+    from aidx.ports.engine import Deployment
     from aidx.stress.load import Load
     from aidx.stress.run import Bench
     from aidx.stress.subject import Subject

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from aidx.errors import InputError
-from aidx.retrieval import Embedder, Index
+from aidx.ports.retrieval import Embedder, Index
 
 if TYPE_CHECKING:
     from pathlib import Path

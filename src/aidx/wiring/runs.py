@@ -4,7 +4,8 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from aidx.ports import Checker, Records, Repository
+from aidx.ports.programs import Checker, Repository
+from aidx.ports.workspace import Records
 
 if TYPE_CHECKING:
     from aidx.adapters.workspace.scratch import Scratch

@@ -9,7 +9,7 @@ from tests.fakes import aider as fake
 from aidx.adapters.aider import Aider, Model
 from aidx.adapters.worktree import Worktree
 from aidx.errors import EngineError
-from aidx.ports import Errand
+from aidx.ports.programs import Errand
 
 NOWHERE = Model("editor", "http://127.0.0.1:9", "key", 1024, 256)
 

@@ -7,7 +7,7 @@ from aidx.adapters.llamaflags import arguments, known
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError
 from aidx.plan.files import Files
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 
 YOUNG = program.YOUNG
 ALL = frozenset(program.known())

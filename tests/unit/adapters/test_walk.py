@@ -9,7 +9,7 @@ import pytest
 
 from aidx.adapters.walk import Walk
 from aidx.errors import InputError
-from aidx.retrieval import DEEPEST, Skipped, SourceFile
+from aidx.ports.retrieval import DEEPEST, Skipped, SourceFile
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
 

@@ -13,7 +13,7 @@ from aidx.budget.settings import Settings
 from aidx.demo.run import Tour
 from aidx.demo.task import Task
 from aidx.plan.article import Evidence
-from aidx.ports import Allocated, Launch
+from aidx.ports.engine import Allocated, Launch
 
 MIB = plans.MIB
 

@@ -10,7 +10,7 @@ from aidx.errors import EngineError, InputError
 from aidx.gate.admit import Limits, RefusedError, Reserved
 from aidx.gate.drive import Gate, LoadingError, patience
 from aidx.gate.prompt import Prompt
-from aidx.ports import Patience
+from aidx.ports.chat import Patience
 from tests.fakes.engine import FakeChat
 from tests.fakes.requests import prompt
 

@@ -14,7 +14,7 @@ from aidx.patterns import direct
 from aidx.patterns.schema.shape import Shape, choice
 from aidx.patterns.terms import Terms
 from aidx.patterns.vocabulary import Answer, Ask, Command, Ran, Said, ask, run
-from aidx.ports import PATIENCE
+from aidx.ports.chat import PATIENCE
 from tests.fakes.engine import FakeChat
 from tests.fakes.requests import prompt
 

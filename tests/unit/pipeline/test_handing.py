@@ -4,7 +4,7 @@ import pytest
 
 from aidx.pipeline.artifact.plan import Step
 from aidx.pipeline.handing import judged
-from aidx.ports import Worked
+from aidx.ports.programs import Worked
 
 STEP = Step("a.py", None, "Do.")
 BEFORE = b"a = 1\nb = 2\n"

@@ -11,7 +11,7 @@ from aidx.pipeline.context.thinking import Verdict, verdict
 from aidx.pipeline.effects import Ask, Confirm, Count, Hand, Keep, Read, Recalled, Try
 from aidx.pipeline.flow import Order, phases, pipeline
 from aidx.pipeline.replay import Replay, key, line
-from aidx.ports import Errand, Ran, Worked
+from aidx.ports.programs import Errand, Ran, Worked
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,8 @@ from aidx.budget.settings import Settings
 from aidx.errors import EngineError
 from aidx.gate.admit import Limits
 from aidx.gate.drive import Gate, LoadingError
-from aidx.ports import Launch, Patience
+from aidx.ports.chat import Patience
+from aidx.ports.engine import Launch
 from aidx.serve.memory import Memory
 from aidx.serve.run.keep import Keepers, Process
 from tests.fakes.engine import FakeDeployment

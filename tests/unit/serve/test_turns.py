@@ -8,7 +8,7 @@ from aidx.budget.settings import Settings
 from aidx.errors import EngineError
 from aidx.gate.admit import Limits, RefusedError
 from aidx.gate.drive import Gate, LoadingError
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 from aidx.serve.evict import Turn
 from aidx.serve.memory import Memory
 from aidx.serve.run.keep import Keepers, Process

@@ -17,7 +17,9 @@ from aidx.adapters.talk.events import EventReader
 from aidx.adapters.talk.readback import told
 from aidx.adapters.talk.refusal import refused
 from aidx.errors import EngineError, InputError
-from aidx.ports import PATIENCE, Allocated, Deployment, Enforced, Kind, Launch, Patience, Precision
+from aidx.patterns.prompt import Kind, Precision
+from aidx.ports.chat import PATIENCE, Enforced, Patience
+from aidx.ports.engine import Allocated, Deployment, Launch
 
 NAME = "anthropic"
 OUTSIDE = True  # asked by a proxy, where the environment names one

@@ -16,7 +16,9 @@ from aidx.adapters.talk.counted import INPUT_TOKENS, RESPONSES, TOKENIZE, Asked,
 from aidx.adapters.talk.openai import OpenAIChat
 from aidx.adapters.talk.readback import told
 from aidx.errors import EngineError, InputError
-from aidx.ports import Allocated, Deployment, Enforced, Kind, Launch
+from aidx.patterns.prompt import Kind
+from aidx.ports.chat import Enforced
+from aidx.ports.engine import Allocated, Deployment, Launch
 
 NAME = "openai"
 OUTSIDE = True  # asked by a proxy, where the environment names one

@@ -20,7 +20,9 @@ from aidx.adapters.talk.readback import enough, told
 from aidx.errors import AidxError, BudgetError, EngineError, InputError
 from aidx.gate.drive import LoadingError
 from aidx.gate.estimate import estimate
-from aidx.ports import PATIENCE, Allocated, Deployment, Enforced, Kind, Launch, Patience, Precision
+from aidx.patterns.prompt import Kind, Precision
+from aidx.ports.chat import PATIENCE, Enforced, Patience
+from aidx.ports.engine import Allocated, Deployment, Launch
 
 if TYPE_CHECKING:
     from aidx.adapters.http import Pool

@@ -19,7 +19,8 @@ from aidx.adapters.http import Pool
 from aidx.adapters.talk.props import read_back
 from aidx.adapters.talk.served import ServedChat, probe
 from aidx.errors import EngineError
-from aidx.ports import Allocated, Enforced, Launch
+from aidx.ports.chat import Enforced
+from aidx.ports.engine import Allocated, Launch
 
 NAME = "embedded"
 CHILD = "aidx.adapters.engines._embedded_child"

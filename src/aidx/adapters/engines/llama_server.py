@@ -20,7 +20,8 @@ from aidx.adapters.talk.readback import told
 from aidx.adapters.talk.served import ServedChat
 from aidx.adapters.talk.unknown import probe_unknown
 from aidx.errors import EngineError
-from aidx.ports import Allocated, Deployment, Enforced, Launch
+from aidx.ports.chat import Enforced
+from aidx.ports.engine import Allocated, Deployment, Launch
 
 NAME = "llama-server"
 PROGRAM = "llama-server"

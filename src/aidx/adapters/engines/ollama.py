@@ -15,7 +15,9 @@ from aidx.adapters.talk.readback import enough, told
 from aidx.adapters.talk.refusal import refused
 from aidx.errors import EngineError
 from aidx.gate.estimate import estimate
-from aidx.ports import PATIENCE, Allocated, Deployment, Enforced, Kind, Launch, Patience, Precision
+from aidx.patterns.prompt import Kind, Precision
+from aidx.ports.chat import PATIENCE, Enforced, Patience
+from aidx.ports.engine import Allocated, Deployment, Launch
 
 NAME = "ollama"
 RUNS_ALREADY = True

@@ -12,7 +12,9 @@ from aidx.adapters.talk.readback import enough, told
 from aidx.adapters.talk.refusal import refused
 from aidx.errors import EngineError, InputError
 from aidx.gate.estimate import texts_of
-from aidx.ports import Allocated, Deployment, Enforced, Kind, Launch, Patience, Precision
+from aidx.patterns.prompt import Kind, Precision
+from aidx.ports.chat import Enforced, Patience
+from aidx.ports.engine import Allocated, Deployment, Launch
 
 NAME = "vllm"
 RUNS_ALREADY = True

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aidx.errors import EngineError, InputError
-from aidx.retrieval import Chunk, Filed, Hit
+from aidx.ports.retrieval import Chunk, Filed, Hit
 
 LAYOUT = 1  # of the tables below: a file with another one is made anew, since all that is in it can be
 BUSY_S = 10.0  # for another process that is writing

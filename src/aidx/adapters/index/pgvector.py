@@ -11,7 +11,7 @@ from typing import Any
 
 from aidx.adapters.index._sparse import SIZE, wanted, weights
 from aidx.errors import EngineError, InputError
-from aidx.retrieval import Chunk, Filed, Hit
+from aidx.ports.retrieval import Chunk, Filed, Hit
 
 CONNECT_S = 10
 INSTALL = "Install it with pip install 'aidx-local[pgvector]'."

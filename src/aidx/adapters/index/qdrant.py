@@ -11,7 +11,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 from aidx.adapters.index._sparse import wanted, weights
 from aidx.errors import InputError
-from aidx.retrieval import Chunk, Filed, Hit, Piece
+from aidx.ports.retrieval import Chunk, Filed, Hit, Piece
 
 AT_ONCE = 256  # points of one write
 TERMS, MEANING = "terms", "meaning"

@@ -12,7 +12,7 @@ from aidx.errors import EngineError, InputError
 from aidx.model.found import Resolved, Wanted
 from aidx.model.quants import find as find_type
 from aidx.model.stored import Damaged, Stored
-from aidx.ports import Store
+from aidx.ports.models import Store
 
 
 def all_stores(environ: Mapping[str, str], home: Path) -> Iterator[Store]:

@@ -15,7 +15,8 @@ from msgspec.structs import replace
 from aidx.adapters.http import UnreachableError
 from aidx.adapters.talk.refusal import BusyError
 from aidx.errors import EngineError
-from aidx.ports import PATIENCE, Chat, Enforced, Kind, Patience, Precision
+from aidx.patterns.prompt import Kind, Precision
+from aidx.ports.chat import PATIENCE, Chat, Enforced, Patience
 
 TRIES = 4
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 20.0

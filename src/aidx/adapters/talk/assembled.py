@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from aidx.adapters.talk.events import EventReader
 from aidx.adapters.talk.refusal import refused
 from aidx.errors import AidxError, EngineError
-from aidx.ports import Patience
+from aidx.ports.chat import Patience
 
 SOON_S = 0.02
 NOTICED_S = 1.05  # our own looking is something that the engine says

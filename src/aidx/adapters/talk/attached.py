@@ -5,7 +5,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from aidx.budget.witness import Occupied
 from aidx.errors import EngineError
-from aidx.ports import PATIENCE, Allocated, Chat, Enforced, Kind, Patience, Precision
+from aidx.patterns.prompt import Kind, Precision
+from aidx.ports.chat import PATIENCE, Chat, Enforced, Patience
+from aidx.ports.engine import Allocated
 
 WATCH_S = 5.0  # between two looks at whether it is still there
 MISSED = 2  # looks in a row that nobody answered, after which it is gone

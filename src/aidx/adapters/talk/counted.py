@@ -18,7 +18,8 @@ from aidx.adapters.talk.refusal import refused
 from aidx.errors import AidxError, EngineError
 from aidx.gate.bound import at_most, spared
 from aidx.gate.estimate import estimate
-from aidx.ports import Counting, Patience, Precision
+from aidx.patterns.prompt import Counting, Precision
+from aidx.ports.chat import Patience
 
 COUNTED = Patience(60.0, 60.0)
 TRIED = Patience(10.0, 10.0)  # a service that takes longer to count a word is not asked

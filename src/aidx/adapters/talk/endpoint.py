@@ -13,7 +13,9 @@ from aidx.adapters.talk.readback import told
 from aidx.adapters.talk.refusal import BusyError, refused
 from aidx.budget.ledger import Entry
 from aidx.errors import AidxError, EngineError, InputError
-from aidx.ports import PATIENCE, Allocated, Deployment, Enforced, Kind, Patience, Precision
+from aidx.patterns.prompt import Kind, Precision
+from aidx.ports.chat import PATIENCE, Enforced, Patience
+from aidx.ports.engine import Allocated, Deployment
 
 LOOK_S = 0.02  # between two looks at what is reserved, while answers are on their way
 GONE_S = 1.0  # between two looks at whether it is still there

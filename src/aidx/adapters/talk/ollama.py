@@ -12,7 +12,7 @@ from typing import Any
 from aidx.adapters.talk.completion import Chunks, called, usage, whole
 from aidx.adapters.talk.refusal import BusyError
 from aidx.errors import EngineError, InputError
-from aidx.ports import Kind
+from aidx.patterns.prompt import Kind
 
 OPTIONS = {
     "max_tokens": "num_predict",

@@ -10,7 +10,8 @@ from aidx.adapters.talk.events import EventReader
 from aidx.adapters.talk.refusal import refused
 from aidx.errors import EngineError
 from aidx.gate.estimate import estimate
-from aidx.ports import PATIENCE, Enforced, Kind, Patience, Precision
+from aidx.patterns.prompt import Kind, Precision
+from aidx.ports.chat import PATIENCE, Enforced, Patience
 
 ANSWER: Mapping[Kind, str] = {"chat": "/chat/completions", "text": "/completions", "embedding": "/embeddings"}
 DONE = b"[DONE]"

@@ -5,7 +5,7 @@ from typing import Any
 from aidx.adapters.http import Pool
 from aidx.adapters.talk.readback import enough, told
 from aidx.errors import BudgetError, EngineError
-from aidx.ports import Allocated, Launch
+from aidx.ports.engine import Allocated, Launch
 
 NOT_TOLD = ("cache_type_k", "cache_type_v", "ubatch_size", "kv_unified")
 

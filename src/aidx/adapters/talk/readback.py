@@ -6,7 +6,7 @@ from typing import Any
 from aidx.adapters.http import Pool
 from aidx.adapters.talk.refusal import refused
 from aidx.errors import AidxError, BudgetError, EngineError
-from aidx.ports import Patience
+from aidx.ports.chat import Patience
 
 SOON = Patience(10.0, 10.0)  # a few lines about itself, however busy it is
 

@@ -5,7 +5,9 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from aidx.errors import EngineError, InputError
-from aidx.ports import PATIENCE, Allocated, Chat, Deployment, Enforced, Kind, Patience, Precision
+from aidx.patterns.prompt import Kind, Precision
+from aidx.ports.chat import PATIENCE, Chat, Enforced, Patience
+from aidx.ports.engine import Allocated, Deployment
 
 BYTES = 3.0  # of a token, before one was counted
 LEAST = 1 << 16  # prompts whose count is remembered

@@ -12,7 +12,8 @@ from aidx.adapters.talk.assembled import SOON_S, Asked, asked
 from aidx.adapters.talk.refusal import refused
 from aidx.errors import EngineError, InputError
 from aidx.gate.estimate import texts_of
-from aidx.ports import PATIENCE, Enforced, Kind, Patience, Precision
+from aidx.patterns.prompt import Kind, Precision
+from aidx.ports.chat import PATIENCE, Enforced, Patience
 
 WHO = "the engine"
 ANSWER = {"chat": "/v1/chat/completions", "text": "/v1/completions", "embedding": "/v1/embeddings"}

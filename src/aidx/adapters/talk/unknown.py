@@ -10,7 +10,8 @@ from typing import Any
 
 from aidx.adapters.talk.served import ServedChat, probe
 from aidx.errors import EngineError, InputError
-from aidx.ports import Enforced, Kind
+from aidx.patterns.prompt import Kind
+from aidx.ports.chat import Enforced
 
 NUMBER = 123457
 ONE_NUMBER = {"type": "integer", "minimum": 100_000, "maximum": 199_999, "multipleOf": NUMBER}

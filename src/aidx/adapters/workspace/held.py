@@ -7,7 +7,7 @@ from aidx.adapters.workspace import journal, lock
 from aidx.adapters.workspace.failing import hint, writing
 from aidx.adapters.workspace.tree import Tree
 from aidx.errors import CheckError, InputError
-from aidx.ports import Back, Grounds
+from aidx.ports.workspace import Back, Grounds
 
 LOCK = ".aidx/lock"
 

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from msgspec import Struct
 
 from aidx.errors import CheckError
-from aidx.ports import Back, RefusedPathError
+from aidx.ports.workspace import Back, RefusedPathError
 
 FOLDER = ".aidx/edit"
 JOURNAL = f"{FOLDER}/journal"

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from aidx.errors import InputError
-from aidx.ports import RefusedPathError
+from aidx.ports.workspace import RefusedPathError
 
 MOST_BYTES = 32 << 20  # of a file that is read whole: a source file is far smaller
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC

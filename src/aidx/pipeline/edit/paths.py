@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Collection
 
 from aidx.pipeline.edit.refusal import EditRefusedError
-from aidx.retrieval import DEEPEST
+from aidx.ports.retrieval import DEEPEST
 
 OWN = ".aidx"
 _NEVER = frozenset({".git", OWN, "git~1", "aidx~1"})

@@ -10,7 +10,7 @@ from aidx.pipeline.edit.document import read
 from aidx.pipeline.edit.refusal import EditRefusedError
 from aidx.pipeline.research.chunk import VERSION, chunks
 from aidx.pipeline.research.terms import chunk_terms
-from aidx.retrieval import Chunk, Embedder, Filed, Index, Outline, Piece, Skipped, SourceFile, TextRefusedError
+from aidx.ports.retrieval import Chunk, Embedder, Filed, Index, Outline, Piece, Skipped, SourceFile, TextRefusedError
 
 BATCH = 64  # chunks that are embedded at once
 FILED = 1024  # chunks that are filed at once where nobody embeds them: what a cut-off run loses

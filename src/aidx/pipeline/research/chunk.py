@@ -11,7 +11,7 @@ from typing import NamedTuple
 from aidx.errors import InputError
 from aidx.pipeline.context.symbols import symbols
 from aidx.pipeline.edit.document import split
-from aidx.retrieval import Chunk, Definition, Outline
+from aidx.ports.retrieval import Chunk, Definition, Outline
 
 VERSION = 1  # of the rules below: files that other rules cut are cut again
 MOST_LINES = 60  # of a chunk: a longer function is several, of the same symbol

@@ -15,7 +15,7 @@ from aidx.pipeline.research.choose import (
     choice_schema,
     chosen,
 )
-from aidx.ports import RefusedPathError
+from aidx.ports.workspace import RefusedPathError
 
 ATTEMPTS = 3  # the answer, and two repairs with what is wrong
 ROLE = "researcher"

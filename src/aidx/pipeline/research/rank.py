@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec import Struct, field
 
 from aidx.pipeline.research.terms import matched
-from aidx.retrieval import Chunk, Hit
+from aidx.ports.retrieval import Chunk, Hit
 
 RRF = 60  # the constant of reciprocal rank fusion, as its authors gave it (Cormack, Clarke, Büttcher, SIGIR 2009)
 NAMESPACES: Mapping[str, float] = {"project": 1.0, "global": 0.5}  # what is shared comes behind what is here

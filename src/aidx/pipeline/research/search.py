@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from aidx.pipeline.research.rank import Answer, Proposal, fuse
 from aidx.pipeline.research.terms import query_terms
-from aidx.retrieval import Embedder, Index
+from aidx.ports.retrieval import Embedder, Index
 
 DEEP = 50  # hits of each search that go into the fusion: what is further down in one is rarely the best of all
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import lru_cache
 
-from aidx.retrieval import Chunk
+from aidx.ports.retrieval import Chunk
 
 _WORD = re.compile(r"\w+")
 # HTTPServer2 -> HTTP Server 2; letters of scripts without capitals stay together

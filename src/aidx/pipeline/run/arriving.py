@@ -17,7 +17,7 @@ from aidx.gate.reply import Reply
 from aidx.pipeline.contract import OTHERWISE, Json, Request
 from aidx.pipeline.effects import Ask, Consult, Phase
 from aidx.pipeline.replay import key, record
-from aidx.ports import Records
+from aidx.ports.workspace import Records
 
 FILE = "arriving.sse"
 PLANNING: Phase = "plan"

@@ -12,7 +12,7 @@ from aidx.pipeline.effects import Hand
 from aidx.pipeline.ending import TooLongError
 from aidx.pipeline.run.held import Trust
 from aidx.pipeline.run.models import Seat
-from aidx.ports import Errand, Program, Worked
+from aidx.ports.programs import Errand, Program, Worked
 
 Note = Callable[[Mapping[str, Any]], object]
 OVER = "context_length_exceeded"

@@ -47,7 +47,8 @@ from aidx.pipeline.run.held import otherwise, within
 from aidx.pipeline.run.models import Models, Seat, text_of
 from aidx.pipeline.run.planfile import PLAN, PlanFile
 from aidx.pipeline.run.trial import Trial
-from aidx.ports import Checker, Grounds, Ran, Records, Repository, Worked, Workspace
+from aidx.ports.programs import Checker, Ran, Repository, Worked
+from aidx.ports.workspace import Grounds, Records, Workspace
 
 ANSWERS, LEDGER, GROUNDS, SEEN = "answers.jsonl", "ledger.jsonl", "grounds.json", "seen.json"
 TREE, TRYING, KEPT = "tree", b"trying\n", b"kept\n"  # while edits that no check has passed yet are in it; afterwards

@@ -18,9 +18,11 @@ from aidx.gate.bound import at_most, longest
 from aidx.gate.count import Own
 from aidx.gate.prompt import Prompt, Turn
 from aidx.gate.tokens import Tokens
+from aidx.patterns.prompt import Kind, Precision
 from aidx.pipeline.contract import OTHERWISE, Json
 from aidx.pipeline.ending import TooLongError
-from aidx.ports import PATIENCE, Allocated, Chat, Deployment, Enforced, Kind, Patience, Precision
+from aidx.ports.chat import PATIENCE, Chat, Enforced, Patience
+from aidx.ports.engine import Allocated, Deployment
 
 MARKS = 2  # tokens of a message by which another template of the same model may differ; as many again, twice
 KEPT = 256  # prompts whose count is remembered: a request is counted when it is planned, and when it is sent

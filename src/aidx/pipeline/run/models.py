@@ -27,7 +27,8 @@ from aidx.pipeline.run.arriving import Opening, Sink, settled
 from aidx.pipeline.run.cutoff import way_out
 from aidx.pipeline.run.held import Trust, held
 from aidx.plan.result import Plan
-from aidx.ports import Chat, Deployment
+from aidx.ports.chat import Chat
+from aidx.ports.engine import Deployment
 
 
 class Seat(Struct, frozen=True):

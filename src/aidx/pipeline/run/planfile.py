@@ -6,7 +6,7 @@ from aidx.errors import InputError
 from aidx.pipeline.artifact.parse import parse
 from aidx.pipeline.artifact.plan import render
 from aidx.pipeline.effects import Recalled
-from aidx.ports import Records, RefusedPathError
+from aidx.ports.workspace import Records, RefusedPathError
 
 PLAN, WRITTEN, TRIED = "plan.md", "plan.sha256", "tried.md"
 

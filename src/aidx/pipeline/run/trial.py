@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from aidx.errors import AidxError, CheckError
 from aidx.pipeline.effects import Tree
 from aidx.pipeline.ending import NotPutBackError
-from aidx.ports import Back, Grounds, RefusedPathError, Workspace
+from aidx.ports.workspace import Back, Grounds, RefusedPathError, Workspace
 
 State = dict[str, bytes | None]
 Seen = dict[str, bytes | RefusedPathError | None]  # an error: something stands in the place of the file

@@ -12,7 +12,7 @@ from aidx.errors import AidxError
 from aidx.gate.admit import Limits
 from aidx.gate.count import Own
 from aidx.gate.drive import Gate
-from aidx.ports import Deployment
+from aidx.ports.engine import Deployment
 from aidx.serve.evict import Turn
 from aidx.serve.lifecycle import Restarts
 from aidx.serve.memory import Memory

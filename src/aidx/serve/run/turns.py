@@ -8,7 +8,7 @@ from msgspec import Struct, field
 
 from aidx.errors import AidxError, EngineError
 from aidx.gate.drive import Gate, LoadingError
-from aidx.ports import Deployment
+from aidx.ports.engine import Deployment
 from aidx.serve.evict import Resident, Turn, leaving, together
 from aidx.serve.lifecycle import Restarts
 from aidx.serve.run.keep import Keepers, Process, Say, in_thread

@@ -3,7 +3,7 @@
 import asyncio
 
 from aidx.gate.drive import Gate
-from aidx.ports import Deployment
+from aidx.ports.engine import Deployment
 from aidx.serve.memory import Memory
 
 LOOK_S = 0.25

@@ -14,7 +14,8 @@ from aidx.budget.settings import Settings
 from aidx.budget.witness import Ceiling, Queues, Sampler
 from aidx.errors import AidxError, EngineError, InputError
 from aidx.gate.drive import LoadingError, patience
-from aidx.ports import Chat, Deployment
+from aidx.ports.chat import Chat
+from aidx.ports.engine import Deployment
 from aidx.stress.growth import slope
 from aidx.stress.load import LEAST_SHARE, TURNS_EACH, Load, Shape, shape
 from aidx.stress.run.client import Clients, Outcome, Patient

@@ -17,7 +17,7 @@ from aidx.gate.drive import patience as default_patience
 from aidx.gate.grant import Grant
 from aidx.gate.prompt import Prompt
 from aidx.gate.reply import Reply
-from aidx.ports import Chat, Patience
+from aidx.ports.chat import Chat, Patience
 from aidx.stress.exact import exact
 from aidx.stress.load import OUTPUT, TURNS_EACH, Shape, prompt
 

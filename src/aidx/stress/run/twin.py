@@ -8,7 +8,7 @@ from aidx.budget.proof import Twin
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError, InputError
 from aidx.gate.admit import Limits, limits
-from aidx.ports import Deployment
+from aidx.ports.engine import Deployment
 from aidx.stress.load import OUTPUT, TURNS_EACH, shape
 from aidx.stress.run import KILLED, Bench, Scene, end_of
 from aidx.stress.run.client import Clients

@@ -11,7 +11,7 @@ from aidx.adapters.http import UnreachableError
 from aidx.adapters.talk.again import LONGEST_WAIT_S, TRIES, RetryBudget, Retrying, wait
 from aidx.adapters.talk.refusal import BusyError
 from aidx.errors import EngineError
-from aidx.ports import Patience
+from aidx.ports.chat import Patience
 
 BODY = b'{"messages": [{"role": "user", "content": "a b c"}], "max_tokens": 3, "stream": true}'
 

@@ -13,7 +13,7 @@ from aidx.budget.settings import Settings
 from aidx.errors import EngineError
 from aidx.gate.bound import at_most
 from aidx.gate.drive import LoadingError
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 
 BODY = b'{"messages":[{"role":"user","content":"x"}],"max_tokens":4}'
 LAUNCH = Launch("", "editor", Settings(ctx_size=1024))

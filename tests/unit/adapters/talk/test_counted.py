@@ -12,7 +12,7 @@ from aidx.budget.settings import Settings
 from aidx.errors import EngineError
 from aidx.gate.bound import at_most, spared
 from aidx.gate.estimate import estimate
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 
 TEXT = "the user's own text"
 BODY = json.dumps(

@@ -5,7 +5,7 @@ import pytest
 from aidx.adapters.talk.props import held
 from aidx.budget.settings import Settings
 from aidx.errors import BudgetError, EngineError
-from aidx.ports import Launch
+from aidx.ports.engine import Launch
 
 PROPS = {"total_slots": 2, "default_generation_settings": {"n_ctx": 1024}}
 

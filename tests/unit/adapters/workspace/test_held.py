@@ -13,7 +13,7 @@ import pytest
 from aidx.adapters.workspace import tree
 from aidx.adapters.workspace.held import HeldWorkspace
 from aidx.errors import CheckError, InputError
-from aidx.ports import RefusedPathError
+from aidx.ports.workspace import RefusedPathError
 
 RACES = int(os.environ.get("RACES", "200"))
 

@@ -10,7 +10,7 @@ import pytest
 from aidx.adapters.workspace import journal
 from aidx.adapters.workspace.tree import Tree
 from aidx.errors import CheckError
-from aidx.ports import Back, RefusedPathError
+from aidx.ports.workspace import Back, RefusedPathError
 
 
 class Cut(BaseException):

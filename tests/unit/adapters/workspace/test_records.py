@@ -7,7 +7,7 @@ import pytest
 
 from aidx.adapters.workspace.records import RunRecords
 from aidx.errors import CheckError, InputError
-from aidx.ports import RefusedPathError
+from aidx.ports.workspace import RefusedPathError
 
 
 def test_lines_are_added_and_files_replaced(tmp_path):

@@ -5,7 +5,7 @@ from tests.fakes.index import LetterEmbedder, MemoryIndex
 
 from aidx.errors import InputError
 from aidx.pipeline.research.build import FILED, build, embed_all
-from aidx.retrieval import Skipped, SourceFile, TextRefusedError
+from aidx.ports.retrieval import Skipped, SourceFile, TextRefusedError
 
 
 class Counting(MemoryIndex):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aidx.pipeline.research.chunk import MOST_CHARACTERS, MOST_LINES, chunks
-from aidx.retrieval import Definition
+from aidx.ports.retrieval import Definition
 
 SOURCE = '''\
 """Money."""

@@ -3,7 +3,7 @@
 import pytest
 
 from aidx.pipeline.research.rank import Answer, fuse
-from aidx.retrieval import Chunk, Hit
+from aidx.ports.retrieval import Chunk, Hit
 
 
 def hit(symbol, path="a.py", first=1, kind="function", text=""):

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aidx.pipeline.research.terms import chunk_terms, query_terms, stem, terms
-from aidx.retrieval import Chunk
+from aidx.ports.retrieval import Chunk
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """What a run that was killed left on trial: taken back, or still on trial where somebody has changed it since."""
 
 from aidx.pipeline.run.trial import Trial
-from aidx.ports import Grounds
+from aidx.ports.workspace import Grounds
 
 
 class Files:

@@ -1,6 +1,6 @@
 """The ports of retrieval: stores of chunks, models that embed, and the values that go through them.
 
-Apart from ``aidx.ports``, which knows nothing of them; every implementation passes ``tests/contract/test_index.py``.
+Every implementation passes ``tests/contract/test_index.py``.
 """
 
 import json
