@@ -18,13 +18,7 @@ OTHERWISE = "counted otherwise by the model"  # an item of a request: what it to
 Ending = Literal["done", "blocked", "failed"]
 
 
-class Request(Struct, frozen=True):
-    """One request as the ledger holds it; *reserved_tokens* are KV cells, prompt and output together.
-
-    *bound* is the most that the answer to one may take that was not sent. *counted* says what its count was before it
-    was sent; *estimated* that nobody has said how many tokens it had.
-    """
-
+class _Request(Struct, frozen=True):
     phase: Phase
     role: str
     model: str
@@ -33,6 +27,15 @@ class Request(Struct, frozen=True):
     gate: int
     reserved_tokens: int
     reserved_bytes: int
+
+
+class Request(_Request, frozen=True):
+    """One request as the ledger holds it; *reserved_tokens* are KV cells, prompt and output together.
+
+    *bound* is the most that the answer to one may take that was not sent. *counted* says what its count was before it
+    was sent; *estimated* that nobody has said how many tokens it had.
+    """
+
     context: tuple[tuple[str, int], ...]
     price: Price | None = None
     bound: int = 0
@@ -58,15 +61,7 @@ class _Part(Struct, frozen=True):
     tokens: int
 
 
-class _Told(Struct, frozen=True):
-    phase: Phase
-    role: str
-    model: str
-    prompt_tokens: int
-    completion_tokens: int
-    gate: int
-    reserved_tokens: int
-    reserved_bytes: int
+class _Told(_Request, frozen=True):
     context: tuple[_Part, ...]
     counted: Precision
     estimated: bool
