@@ -13,7 +13,6 @@ from aidx.ports.programs import Errand, Ran, Worked
 from aidx.ports.workspace import RefusedPathError
 
 Phase = Literal["research", "plan", "preflight", "edit", "check", "commit"]
-PHASES: tuple[Phase, ...] = ("research", "plan", "preflight", "edit", "check", "commit")
 Tree = Mapping[str, bytes | None]
 
 

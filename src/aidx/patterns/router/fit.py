@@ -1,6 +1,6 @@
 """Training: logistic regression by stochastic gradient, then Platt's calibration. Deterministic, without numpy."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import log
 from zlib import crc32
 
@@ -12,7 +12,6 @@ from aidx.patterns.router.model import Calibration, logistic
 EPOCHS = 30
 PULL = 0.1  # towards the prior, against one for each row: the L2 term is this over the number of rows
 FOLDS = 5
-Score = Callable[[Reading], float]
 
 
 class Row(Struct, frozen=True):
