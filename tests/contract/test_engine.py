@@ -11,6 +11,7 @@ import pytest
 from msgspec.structs import replace
 from tests import fakes
 from tests.fakes import hosts
+from tests.talking import talk
 
 from aidx.adapters import cloud, engines
 from aidx.adapters.stores import shipped
@@ -71,19 +72,6 @@ def deployment(hosted):
     running = engine.start(ready)
     yield running
     running.stop()
-
-
-def talk(deployment, conversation):
-    """Run *conversation* with a chat of *deployment*'s."""
-
-    async def run():
-        chat = deployment.chat()
-        try:
-            return await asyncio.wait_for(conversation(chat), 60)
-        finally:
-            chat.close()
-
-    return asyncio.run(run())
 
 
 @contextmanager

@@ -1,10 +1,10 @@
 """A model that makes vectors, through the embedded engine: aidx-tiny, told by its header to average its tokens."""
 
-import asyncio
 import json
 
 import pytest
 from tests.embedder import embedder as make
+from tests.talking import talk
 
 from aidx.adapters.engines.embedded import ENGINE
 from aidx.adapters.stores import shipped
@@ -22,17 +22,6 @@ def embedder(tmp_path_factory):
     running = ENGINE.start(Launch(str(found), "embedder", SETTINGS, threads=1, embedding=True))
     yield running
     running.stop()
-
-
-def talk(deployment, conversation):
-    async def run():
-        chat = deployment.chat()
-        try:
-            return await conversation(chat)
-        finally:
-            chat.close()
-
-    return asyncio.run(run())
 
 
 def test_texts_become_vectors_and_the_count_is_what_is_used(embedder):

@@ -5,6 +5,7 @@ import json
 from random import Random
 
 import pytest
+from tests.talking import talk
 
 from aidx.adapters.engines.embedded import ENGINE
 from aidx.adapters.stores import shipped
@@ -26,17 +27,6 @@ def deployment():
     running = ENGINE.start(Launch(shipped.path(), "tiny", settings, threads=1))
     yield running
     running.stop()
-
-
-def talk(deployment, conversation):
-    async def run():
-        chat = deployment.chat()
-        try:
-            return await asyncio.wait_for(conversation(chat), 120)
-        finally:
-            chat.close()
-
-    return asyncio.run(run())
 
 
 async def whole(chat, body, kind="chat", patience=PATIENCE, slot=0):
