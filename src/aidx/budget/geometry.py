@@ -170,9 +170,9 @@ def _file(tensor: Tensor, shapes: list[dict[str, Shape]]) -> None:
 
 
 def _source(number: int, layers: tuple[Layer, ...], shapes: list[dict[str, Shape]]) -> int:
-    """A block with queries and no cache reads the last one before it with keys as long as its queries."""
-    length = shapes[number].get("attn_q_norm.weight", ())
-    if layers[number].kv_heads or "attn_q.weight" not in shapes[number] or not length:
+    """A block with queries and no cache reads the last one before it that slides, or does not, as it does."""
+    if layers[number].kv_heads or "attn_q.weight" not in shapes[number]:
         return number
-    earlier = (n for n in range(number, -1, -1) if layers[n].kv_heads and layers[n].key_dim == length[0])
+    window = layers[number].window
+    earlier = (n for n in range(number, -1, -1) if layers[n].kv_heads and layers[n].window == window)
     return next(earlier, number)

@@ -11,6 +11,7 @@ from aidx.budget.settings import pad
 from aidx.model.tensor import TYPES, row_bytes
 
 F16 = 2
+_TURNED_FIRST = frozenset({"hunyuan-dense", "hunyuan-moe", "maincoder"})  # heads get their norm after their positions
 
 
 def attention(scene: Scene, block: Block, x: Id) -> Id:
@@ -21,6 +22,8 @@ def attention(scene: Scene, block: Block, x: Id) -> Id:
     gate = None
     if block.has("attn_qkv.weight"):
         query = _fused(scene, block, cache, x)
+    elif block.has("attn_kv_b.weight"):
+        query = _unfolded(scene, block, cache, x)
     else:
         query, gate = _separate(scene, block, cache, x)
     out = _attend(scene, block, cache, query)
@@ -41,12 +44,15 @@ def _separate(scene: Scene, block: Block, cache: Cache, x: Id) -> tuple[Id, Id |
     query = _positioned(scene, block, "attn_q_norm.weight", half, width)
     query = _rotated(scene, query, cache.key_rotation)
     if block.keeps.kv_heads:
-        key, value = _stored(scene, block, cache, x)
-        scene.store(block, key, cache.keys)
-        if scene.widest > _value_width(block):
-            value = scene.add(scene.widest, value)
-        scene.store(block, value, cache.values)
+        _keep(scene, block, cache, *_stored(scene, block, cache, x))
     return query, half if gated else None
+
+
+def _keep(scene: Scene, block: Block, cache: Cache, key: Id, value: Id) -> None:
+    scene.store(block, key, cache.keys)
+    if scene.widest > _value_width(block):
+        value = scene.add(scene.widest, value)
+    scene.store(block, value, cache.values)
 
 
 def _stored(scene: Scene, block: Block, cache: Cache, x: Id) -> tuple[Id, Id]:
@@ -103,6 +109,9 @@ def _positioned(scene: Scene, block: Block, norm: str, raw: Id, width: int) -> I
     if block.length(norm) == width != block.reads.key_dim:  # all heads at once, before they are told apart
         return scene.turned(block, width, scene.norm_in_place(raw, *scene.weight(block, norm)))
     heads = width // block.reads.key_dim
+    if scene.geo.architecture in _TURNED_FIRST:
+        turned = scene.graph.within(scene.turned(block, width, raw))
+        return scene.within(turned, *scene.weight(block, norm), rows=heads)
     normed = scene.within(scene.over(width, raw), *scene.weight(block, norm), rows=heads)
     return scene.turned_in_place(block, normed)
 
@@ -209,15 +218,36 @@ def _latent(scene: Scene, block: Block, x: Id) -> Id:
 
 
 def _latent_query(scene: Scene, block: Block, x: Id, latent: int, rope: int) -> Id:
-    if block.has("attn_q_a.weight"):
-        low = scene.product(block, "attn_q_a.weight", x)
-        low = scene.norm_in_place(low, *scene.weight(block, "attn_q_a_norm.weight"))
-        query = scene.product(block, "attn_q_b.weight", low)
-    else:
-        query = scene.product(block, "attn_q.weight", x)
+    query = _low_query(scene, block, x)
     absorbed = scene.product(block, "attn_k_b.weight", query, width=block.heads * latent)
     position = scene.turned(block, block.heads * rope, query)
     return scene.add(block.heads * (latent + rope), absorbed, position)
+
+
+def _low_query(scene: Scene, block: Block, x: Id) -> Id:
+    """The queries, through a low rank where there is one."""
+    if block.has("attn_q_a.weight"):
+        low = scene.product(block, "attn_q_a.weight", x)
+        low = scene.norm_in_place(low, *scene.weight(block, "attn_q_a_norm.weight"))
+        return scene.product(block, "attn_q_b.weight", low)
+    return scene.product(block, "attn_q.weight", x)
+
+
+def _unfolded(scene: Scene, block: Block, cache: Cache, x: Id) -> Id:
+    """MLA as files of 2024 have it: K and V of every head are made of the latent and stored, as if there was none."""
+    latent = block.length("attn_kv_a_norm.weight")
+    rope = block.rows("attn_kv_a_mqa.weight") - latent
+    raw = _low_query(scene, block, x)
+    position = scene.turned(block, block.heads * rope, raw)
+    query = _rotated(scene, scene.add(block.heads * block.reads.key_dim, raw, position), cache.key_rotation)
+    both = scene.product(block, "attn_kv_a_mqa.weight", x)
+    compressed = scene.within(scene.add(latent, both), *scene.weight(block, "attn_kv_a_norm.weight"))
+    heads = scene.product(block, "attn_kv_b.weight", compressed)
+    value = _rotated(scene, scene.add(_value_width(block), heads), cache.value_rotation)
+    position = scene.add(block.heads * rope, scene.turned(block, rope, both))
+    key = _rotated(scene, scene.add(_key_width(block), heads, position), cache.key_rotation)
+    _keep(scene, block, cache, key, value)
+    return query
 
 
 def _attend_latent(scene: Scene, block: Block, cache: Cache, query: Id, latent: int) -> Id:

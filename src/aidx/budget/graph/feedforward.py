@@ -33,6 +33,11 @@ def dense(scene: Scene, block: Block, x: Id, suffix: str) -> Id:
 
 def mixture(scene: Scene, block: Block, routed: Id, enter: Callable[[], Id]) -> Id:
     """Route each token by *routed* to some experts, run them on what *enter* makes, add up what they say."""
+    return added_up(scene, weighted_experts(scene, block, routed, enter))
+
+
+def weighted_experts(scene: Scene, block: Block, routed: Id, enter: Callable[[], Id]) -> Id:
+    """What the experts of each token say, side by side, each with its weight."""
     graph, used = scene.graph, scene.geo.used
     chosen, weights = _route(scene, block, routed)
     opened = _opened(scene, block, enter(), chosen)
@@ -40,10 +45,14 @@ def mixture(scene: Scene, block: Block, routed: Id, enter: Callable[[], Id]) -> 
     if block.has("ffn_down_exps.scale"):
         factors = scene.add(used, scene.add(block.rows("ffn_gate_inp.weight")), chosen)
         down = graph.within(down, factors)
-    weighted = graph.within(down, weights)
+    return graph.within(down, weights)
+
+
+def added_up(scene: Scene, weighted: Id) -> Id:
+    """The sum of *weighted* experts; a copy where there is one."""
     total = scene.add(scene.geo.embedding, weighted)
-    for _ in range(used - 2):
-        total = graph.within(total, weighted)
+    for _ in range(scene.geo.used - 2):
+        total = scene.graph.within(total, weighted)
     return total
 
 

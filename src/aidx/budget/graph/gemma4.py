@@ -2,7 +2,7 @@
 
 from aidx.budget.arena import Id
 from aidx.budget.geometry import Block
-from aidx.budget.graph.feedforward import dense, mixture
+from aidx.budget.graph.feedforward import added_up, dense, weighted_experts
 from aidx.budget.graph.scene import F32, Scene
 
 
@@ -11,8 +11,11 @@ def feed_forward(scene: Scene, block: Block, middle: Id) -> Id:
     if not block.has("ffn_gate_inp.weight"):
         return dense(scene, block, scene.norm(middle, *scene.weight(block, "ffn_norm.weight")), "")
     routed = scene.norm(middle)
-    mixed = mixture(scene, block, routed, lambda: scene.norm(middle))
+    weighted = weighted_experts(scene, block, routed, lambda: scene.norm(middle))
+    alone = scene.geo.used == 1  # a single expert is copied only when it is needed
+    mixed = weighted if alone else added_up(scene, weighted)
     shared = scene.norm_in_place(dense(scene, block, scene.norm(middle), ""))
+    mixed = added_up(scene, weighted) if alone else mixed
     return scene.graph.sum(shared, scene.norm_in_place(mixed))
 
 

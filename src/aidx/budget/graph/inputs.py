@@ -105,26 +105,35 @@ def _caches(graph: Graph, geo: Geometry, settings: Settings, tokens: int) -> dic
     for windowed in (True, False):
         mine = next((layer for layer in layers if (layer.window is not None) == windowed), None)
         if mine is not None:
-            sizes = _cache_sizes(settings, mine, tokens, widest)
+            sizes = _cache_sizes(settings, mine, geo.every[0].keeps, tokens, widest)
             caches[windowed] = Cache(*(None if size is None else graph.input(size) for size in sizes))
     return caches
 
 
-def _cache_sizes(settings: Settings, layer: Layer, tokens: int, widest: int | None) -> tuple[int | None, ...]:
-    """Bytes of a cache's inputs, in the order of ``Cache``; transposed V has a place for each element."""
+def _cache_sizes(
+    settings: Settings, layer: Layer, first: Layer, tokens: int, widest: int | None
+) -> tuple[int | None, ...]:
+    """Bytes of a cache's inputs, in the order of ``Cache``; transposed V has a place for each element.
+
+    Whether a cache is rotated goes by the heads of the *first* block, whichever cache that writes.
+    """
+    key, value = (first.key_dim or layer.key_dim, first.value_dim or layer.value_dim)
     element = MASK_F16 if settings.flash_attn else MASK_F32
     return (
-        _rotation(settings.cache_type_k, layer.key_dim if layer.value_dim else 0, largest=True),
-        _rotation(settings.cache_type_v, layer.value_dim, largest=False),
+        _rotation(settings.cache_type_k, layer.key_dim if layer.value_dim else 0, key, largest=True),
+        _rotation(settings.cache_type_v, layer.value_dim, value, largest=False),
         I64 * tokens,
         I64 * tokens * (widest or 1) if layer.value_dim else None,
         element * kv.cells(layer, settings) * tokens,
     )
 
 
-def _rotation(kind: str, width: int, *, largest: bool) -> int | None:
-    """Bytes of what rotates heads of *width* before they are stored quantized; keys take the largest."""
-    if TYPES[kind].block == 1 or not width or width % ROTATED:
+def _rotation(kind: str, width: int, judged: int, *, largest: bool) -> int | None:
+    """Bytes of what rotates heads of *width*, if *judged* divides, before they are stored quantized.
+
+    Keys take the largest.
+    """
+    if TYPES[kind].block == 1 or not width or judged % ROTATED:
         return None
     side = ROTATED
     while largest and width % (2 * side) == 0:
