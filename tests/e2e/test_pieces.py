@@ -5,11 +5,13 @@ import json
 from random import Random
 
 import pytest
+from tests.e2e.test_templates import GOLDEN, model_with
 from tests.talking import talk
 
 from aidx.adapters.engines.embedded import ENGINE
 from aidx.adapters.stores import shipped
-from aidx.adapters.talk.assembled import APART, Assembled, asked
+from aidx.adapters.talk import assembled
+from aidx.adapters.talk.assembled import Assembled, asked
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError, InputError
 from aidx.ports.chat import PATIENCE, Patience
@@ -79,21 +81,55 @@ def test_an_answer_in_pieces_is_the_answer_in_one(deployment):
     "fields",
     [
         {"logprobs": True},
-        {"stop": ["def"]},
-        {"tools": [{"type": "function", "function": {"name": "f"}}]},
         {"response_format": {"type": "json_object"}},
+        {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]},
     ],
 )
 def test_what_would_differ_is_asked_for_in_one_piece(fields):
     body = json.dumps({"messages": [], **fields}).encode()
 
-    assert APART.search(body)
     assert asked(body, 1, LONG, "it").taken is None
     assert json.loads(asked(body, 1, LONG, "it").sent) == {"id_slot": 1, "messages": [], **fields}
 
 
+@pytest.mark.parametrize("lasts", [0.0, 60.0])
+def test_an_answer_that_goes_on_has_what_it_goes_on_from(deployment, lasts):
+    """However long it may take."""
+    turns = [{"role": "user", "content": "def f(x):"}, {"role": "assistant", "content": "hello "}]
+    body = json.dumps({"messages": turns, "max_tokens": 5, "temperature": 0}).encode()
+    answer = json.loads(talk(deployment, lambda chat: whole(chat, body, patience=Patience(lasts_s=lasts))))
+
+    assert answer["choices"][0]["message"]["content"].startswith("hello ")
+
+
+@pytest.mark.parametrize("stop", [["def"], ["\n"], ["1", "2"], ["\n\n", " ("], "return x"])
+def test_an_answer_that_stops_at_a_text_is_the_same_in_pieces(deployment, stop):
+    async def both(chat):
+        for seed in range(12):
+            turns = [{"role": "user", "content": TEXTS[seed % 2]}]
+            fields = {"messages": turns, "stop": stop, "seed": seed, "temperature": 0.8, "max_tokens": 40}
+            body = json.dumps({**fields, "cache_prompt": False}).encode()
+            once, put_together = await whole(chat, body), await whole(chat, body, patience=LONG)
+            assert taken_for_a_stop(said(once), stop) == taken_for_a_stop(said(put_together), stop)
+
+    talk(deployment, both)
+
+
+def taken_for_a_stop(answer, stop):
+    """*answer* without what may be the beginning of a text of *stop*, where its bound cuts it."""
+    found = json.loads(answer)
+    choice = found["choices"][0]
+    if choice["finish_reason"] == "length":
+        for text in [stop] if isinstance(stop, str) else stop:
+            for size in range(len(text) - 1, 0, -1):
+                choice["message"]["content"] = choice["message"]["content"].removesuffix(text[:size])
+    return found
+
+
 def test_what_looks_like_a_field_in_a_text_is_none():
-    body = json.dumps({"messages": [{"role": "user", "content": '"stop": "tools":'}]}).encode()
+    body = json.dumps(
+        {"messages": [{"role": "user", "content": '"logprobs": "response_format": "role":"assistant"'}]}
+    ).encode()
 
     assert isinstance(asked(body, 0, LONG, "it").taken, Assembled)
 
@@ -122,6 +158,50 @@ def test_of_a_long_prompt_s_stream_nothing_is_left_but_the_answer(deployment):
     assert b"prompt_progress" not in stream
     assert stream.startswith(b'data: {"choices":[{"finish_reason":null,"index":0,"delta":{"role":"assistant"')
     assert stream.endswith(b"data: [DONE]\n\n")
+
+
+TOOLS = [
+    {"name": "read", "parameters": {"type": "object", "properties": {"path": {"type": "string", "maxLength": 5}}}},
+    {"name": "write", "parameters": {"type": "object", "properties": {"t": {"enum": ["a", "b"]}}, "required": ["t"]}},
+]
+
+
+@pytest.fixture(scope="module", params=["qwen2.5", "granite-4.0"])
+def calling(request, tmp_path_factory):
+    """A model whose template takes tools."""
+    model = model_with((GOLDEN / f"{request.param}.jinja").read_text("utf-8"), tmp_path_factory.mktemp("calling"))
+    running = ENGINE.start(Launch(model, "tiny", Settings(ctx_size=1024, parallel=2), threads=1))
+    yield running
+    running.stop()
+
+
+def called(answer):
+    """All that two answers to the same request have in common: each call has an id of its own."""
+    found = json.loads(said(answer))
+    for call in found["choices"][0]["message"].get("tool_calls", ()):
+        assert call.pop("id")
+    return found
+
+
+def test_calls_of_tools_in_pieces_are_those_in_one(calling, monkeypatch):
+    """The model calls nothing by itself: its answers go on from the beginning of a call, which has no text."""
+    monkeypatch.setattr(assembled, "_goes_on", lambda _: False)
+    turns = [{"role": "user", "content": "def f(x):"}, {"role": "assistant", "content": "<tool_call>\n"}]
+    tools = [{"type": "function", "function": tool} for tool in TOOLS]
+
+    async def both(chat):
+        calls = 0
+        for seed in range(15):
+            fields = {"messages": turns, "tools": tools, "tool_choice": "required", "seed": seed, "max_tokens": 80}
+            body = json.dumps({**fields, "cache_prompt": False}).encode()
+            once, put_together = called(await whole(chat, body)), called(await whole(chat, body, patience=LONG))
+            if "tool_calls" in once["choices"][0]["message"]:
+                calls += 1
+                assert list(put_together["choices"][0]["message"]) == list(once["choices"][0]["message"])
+                assert put_together == once
+        return calls
+
+    assert talk(calling, both) >= 10
 
 
 EVENT = b'data: {"choices":[{"delta":{"content":"%b"},"finish_reason":null}],"object":"chat.completion.chunk"}\n\n'

@@ -11,6 +11,7 @@ from functools import lru_cache, partial
 from itertools import islice
 from typing import Any, cast
 
+from aidx.patterns.schema import literal
 from aidx.patterns.schema.inline import inline
 from aidx.patterns.schema.keywords import Schema, below, each, standing, where, without
 from aidx.patterns.schema.prepare import prepare, shared
@@ -45,6 +46,7 @@ def shape(name: str, document: object, *, strict: bool = False) -> Shape:
         raise UnenforceableError("the schema is no JSON object", keyword="schema")
     _check_size(document)
     plain = inline(document)
+    literal.check(plain)
     check = validator(json.dumps(document))
     if plain is False or not _any_of_its_values(plain, check.is_valid):
         word = "not" if isinstance(document, Mapping) and "not" in document else "false"

@@ -277,3 +277,44 @@ def test_items_of_several_arrays_are_counted_together():
     with pytest.raises(UnenforceableError) as refused:
         shape("x", {"type": "object", "properties": arrays})
     assert refused.value.keyword == "maxItems"
+
+
+def of(**properties):
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+WORDY = {
+    "const": {"const": "ab " * 6000},
+    "const inside": {"const": ["x" * 9000, "y" * 9000]},
+    "enum": {"enum": ["no", "ab " * 6000]},
+    "properties": of(**{"n" * 17_000: {"type": "null"}}),
+    "pattern": {"type": "string", "pattern": "^(abcd){5000}$"},
+    "chain": of(**{f"k{number}": {"const": "z" * 3000} for number in range(6)}),
+    "items": {"type": "array", "items": {"const": "z" * 1000}, "minItems": 20},
+    "choice": {"anyOf": [{"type": "null"}, {"const": "z" * 17_000}]},
+    "reference": {
+        "$defs": {"a": {"const": "z" * 6000}},
+        **of(b={"$ref": "#/$defs/a"}, c={"$ref": "#/$defs/a"}, d={"$ref": "#/$defs/a"}),
+    },
+}
+
+
+@pytest.mark.parametrize("name", WORDY)
+def test_a_schema_that_is_an_answer_word_for_word_is_refused(name):
+    """What can go on in one way only is written by llguidance itself, in the square of its length."""
+    with pytest.raises(UnenforceableError, match=r"bytes of one answer word for word \(most: 16384\)") as wrong:
+        shape("a", WORDY[name])
+    assert wrong.value.keyword in {"const", "enum", "properties", "pattern"}
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"enum": [f"value number {number}" for number in range(2500)]},  # many short ones are no trouble
+        {"const": "z" * 16_000},
+        {"anyOf": [{"const": str(number) + "z" * 5000} for number in range(5)]},
+        of(a={"type": "string", "maxLength": 60_000, "minLength": 60_000}),
+    ],
+)
+def test_one_that_leaves_a_choice_may_be_long(schema):
+    assert shape("a", schema).grammar

@@ -182,6 +182,35 @@ def test_arrays_in_schemas_of_tools_are_bounded(word, most):
         parse(call(most))
 
 
+def optional(*counts):
+    """Tools with so many parameters each that may be left out, the last two levels down."""
+    objects = [{"type": "object", "properties": {f"p{one}": {} for one in range(count)}} for count in counts]
+    objects[-1] = {"type": "object", "properties": {"a": {"anyOf": [objects[-1]]}}, "required": ["a"]}
+    return [{"type": "function", "function": {"name": "f", "parameters": one}} for one in objects]
+
+
+@pytest.mark.parametrize("counts", [(256,), (100, 200), (40,) * 40])
+def test_parameters_that_may_be_left_out_are_bounded(counts):
+    assert parse(request(tools=optional(*counts)))
+    with pytest.raises(InputError, match="too many parameters that may be left out: at most 256") as wrong:
+        parse(request(tools=optional(*counts, 200)))
+    assert wrong.value.param == "tools"
+
+
+def test_parameters_that_are_required_are_as_many_as_there_is_room_for():
+    names = [f"p{one}" for one in range(1000)]
+    schema = {"type": "object", "properties": {name: {} for name in names}, "required": names}
+
+    assert parse(request(tools=[{"type": "function", "function": {"name": "f", "parameters": schema}}]))
+
+
+def test_biased_tokens_are_bounded():
+    assert parse(request(logit_bias={str(one): 1 for one in range(1024)}))
+    with pytest.raises(InputError, match="length <= 1024") as wrong:
+        parse(request(logit_bias={str(one): 1 for one in range(1025)}))
+    assert wrong.value.param == "logit_bias"
+
+
 def test_schemas_of_tools_are_bounded():
     parse(request(tools=tool(MAX_SCHEMA_DEPTH)))
     with pytest.raises(InputError, match="nested"):

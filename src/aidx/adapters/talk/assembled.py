@@ -21,7 +21,9 @@ LONG_PROMPT = 1 << 11  # bytes; what is shorter is read before anybody is missed
 PROGRESS = b'"prompt_progress":'  # as JSON writes it; inside a string the quotation marks are escaped
 ERROR = (b'data: {"error"', b"error:")
 STREAMS = re.compile(rb'"stream":\s?true')
-APART = re.compile(rb'"(?:logprobs|response_format|stop|tools)":')  # in one piece these are more, or something else
+# In one piece these are more: the probability of the end, and what a reader of the answer waits behind.
+APART = re.compile(rb'"(?:logprobs|response_format)":')
+GOES_ON = re.compile(rb'"role":\s?"assistant"')
 TOLD = b',"return_progress":true}'
 IN_PIECES = b',"stream":true,"stream_options":{"include_usage":true}' + TOLD
 ORDER = ("created", "model", "system_fingerprint", "object", "usage", "id", "timings")
@@ -56,11 +58,12 @@ def asked(body: bytes, slot: int, patience: Patience, who: str) -> Asked:
     """The request *body* as it is sent to the engine of *who*, so that it notices in time who has gone.
 
     An answer in one piece is the same as if it had been asked for so, but where its bound cuts it: what the engine
-    holds back then, half of a character or white space that its parser waits behind, is not in a stream.
+    holds back then is not in a stream. That is half of a character, white space that its parser waits behind, what may
+    become a text of ``stop``, and a call of a tool that has no name yet.
     """
     sent = b'{"id_slot":%d,' % slot + body[1:]
     if patience.lasts_s > LONG_S:
-        if APART.search(body):
+        if APART.search(body) or _goes_on(body):
             return Asked(sent, None, NOTICED_S)
         return Asked(sent[:-1] + IN_PIECES, Assembled(who), SOON_S)
     if patience.lasts_s:
@@ -68,6 +71,14 @@ def asked(body: bytes, slot: int, patience: Patience, who: str) -> Asked:
     if len(body) > LONG_PROMPT and STREAMS.search(body):
         return Asked(sent[:-1] + TOLD, Unread(who), SOON_S)
     return Asked(sent, None, SOON_S)
+
+
+def _goes_on(body: bytes) -> bool:
+    """Whether the answer to *body* goes on from a message of the assistant's: in one piece that stands before it."""
+    if not GOES_ON.search(body):
+        return False
+    messages = json.loads(body).get("messages")
+    return bool(messages) and messages[-1]["role"] == "assistant"
 
 
 class Assembled:
@@ -79,6 +90,8 @@ class Assembled:
         self._about: dict[str, Any] = {}
         self._finish: str | None = None
         self._texts: dict[str, list[str]] = {"content": []}
+        self._calls: list[dict[str, Any]] = []
+        self._tokens: list[Any] = []
         self._complete = False
 
     def feed(self, piece: bytes) -> bytes:
@@ -106,19 +119,34 @@ class Assembled:
             event = json.loads(data)
             for choice in event.pop("choices"):
                 self._finish = choice["finish_reason"] or self._finish
-                delta = choice["delta"] if "delta" in choice else {"content": choice["text"]}
-                for name in ("content", "reasoning_content"):
-                    if delta.get(name):
-                        self._texts.setdefault(name, []).append(delta[name])
+                self._delta(choice["delta"] if "delta" in choice else {"content": choice["text"]})
+                if choice.get("logprobs"):
+                    self._tokens += choice["logprobs"]["content"]
             self._about |= event
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError):
             raise EngineError(f"{self._who} does not stream as llama.cpp's server does") from None
+
+    def _delta(self, delta: dict[str, Any]) -> None:
+        for name in ("content", "reasoning_content"):
+            if delta.get(name):
+                self._texts.setdefault(name, []).append(delta[name])
+        for call in delta.get("tool_calls", ()):
+            if call["index"] == len(self._calls):
+                self._calls.append({"type": call["type"], "function": {"name": "", "arguments": ""}, "id": call["id"]})
+            function = self._calls[call["index"]]["function"]
+            for name, text in call["function"].items():
+                function[name] += text
 
     def _choice(self) -> dict[str, Any]:
         texts = {name: "".join(parts) for name, parts in self._texts.items()}
+        logprobs = {"content": self._tokens} if self._tokens else None
         if self._about["object"] == "text_completion":
-            return {"text": texts["content"], "index": 0, "logprobs": None, "finish_reason": self._finish}
-        return {"finish_reason": self._finish, "index": 0, "message": {"role": "assistant", **texts}}
+            return {"text": texts["content"], "index": 0, "logprobs": logprobs, "finish_reason": self._finish}
+        message: dict[str, Any] = {"role": "assistant", **texts}
+        if self._calls:
+            message["tool_calls"] = self._calls
+        found = {"finish_reason": self._finish, "index": 0, "message": message}
+        return found if logprobs is None else {**found, "logprobs": logprobs}
 
 
 class Unread:
