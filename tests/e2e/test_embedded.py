@@ -9,11 +9,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from itertools import pairwise
 from pathlib import Path
 
 import gguf
 import psutil
 import pytest
+from tests.talking import talk
 
 from aidx.adapters.engines.embedded import ENGINE
 from aidx.adapters.stores import shipped
@@ -102,6 +104,31 @@ def test_its_cache_follows_the_settings():
 
 
 @LINUX
+def test_between_two_looks_at_who_left_it_reads_what_it_computes_at_once():
+    """And its buffers are those of the plan, whose batch is larger."""
+    found = []
+    for batch in (128, 2048):
+        settings = Settings(ctx_size=1024, ubatch_size=128, batch_size=batch)
+        running = ENGINE.start(Launch(shipped.path(), "tiny", settings, threads=1))
+        try:
+            steps = [after - before for before, after in pairwise([0, *talk(running, progress)])]
+            found.append({entry.what: entry.bytes for entry in running.allocated().devices["host"]})
+        finally:
+            running.stop()
+        assert max(steps) <= 128
+        assert len(steps) > 4
+    assert found[0] == found[1]
+
+
+async def progress(chat):
+    """How far it says that it is with a long prompt, again and again."""
+    fields = {"messages": [{"role": "user", "content": "def f(x):\n" * 90}], "max_tokens": 1, "stream": True}
+    body = json.dumps({**fields, "return_progress": True, "cache_prompt": False}).encode()
+    events = b"".join([piece async for piece in chat.answer(body, slot=0)]).split(b"\n\n")
+    told = [json.loads(event.removeprefix(b"data: ")) for event in events if b"prompt_progress" in event]
+    return [each["prompt_progress"]["processed"] for each in told]
+
+
 def test_its_key_and_ours_are_not_to_be_seen(monkeypatch):
     monkeypatch.setenv("OPENAI_API_KEY", "canary-of-ours")
     running = ENGINE.start(launch())

@@ -18,6 +18,7 @@ from aidx.adapters.host import engine_environment, physical_cores, resident
 from aidx.adapters.http import Pool
 from aidx.adapters.talk.props import read_back
 from aidx.adapters.talk.served import ServedChat, probe
+from aidx.budget.settings import Settings
 from aidx.errors import EngineError
 from aidx.ports.chat import Enforced
 from aidx.ports.engine import Allocated, Launch
@@ -125,7 +126,7 @@ def _order(launch: Launch, key: str) -> dict[str, Any]:
         "kv_unified": settings.kv_unified,
         "cache_type_k": settings.cache_type_k,
         "cache_type_v": settings.cache_type_v,
-        "n_batch": settings.batch_size,
+        "n_batch": _read_at_once(settings),
         "n_ubatch": settings.ubatch_size,
         "flash_attn": settings.flash_attn,
         "swa_full": settings.swa_full,
@@ -137,6 +138,16 @@ def _order(launch: Launch, key: str) -> dict[str, Any]:
         "main_gpu": settings.main_gpu,
         "embedding": launch.embedding,
     }
+
+
+def _read_at_once(settings: Settings) -> int:
+    """Tokens of prompts between two looks at who has left: on the CPU what it computes at once.
+
+    No buffer depends on it, and prompts take as long; several GPUs compute one after the other within it.
+    """
+    if settings.n_gpu_layers:
+        return settings.batch_size
+    return min(settings.batch_size, max(settings.ubatch_size, settings.parallel * (1 + settings.n_draft)))
 
 
 def _listening(child: Child, launch: Launch) -> tuple[str, str]:
