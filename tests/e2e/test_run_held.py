@@ -202,6 +202,35 @@ def test_a_count_that_was_too_low_is_told_and_the_bound_holds_from_then_on(tmp_p
     assert (tmp_path / "a.py").read_text() == FILE
 
 
+def test_what_was_counted_when_it_was_planned_is_counted_again_when_it_is_sent(tmp_path):
+    """The service was restarted with another model while somebody looked at the plan."""
+    with service(tmp_path, 90) as found:
+        more = iter([0, 0])
+        found.routes["POST", "/tokenize"] = lambda request: say(
+            {"count": words(request) + (next(more, 5000) if b"return 1" in request.body else 0)}
+        )
+        code, _, err = aidx(tmp_path, "--plan", "plan.md", "--yes")
+
+        assert (code, asked(found)) == (3, []), err
+    assert "the prompt has 5" in err
+
+
+def test_a_node_whose_count_was_too_low_is_sent_what_it_has_not_counted(tmp_path):
+    with service(tmp_path, 300) as found:
+        found.routes["GET", "/v1/models"] = lambda _: say({"data": [{"id": "m", "context_length": 8192}]})
+        found.routes["GET", "/plan"] = lambda _: say(
+            {"plan": {"roles": [{"settings": {"n_ctx": 8192}}]}, "reserved": {"tokens": 0}}
+        )
+        found.routes["POST", "/tokenize"] = lambda request: say({"count": words(request)})
+        (tmp_path / "aidx.toml").write_text(ROLE.format(found.url, 4096).replace('"openai"', '"aidx"'))
+        again = PLAN.replace("2. `b.py`", "2. `a.py`: Return two.\n3. `b.py`")
+        (tmp_path / "plan.md").write_text(again)
+        code, _, err = aidx(tmp_path, "--plan", "plan.md", "--yes", "--until", "edit")
+
+        assert (err.count("from now on it is held to a bound"), len(asked(found)) > 1) == (1, True), (code, err)
+    assert "all nodes are busy" not in err
+
+
 def test_a_counter_that_fails_is_exit_4_and_nothing_is_sent(tmp_path):
     with service(tmp_path, 90) as found:
         tries = iter([20, 200])

@@ -178,17 +178,32 @@ class Gate:
         return grant
 
     async def count(self, prompt: Prompt) -> int:
-        """Tokens of *prompt*, whether it fits or not; raises as ``admit``, ``not_counted`` for an estimating engine."""
+        """Tokens of *prompt*, whether it fits or not; raises as ``admit``, ``not_counted`` for an estimating engine.
+
+        Takes no place from those who want to be admitted.
+        """
         if self.pool.wake is not None:
             await self._awake(self.pool.wake)
         chat = self._model()
         if chat.precision != "exact":
             raise EngineError("this model's engine does not say how it counts", code="not_counted")
-        return await self._slotted(chat, prompt, self._fitter.count)
+        if self.pool.sizing >= self._places:
+            raise self._exhausted(1)
+        self.pool.sizing += 1
+        try:
+            return await self._taking(chat, prompt, self._fitter.count)
+        finally:
+            self.pool.sizing -= 1
+            self.pool.quiet()
+
+    @property
+    def _places(self) -> int:
+        """How many may be counted, or wait until the model is loaded, at the same time."""
+        return self.limits.queue + self.limits.slots
 
     async def _awake(self, wake: Callable[[], Awaitable[None]]) -> None:
         """Wait until the model is loaded, with no more others than may wait for cells."""
-        if self.pool.arriving >= self.limits.queue + self.limits.slots:
+        if self.pool.arriving >= self._places:
             raise self._exhausted(1)
         self.pool.arriving += 1
         try:
@@ -207,16 +222,19 @@ class Gate:
         self, chat: Chat, prompt: Prompt, count: Callable[[Chat, Prompt], Awaitable[Counted]]
     ) -> Counted:
         """What *count* makes of *prompt*, with no more others than may be counted at the same time."""
-        if self.pool.counting >= self.limits.queue + self.limits.slots:
+        if self.pool.counting >= self._places:
             raise self._exhausted(1)
         self.pool.counting += 1
         try:
-            if prompt.tools and not await self._takes_tools(chat):
-                raise no_tools()
-            return await count(chat, prompt)
+            return await self._taking(chat, prompt, count)
         finally:
             self.pool.counting -= 1
             self.pool.quiet()
+
+    async def _taking(self, chat: Chat, prompt: Prompt, count: Callable[[Chat, Prompt], Awaitable[Counted]]) -> Counted:
+        if prompt.tools and not await self._takes_tools(chat):
+            raise no_tools()
+        return await count(chat, prompt)
 
     async def _takes_tools(self, chat: Chat) -> bool:
         if self.pool.tools is None:

@@ -17,6 +17,7 @@ class Pool(Struct, eq=False):
 
     *expected* is when a model should be there, by the gate's clock, and *why* there is none; *running* tells of each
     request what it holds.
+    *counting* are the requests that are counted to be admitted, *sizing* those that want a count and no answer.
     *allocated* is the engine's own account of its buffers, while there is one.
     Where models take turns, *wake* waits until this one is loaded, and *quiet* is told when nobody may need it.
     """
@@ -31,6 +32,7 @@ class Pool(Struct, eq=False):
     expected: float = 0.0
     why: str = ""
     counting: int = 0
+    sizing: int = 0
     waiting: dict[object, asyncio.Future[Admitted]] = field(default_factory=dict)
     running: dict[object, Callable[[], Running]] = field(default_factory=dict)
     wake: Callable[[], Awaitable[None]] | None = None
@@ -40,4 +42,4 @@ class Pool(Struct, eq=False):
     @property
     def idle(self) -> bool:
         """Whether nobody runs, waits or is counted."""
-        return not (self.running or self.waiting or self.counting)
+        return not (self.running or self.waiting or self.counting or self.sizing)

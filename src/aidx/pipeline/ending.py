@@ -9,6 +9,7 @@ _MARK = re.compile(r"(?:[-*•]\s+|\(?\d{1,2}[.):]\s+)+")
 UNCOUNTED = (
     "nobody counts a prompt for it before it is sent: each byte is taken for a token, so that none can be over the gate"
 )
+MISTRUSTED = "it has counted too low before: each byte is taken for a token, so that none can be over the gate"
 EDIT = "Change the run's plan.md, and go on with --resume."
 
 

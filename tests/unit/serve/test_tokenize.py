@@ -132,12 +132,27 @@ def test_tools_that_the_template_would_drop_are_refused():
     assert count(body(tools=tools), tools=True)[0].status == 200
 
 
+def test_a_flood_of_counts_takes_no_place_from_those_who_want_an_answer():
+    async def scenario(world):
+        world.chat.counting = asyncio.Event()
+        most = LIMITS.queue + LIMITS.slots
+        flood = [asyncio.create_task(world.call("POST", PATH, body())) for _ in range(2 * most)]
+        await until(lambda: world.gate.pool.sizing == most)
+        asked = asyncio.create_task(world.call("POST", CHAT, body(max_tokens=1)))
+        await until(lambda: world.gate.pool.counting == 1 or asked.done())
+        world.chat.counting.set()
+        counted = [client.status for client in await asyncio.gather(*flood)]
+        return (await asked).status, counted.count(200), counted.count(429), world.gate.pool.idle
+
+    assert run(scenario) == (200, LIMITS.queue + LIMITS.slots, LIMITS.queue + LIMITS.slots, True)
+
+
 def test_it_is_turned_away_while_too_many_are_counted_and_while_there_is_no_model():
     async def scenario(world):
         world.chat.counting = asyncio.Event()
         most = LIMITS.queue + LIMITS.slots
         tasks = [asyncio.create_task(world.call("POST", PATH, body())) for _ in range(most)]
-        await until(lambda: world.gate.pool.counting == most)
+        await until(lambda: world.gate.pool.sizing == most)
         full = await world.call("POST", PATH, body())
         world.chat.counting.set()
         counted = [client.status for client in await asyncio.gather(*tasks)]

@@ -10,6 +10,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
+from aidx.adapters.http import UnreachableError
 from aidx.adapters.talk.address import Address, address, bearer, pool
 from aidx.adapters.talk.again import RetryBudget, Retrying
 from aidx.adapters.talk.attached import AttachedDeployment
@@ -33,6 +36,7 @@ LOOK_S = 2.0
 TRIES = 2  # of one request at one node; a request that ends whoever gets it would otherwise go round for ever
 HERE = frozenset({"127.0.0.1", "::1", "localhost"})
 REMEMBERED = 1 << 12  # prompts of which it is known who has counted them
+OTHERWISE = "counted_otherwise"
 NOT_TOLD = ("cache_type_k", "cache_type_v", "engine")
 
 
@@ -61,7 +65,8 @@ class BalancedChat:
     """One chat over several nodes; belongs to one event loop, on which it looks after them while it is used.
 
     Where they are to count, and *counts* says that they do, a prompt has as many tokens as the node says that counts
-    most, and goes to no node that has not counted it: nobody says that all of them have the same model.
+    most, and goes to no node that has not counted it: nobody says that all of them have the same model, nor that one
+    which was gone came back with the model that it had. What they were not asked to count is held by whoever sends it.
     """
 
     def __init__(self, nodes: Sequence[Address], launch: Launch, *, counts: bool = False) -> None:
@@ -76,7 +81,7 @@ class BalancedChat:
         counting = "held" if launch.counting == "foreseen" and here else launch.counting
         self._by = way(counting, TOKENIZE if counts else None, lambda _: _Most(self._most))
         self._askers = {name: Asked(root, TOKENIZE, launch.name, name, own=False) for name, root in self._roots.items()}
-        self._counted: dict[bytes, frozenset[str]] = {}  # by prompt: the nodes that have counted it
+        self._counted: dict[bytes, _Said] = {}
         self._watch: asyncio.Task[None] | None = None
         self._seen = asyncio.Event()  # that all nodes were looked at once
         self._seen.set()
@@ -105,8 +110,11 @@ class BalancedChat:
                 raise wrong
         if len(self._counted) >= REMEMBERED:
             self._counted.clear()
-        self._counted[_prompt(body)] = frozenset(counts)
-        return max(counts.values())
+        most = max(counts.values())
+        self._counted[_prompt(body)] = _Said(
+            most, {node.name: node.gone for node in self._nodes if node.name in counts}
+        )
+        return most
 
     def least(self, size: int) -> int:
         """Nothing is known of its tokens."""
@@ -130,12 +138,14 @@ class BalancedChat:
         await self._watched()
         self._there()
         failed: AidxError = LoadingError(1, "all nodes are busy")
-        may = self._counted.get(_prompt(body), frozenset()) if self._by.precision == "exact" else self._roots.keys()
-        left = {node.name: TRIES if node.name in may else 0 for node in self._nodes}
+        counted = self._counted.get(_prompt(body))
+        left = dict.fromkeys(self._roots, TRIES)
         while node := self._next(beginning(asked), wanted, left):
             begun = False
             node.sent += wanted
             try:
+                if counted is not None:
+                    await self._still(node, counted, body)
                 chat = self._chats[node.name]
                 async with aclosing(chat.answer(body, slot=slot, kind=kind, patience=patience)) as pieces:
                     async for piece in pieces:
@@ -145,8 +155,10 @@ class BalancedChat:
                 if begun or error.code in {"key_refused", "engine_silent"}:
                     raise
                 full = getattr(error, "retry_after", None) is not None
-                node.up = node.up and full  # full, or gone
-                left[node.name] = 0 if full else left[node.name] - 1
+                over = error.code == OTHERWISE
+                if not (full or over):
+                    node.lost()
+                left[node.name] = 0 if full or over else left[node.name] - 1
                 failed = error
             else:
                 return
@@ -154,6 +166,27 @@ class BalancedChat:
                 node.sent = max(0, node.sent - wanted)
         self._there()
         raise failed
+
+    async def _still(self, node: Node, said: "_Said", body: bytes) -> None:
+        """Have *node* count *body* unless it has since it was gone; raise ``EngineError`` for more than was *said*."""
+        if said.by.get(node.name) == node.gone:
+            return
+        gone = node.gone
+        try:
+            found = await self._askers[node.name].count(body)
+        except UnreachableError:
+            raise
+        except (EngineError, InputError) as error:
+            if getattr(error, "retry_after", None) is not None:
+                raise
+            raise EngineError(f"{node.name} does not count a prompt: {error}", code=OTHERWISE) from None
+        if found > said.most:
+            raise EngineError(
+                f"{node.name} counts {found} tokens where {said.most} were counted before: it is not sent there",
+                hint="See that the nodes have the same model, and try again: it is counted anew.",
+                code=OTHERWISE,
+            )
+        said.by[node.name] = gone
 
     def _there(self) -> None:
         """Raise ``LoadingError`` where no node answers: one may be back at the next look."""
@@ -195,7 +228,14 @@ class BalancedChat:
                 node.cells, node.taken = cells_of(await told(self._roots[node.name], "/plan", who=node.name))
             node.up, node.sent = True, 0
         except (EngineError, TimeoutError, KeyError, TypeError, ValueError):
-            node.up = False
+            node.lost()
+
+
+class _Said(Struct):
+    """The *most* that a prompt was counted as, and *by* whom: how often each node had been gone then."""
+
+    most: int
+    by: dict[str, int]
 
 
 class _Most:

@@ -17,18 +17,27 @@ BEGINNING = 1024  # characters by which conversations are told apart
 
 
 class Node(Struct):
-    """One node: *cells* of KV cache that its plan allows, *taken* when it was last asked, and *sent* since then."""
+    """One node: *cells* of KV cache that its plan allows, *taken* when it was last asked, and *sent* since then.
+
+    *gone* is how often it was seen to be away: it may come back with another model.
+    """
 
     name: str
     cells: int = 0
     taken: int = 0
     sent: int = 0
+    gone: int = 0
     up: bool = True
 
     @property
     def free(self) -> int:
         """Cells that it should still have."""
         return self.cells - self.taken - self.sent
+
+    def lost(self) -> None:
+        """It does not answer."""
+        self.up = False
+        self.gone += 1
 
 
 def order(nodes: Sequence[Node], beginning: bytes, wanted: int) -> list[Node]:

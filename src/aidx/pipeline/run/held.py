@@ -25,7 +25,7 @@ from aidx.ports.chat import PATIENCE, Chat, Enforced, Patience
 from aidx.ports.engine import Allocated, Deployment
 
 MARKS = 2  # tokens of a message by which another template of the same model may differ; as many again, twice
-KEPT = 256  # prompts whose count is remembered: a request is counted when it is planned, and when it is sent
+KEPT = 256  # prompts whose count is remembered: more than one question is asked about each
 
 
 class Trust(Struct):
@@ -116,6 +116,10 @@ class Held:
             if refused.code != "context_length_exceeded":
                 raise
             return at_most(body, self._text)
+
+    def forget(self, body: bytes) -> None:
+        """Count the prompt of *body* anew: it is about to be sent, maybe long after it was planned."""
+        self._known.pop(_prompt(body), None)
 
     def least(self, size: int) -> int:
         """As the inner one."""

@@ -22,12 +22,11 @@ from aidx.patterns.schema.shape import Shape
 from aidx.pipeline.context.prompt import Prompt
 from aidx.pipeline.contract import Json, Request
 from aidx.pipeline.effects import Ask, Counted, Phase
-from aidx.pipeline.ending import UNCOUNTED, countable
+from aidx.pipeline.ending import MISTRUSTED, UNCOUNTED, countable
 from aidx.pipeline.run.arriving import Opening, Sink, settled
 from aidx.pipeline.run.cutoff import way_out
-from aidx.pipeline.run.held import Trust, held
+from aidx.pipeline.run.held import Held, Trust, held
 from aidx.plan.result import Plan
-from aidx.ports.chat import Chat
 from aidx.ports.engine import Deployment
 
 
@@ -63,7 +62,7 @@ class Seat(Struct, frozen=True):
 class _Open(Struct):
     seat: Seat
     deployment: Deployment
-    chat: Chat
+    chat: Held
     gate: Gate
 
 
@@ -112,7 +111,9 @@ class Models:
             schema = json.loads(ask.schema)
             enforced = model.gate.enforces()  # of a service that only says so the words of the prompt are enough
             fields |= constraint(Shape("answer", schema, schema), "none" if enforced == "documented" else enforced)
-        async with await _admitted(model, ask.role, _sent(ask.prompt, fields, max_tokens)) as grant:
+        sent = _sent(ask.prompt, fields, max_tokens)
+        model.chat.forget(sent.body)
+        async with await _admitted(model, ask.role, sent) as grant:
             counted = await _counted(model, ask.prompt)
             cells, seat = grant.booking.admitted.cells, model.seat
             size = cells * seat.cell_bytes
@@ -188,7 +189,7 @@ class Models:
             self.kv_bytes[role] = max(self.kv_bytes.get(role, 0), kv)
             chat = held(deployment.chat(), self.trust(seat.model), seat.own, foreseen=self._dry and seat.leaves)
             if seat.leaves and chat.precision == "bound":
-                self._tell(f"{seat.model}: {UNCOUNTED}")
+                self._tell(f"{seat.model}: {UNCOUNTED if self.trust(seat.model).counts else MISTRUSTED}")
         except AidxError:
             deployment.stop()
             raise

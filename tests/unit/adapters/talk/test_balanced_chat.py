@@ -191,6 +191,45 @@ def test_where_no_node_counts_the_bound_is_taken(status):
         assert not [each for each in found[0].asked("/tokenize") if b"one two" in each.body]
 
 
+def test_what_nobody_is_asked_to_count_goes_where_it_fits():
+    """Whoever does not believe the nodes' counts holds the prompt to a bound, which is every node's."""
+
+    async def run(chat):
+        try:
+            return b"".join([piece async for piece in chat.answer(STREAMED, slot=0)])
+        finally:
+            chat.close()
+
+    with ExitStack() as stack:
+        assert b"choices" in asyncio.run(run(started(nodes(stack, counts(7)))))
+
+
+@pytest.mark.parametrize(("now", "sent"), [(7, 1), (3, 1), (8, 0), (None, 0)])
+def test_a_node_that_was_gone_since_it_counted_counts_anew(now, sent):
+    async def run(chat, node):
+        try:
+            await chat.count(STREAMED)
+            (inner,) = chat._nodes
+            inner.lost()
+            inner.up = True
+            node.routes["POST", "/tokenize"] = counts(now) if now else lambda _: say({"error": {"message": "no"}}, 404)
+            async for _ in chat.answer(STREAMED, slot=0):
+                pass
+        finally:
+            chat.close()
+
+    with ExitStack() as stack:
+        (node,) = nodes(stack, counts(7))
+        launch = Launch("", "editor", Settings(ctx_size=1024), counting="held")
+        chat = BalancedChat([address(node.url)], launch, counts=True)
+        if sent:
+            asyncio.run(run(chat, node))
+        else:
+            with pytest.raises(EngineError, match="it is not sent there" if now else "does not count a prompt"):
+                asyncio.run(run(chat, node))
+        assert len(node.asked("/v1/chat/completions")) == sent
+
+
 def test_a_node_that_stops_counting_is_an_error():
     with ExitStack() as stack:
         (node,) = nodes(stack, counts(7))
