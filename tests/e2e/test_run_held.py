@@ -209,7 +209,7 @@ def test_what_was_counted_when_it_was_planned_is_counted_again_when_it_is_sent(t
         found.routes["POST", "/tokenize"] = lambda request: say(
             {"count": words(request) + (next(more, 5000) if b"return 1" in request.body else 0)}
         )
-        code, _, err = aidx(tmp_path, "--plan", "plan.md", "--yes")
+        code, _, err = ended("run", "--plan", "plan.md", "--yes", folder=tmp_path)
 
         assert (code, asked(found)) == (3, []), err
     assert "the prompt has 5" in err
@@ -225,7 +225,7 @@ def test_a_node_whose_count_was_too_low_is_sent_what_it_has_not_counted(tmp_path
         (tmp_path / "aidx.toml").write_text(ROLE.format(found.url, 4096).replace('"openai"', '"aidx"'))
         again = PLAN.replace("2. `b.py`", "2. `a.py`: Return two.\n3. `b.py`")
         (tmp_path / "plan.md").write_text(again)
-        code, _, err = aidx(tmp_path, "--plan", "plan.md", "--yes", "--until", "edit")
+        code, _, err = ended("run", "--plan", "plan.md", "--yes", "--until", "edit", folder=tmp_path)
 
         assert (err.count("from now on it is held to a bound"), len(asked(found)) > 1) == (1, True), (code, err)
     assert "all nodes are busy" not in err

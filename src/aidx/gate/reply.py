@@ -9,6 +9,8 @@ from aidx.errors import EngineError
 from aidx.plan.speed import Timing
 
 DONE = b"[DONE]"
+TOKENS = ("prompt_tokens", "completion_tokens", "total_tokens")
+MOST = 1 << 31  # tokens
 
 
 class Reply(Struct):
@@ -39,18 +41,29 @@ class Reply(Struct):
         if payload == DONE:
             self.complete = True
             return ""
-        found: dict[str, Any] = json.loads(payload)
-        if "error" in found:
-            raise EngineError(str(found["error"].get("message", "unknown error")), code="engine_failed")
+        try:
+            return self._said(json.loads(payload))
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            raise EngineError("the answer is not the stream of a chat completion", code="engine_failed") from None
+
+    def _said(self, found: dict[str, Any]) -> str:
+        if error := found.get("error"):
+            said = error.get("message", "unknown error") if isinstance(error, dict) else error
+            raise EngineError(str(said), code="engine_failed")
         if usage := found.get("usage"):
-            self.usage = {name: usage[name] for name in ("prompt_tokens", "completion_tokens", "total_tokens")}
+            self.usage = {name: usage[name] for name in TOKENS if _whole(usage.get(name))}
         self.timing = _timing(found.get("timings")) or self.timing
         self.told = found.get("aidx") or self.told
         if not found.get("choices"):
             return ""
         choice = found["choices"][0]
         self.finish_reason = choice.get("finish_reason") or self.finish_reason
-        return choice["delta"].get("content") or ""
+        return "" + (choice["delta"].get("content") or "")
+
+
+def _whole(tokens: object) -> bool:
+    """Whether *tokens* can be a number of tokens; what cannot was not told."""
+    return type(tokens) is int and 0 <= tokens < MOST
 
 
 def _timing(told: object) -> Timing | None:

@@ -59,3 +59,24 @@ def test_the_engine_s_own_timing_is_kept_and_nothing_else_is_believed():
     ):
         reply.feed(b'data: {"choices":[],"timings":' + other + b"}\n\n")
         assert reply.timing == (40, 906.7)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [b"[" * 90_000, b"x", b"[1]", b"7", b'{"choices":[7]}', b'{"choices":[{"delta":{"content":[1]}}]}', b'{"usage":3}'],
+)
+def test_what_is_no_stream_is_an_engine_that_fails(event):
+    with pytest.raises(EngineError, match="not the stream of a chat completion"):
+        Reply().feed(b"data: " + event + b"\n\n")
+
+
+def test_an_error_in_words_is_told():
+    with pytest.raises(EngineError, match="bad"):
+        Reply().feed(b'data: {"error":"bad"}\n\n')
+
+
+@pytest.mark.parametrize("tokens", ["-9", "9.5", '"9"', "null", "1e999", "true", "1" + "0" * 12])
+def test_tokens_that_are_no_number_were_not_told(tokens):
+    reply = Reply()
+    reply.feed(b'data: {"usage":{"prompt_tokens":%b,"completion_tokens":1}}\n\n' % tokens.encode())
+    assert reply.usage == {"completion_tokens": 1}

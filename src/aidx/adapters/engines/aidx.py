@@ -227,7 +227,7 @@ class BalancedChat:
             async with asyncio.timeout(LOOK_S):
                 node.cells, node.taken = cells_of(await told(self._roots[node.name], "/plan", who=node.name))
             node.up, node.sent = True, 0
-        except (EngineError, TimeoutError, KeyError, TypeError, ValueError):
+        except (EngineError, TimeoutError, KeyError, TypeError, ValueError, OverflowError):
             node.lost()
 
 
@@ -290,7 +290,7 @@ async def _check(nodes: Sequence[Address], launch: Launch) -> int:
 
 def _context(listed: Any, model: str, at: Address) -> int:  # noqa: ANN401 - JSON
     lengths: dict[str, int] = {}
-    with suppress(KeyError, TypeError, ValueError):
+    with suppress(KeyError, TypeError, ValueError, OverflowError):
         lengths = {str(each["id"]): int(each["context_length"]) for each in listed["data"]}
     if model not in lengths:
         raise EngineError(

@@ -173,7 +173,7 @@ class Stream:
                 raise _failed(found["error"])
             made = getattr(self, f"_{kind}", None)
             return b"" if made is None else made(found)  # kinds that are not known are to be passed over
-        except (KeyError, TypeError, ValueError, AttributeError):
+        except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
             raise EngineError("the stream is not one of Anthropic's", code="engine_failed") from None
 
     def _message_start(self, found: dict[str, Any]) -> bytes:

@@ -124,7 +124,7 @@ class Asked:
         status, said = await self._pool.request("POST", self._spelling.path, sent, patience=patience)
         if status != 200:
             raise refused(status, said, who=self._who)
-        with suppress(ValueError, KeyError, TypeError):
+        with suppress(ValueError, KeyError, TypeError, RecursionError):
             found = json.loads(said)[self._spelling.field]
             if type(found) is int and 0 < found < MOST:
                 return found

@@ -100,7 +100,7 @@ def parsed(line: bytes) -> dict[str, Any]:
     """One object of an answer; raises ``EngineError`` for one that says that Ollama failed."""
     try:
         found = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise EngineError("Ollama's answer is not JSON", code="engine_failed")

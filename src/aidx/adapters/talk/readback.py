@@ -19,7 +19,7 @@ async def told(pool: Pool, path: str, *, who: str, body: bytes | None = None) ->
         raise _of_the_engine(refused(status, found, who=who))
     try:
         return json.loads(found)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise EngineError(f"{who} does not answer {path} with JSON", hint="Check the url.") from None
 
 

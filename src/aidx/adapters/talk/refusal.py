@@ -51,7 +51,7 @@ def _said(status: int, body: bytes) -> tuple[str, str]:
     """The message and the code in the shapes that are in use: OpenAI's, Anthropic's, Ollama's, vLLM's old one."""
     try:
         found: Any = json.loads(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return f"status {status}", ""
     if isinstance(found, list) and found:  # Gemini wraps it
         found = found[0]
@@ -68,7 +68,7 @@ def _passed_on(text: str) -> tuple[str, str] | None:
     try:
         inner = json.loads(text)["error"]
         return _line(str(inner["message"])), str(inner.get("type") or inner.get("code") or "")
-    except (ValueError, LookupError, TypeError, AttributeError):
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
 
 

@@ -4,7 +4,7 @@ import asyncio
 from contextlib import ExitStack
 
 import pytest
-from tests.fakes.upstream import events, say, upstream
+from tests.fakes.upstream import Said, events, say, upstream
 
 from aidx.adapters.engines.aidx import ENGINE, TRIES, BalancedChat
 from aidx.adapters.talk.address import address
@@ -189,6 +189,17 @@ def test_where_no_node_counts_the_bound_is_taken(status):
         found = nodes(stack, lambda _: say({"error": {"message": "no"}}, status))
         assert counted_and_answered(started(found)) == (at_most(STREAMED), "bound")
         assert not [each for each in found[0].asked("/tokenize") if b"one two" in each.body]
+
+
+@pytest.mark.parametrize(
+    "plan", [b"[" * 100_000, b'{"plan":{"roles":[{"settings":{"n_ctx":1e999}}]},"reserved":{"tokens":0}}']
+)
+def test_a_node_whose_plan_is_none_is_taken_for_gone(plan):
+    with ExitStack() as stack:
+        (node,) = nodes(stack, counts(7))
+        node.routes["GET", "/plan"] = lambda _: Said(200, plan)
+        with pytest.raises(LoadingError):
+            counted_and_answered(started([node]))
 
 
 def test_what_nobody_is_asked_to_count_goes_where_it_fits():
