@@ -7,6 +7,7 @@ from typing import Any
 from aidx.adapters.http import Pool
 from aidx.adapters.talk.address import Address, address, bearer, pool
 from aidx.adapters.talk.attached import AttachedDeployment
+from aidx.adapters.talk.counted import count_of
 from aidx.adapters.talk.openai import OpenAIChat
 from aidx.adapters.talk.readback import enough, told
 from aidx.adapters.talk.refusal import refused
@@ -79,7 +80,7 @@ class VllmChat(OpenAIChat):
         status, found = await self._root.request("POST", "/tokenize", body, patience=COUNTED)
         if status != 200:
             raise refused(status, found, who="vLLM")
-        return int(json.loads(found)["count"])
+        return count_of(found, "count", "vLLM does not answer /tokenize")
 
     def close(self) -> None:
         """Drop the connections."""

@@ -124,16 +124,21 @@ class Asked:
         status, said = await self._pool.request("POST", self._spelling.path, sent, patience=patience)
         if status != 200:
             raise refused(status, said, who=self._who)
-        with suppress(ValueError, KeyError, TypeError, RecursionError):
-            found = json.loads(said)[self._spelling.field]
-            if type(found) is int and 0 < found < MOST:
-                return found
-        raise EngineError(f"{self._who} does not answer {self._spelling.path} with a count", code="engine_failed")
+        return count_of(said, self._spelling.field, f"{self._who} does not answer {self._spelling.path}")
 
     def close(self) -> None:
         """Drop the connections."""
         if self._own:
             self._pool.close()
+
+
+def count_of(said: bytes, field: str, wrong: str) -> int:
+    """The count in *field* of what a service *said*; raises ``EngineError`` with what is *wrong* for anything else."""
+    with suppress(ValueError, KeyError, TypeError, RecursionError):
+        found = json.loads(said)[field]
+        if type(found) is int and 0 < found < MOST:
+            return found
+    raise EngineError(f"{wrong} with a count", code="engine_failed")
 
 
 async def find(spellings: Iterable[Spelling], pool: Callable[[Spelling], Pool], model: str) -> Spelling | None:

@@ -7,7 +7,9 @@ import pytest
 from tests.fakes.upstream import Said, say, upstream
 
 from aidx.adapters.cloud import anthropic, openai
+from aidx.adapters.engines.vllm import VllmChat
 from aidx.adapters.talk import again
+from aidx.adapters.talk.address import address, pool
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError
 from aidx.gate.bound import at_most, spared
@@ -165,3 +167,18 @@ def test_a_key_that_is_refused_is_an_error(service):
 
     with pytest.raises(EngineError, match="refuses the key"):
         counted(found)
+
+
+@pytest.mark.parametrize("said", [b'{"count":-5}', b'{"count":"5"}', b"[]", b"x", b"[" * 90_000])
+def test_vllm_too_must_answer_with_a_count(said):
+    async def count(url):
+        root = pool(address(url), {})
+        try:
+            await VllmChat(root, root, model="m", enforced="none").count(BODY)
+        finally:
+            root.close()
+
+    routes = {("POST", "/tokenize"): lambda _: Said(200, said)}
+    wrong = pytest.raises(EngineError, match="vLLM does not answer /tokenize with a count")
+    with upstream(routes) as found, wrong:
+        asyncio.run(count(found.url))
