@@ -103,6 +103,10 @@ def test_what_is_wrong_is_one_line_and_a_hint(wrong):
     assert lines[1].startswith("hint: ")
 
 
+def test_a_context_that_compares_nothing_is_refused_before_models_are_weighed():
+    assert aidx("choose", "-c", "max", code=2).stderr.startswith("aidx: --ctx-size max compares nothing")
+
+
 def test_roles_of_a_machine_and_of_models():
     tiers = {tier["tier"]: tier for tier in asked("roles", *CARD)["tiers"]}
     micro, cloud = asked("roles", "phi-3-mini", *CARD)["model"], asked("roles", "Claude 4.0 Sonnet")["model"]

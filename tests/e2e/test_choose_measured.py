@@ -1,15 +1,18 @@
 """`aidx choose --measure`: bad input costs no work, what holds is what is written, the winner is proved and runs."""
 
 import json
+import os
 import shlex
+import subprocess
 import sys
+import time
 from importlib.resources import files
 from pathlib import Path
 
 import jsonschema_rs
 import pytest
 from tests.endpoint import Endpoint
-from tests.running import aidx
+from tests.running import AIDX, aidx
 
 from aidx.adapters.ceiling.find import find
 from aidx.adapters.llama.quantize import prepare, quantize
@@ -98,6 +101,23 @@ def test_the_winner_is_measured_proved_kept_and_runs_as_it_is_exported(tmp_path)
         assert endpoint.ask(max_tokens=4)[0] == 200
     finally:
         endpoint.stop()
+
+
+@pytest.mark.timeout(300)
+def test_what_is_interrupted_in_its_proof_leaves_no_file(tmp_path):
+    bounds = ("--max-loss", "0.002", "--vram", "0", "-c", "256")
+    words = ("choose", "aidx-tiny", "--measure", *bounds, "--keep", str(tmp_path))
+    places = {"AIDX_STATE_DIR": str(tmp_path / "state"), "AIDX_CACHE_DIR": str(tmp_path / "cache")}
+    running = subprocess.Popen([*AIDX, *words], env={**os.environ, **places}, stderr=subprocess.DEVNULL)
+    kept, end = tmp_path / "aidx-tiny-Q8_0.gguf", time.monotonic() + 240
+    while not kept.exists() and running.poll() is None and time.monotonic() < end:
+        time.sleep(0.01)
+    assert kept.exists()
+    running.terminate()
+
+    assert running.wait(60) == 130
+    assert not list(tmp_path.glob("*.gguf"))
+    assert not list(tmp_path.glob(".aidx-measure-*"))
 
 
 def test_what_nothing_keeps_to_is_said_with_the_best_there_is(tmp_path):

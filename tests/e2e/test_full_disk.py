@@ -5,6 +5,7 @@ import json
 import os
 import resource
 import subprocess
+from pathlib import Path
 
 import pytest
 from tests.running import AIDX
@@ -59,3 +60,13 @@ def test_a_full_disk(root, words, place):
     assert error["code"] == "cannot_write"
     assert "Free some space" in error["hint"]
     assert (root / "a.py").read_text() == "x = 1\n"
+
+
+def test_output_to_a_full_disk():
+    words = [*AIDX, "plan", "aidx-tiny", "--fast"]
+    with Path("/dev/full").open("w", encoding="ascii") as stdout:
+        done = subprocess.run(words, stdout=stdout, stderr=subprocess.PIPE, check=False)
+
+    said = done.stderr.decode().splitlines()
+    assert (done.returncode, said[0]) == (1, "aidx: cannot write the output: No space left on device")
+    assert said[1] == "hint: Free some space where it goes, or write it to another file."

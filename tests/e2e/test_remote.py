@@ -178,6 +178,9 @@ def test_no_models(world):
 def test_a_dangling_manifest(world, tiny):
     ollama(world.home / "ollama", tiny, "registry.ollama.ai/library/phi4/latest").unlink()
 
+    listed = world.aidx("models")
+    assert listed.stdout == "no whole models: what ollama has here is damaged; aidx pull MODEL fetches one\n"
+    assert "phi4:latest: its blob" in listed.stderr
     hint = world.refused("plan", "phi4", *CARD, code=4, says="phi4:latest: its blob")
     assert "ollama pull phi4:latest" in hint
     world.aidx("plan", "aidx-tiny", *CARD)

@@ -66,21 +66,27 @@ def run(ask: Ask, bounds: Bounds) -> tuple[dict[str, Any], str]:
     names = {way: f"{wiring.stem(source)}-{way.quantization}.gguf" for way in ways}
     wiring.check_free(ask.keep, names.values())
     figures = Figures()
-    with wiring.scratch(ask.keep) as folder:
-        files = _Files(source, folder, ask)
-        steps = search(ways, max_loss=bounds.max_loss, min_tps=bounds.min_tps)
-        try:
-            request = next(steps)
-            while True:
-                request = steps.send(_answer(request, files, figures))
-        except StopIteration as stop:
-            winner: Way = stop.value
-        files.loss(winner, figures)  # what is chosen is measured in any case
-        target = wiring.settled(files.path(winner), ask.keep, names[winner])
-    _keep_loss(source, target, winner, figures)
-    subject, proof = _proved(ask, winner, target)
+    with wiring.keeping(ask.keep) as keep:
+        with wiring.scratch(ask.keep) as folder:
+            files = _Files(source, folder, ask)
+            winner = _searched(ways, bounds, files, figures)
+            files.loss(winner, figures)  # what is chosen is measured in any case
+            target = keep(files.path(winner), names[winner])
+        _keep_loss(source, target, winner, figures)
+        subject, proof = _proved(ask, winner, target)
     figures.speed[winner] = proof.evidence.tokens_per_second
     return _report(ask, figures, winner, target, subject, proof), proof.verdict
+
+
+def _searched(ways: tuple[Way, ...], bounds: Bounds, files: "_Files", figures: Figures) -> Way:
+    steps = search(ways, max_loss=bounds.max_loss, min_tps=bounds.min_tps)
+    try:
+        request = next(steps)
+        while True:
+            request = steps.send(_answer(request, files, figures))
+    except StopIteration as stop:
+        winner: Way = stop.value
+    return winner
 
 
 def _keep_loss(source: str, target: str, winner: Way, figures: Figures) -> None:

@@ -95,7 +95,8 @@ def _unwritten(broken: OSError | SystemExit, *, as_json: bool) -> int:
     if isinstance(broken, SystemExit | BrokenPipeError):
         code = CLOSED
     else:
-        code = _fail(AidxError(f"cannot write the output: {broken.strerror or broken}"), as_json=as_json)
+        hint = "Free some space where it goes, or write it to another file."
+        code = _fail(AidxError(f"cannot write the output: {broken.strerror or broken}", hint=hint), as_json=as_json)
     with suppress(OSError):  # what could not be written is not tried again at the end
         nowhere = os.open(os.devnull, os.O_WRONLY)
         for stream in (1, 2):

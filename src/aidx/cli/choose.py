@@ -56,6 +56,7 @@ def command(
     from aidx.cli._text import safe
     from aidx.cli._weighing import weighing
     from aidx.plan.choice import CACHES, Terms
+    from aidx.plan.choose import checked
     from aidx.plan.chosen import as_json as contract
 
     typed = typed_in("cache_type_k") or typed_in("cache_type_v")
@@ -63,7 +64,7 @@ def command(
         asked = _Asked(model, need, machine, model_options, typed, keep)
         return _measured(asked, (max_loss, min_tps), quiet=quiet, as_json=as_json)
     terms = Terms(
-        need=need,
+        need=checked(need),
         caches=((need.cache_type_k, need.cache_type_v),) if typed else CACHES,
         role=None if role is None else ROLES[role],
         max_loss=max_loss,
@@ -108,6 +109,7 @@ class _Asked(NamedTuple):
 
 def _measured(asked: _Asked, bounds: tuple[float | None, float | None], *, quiet: bool, as_json: bool) -> int:
     """``--measure``: the exit code is that of the winner's proof."""
+    from aidx.cli._endings import end_as_interrupted
     from aidx.cli._measure import Ask, Bounds, lines, run
     from aidx.cli._text import safe
     from aidx.cli.stress import EXIT
@@ -119,6 +121,7 @@ def _measured(asked: _Asked, bounds: tuple[float | None, float | None], *, quiet
         if not quiet:
             click.echo(f"aidx: {line}", err=True)
 
+    end_as_interrupted()
     ask = Ask(asked.model, asked.need, asked.machine, asked.options, asked.typed, asked.keep, tell)
     report, verdict = run(ask, Bounds(*bounds))
     click.echo(json.dumps(report) if as_json else "\n".join(map(safe, lines(report))))

@@ -7,7 +7,7 @@ import click
 from msgspec.structs import asdict
 
 from aidx.cli._options import common
-from aidx.model.stored import Listed
+from aidx.model.stored import Damaged, Listed
 
 
 @click.command()
@@ -26,17 +26,20 @@ def command(*, as_json: bool, quiet: bool, verbose: bool) -> int:
         problems = [asdict(each) for each in damaged]
         click.echo(json.dumps({"schema": "aidx.models/1", "models": list(map(asdict, found)), "problems": problems}))
         return 0
-    click.echo("\n".join(map(safe, model_lines(found))))
+    click.echo("\n".join(map(safe, model_lines(found, damaged))))
     for each in () if quiet else damaged:
         click.echo(f"aidx: {each.store}: {printable(each.name)}: {printable(each.why)}", err=True)
         click.echo(f"hint: {printable(each.hint)}", err=True)
     return 0
 
 
-def model_lines(found: Sequence[Listed]) -> list[str]:
+def model_lines(found: Sequence[Listed], damaged: Sequence[Damaged] = ()) -> list[str]:
     """A table of *found*, or one line that says what to do where it is empty."""
     from aidx.budget.sizes import gib
 
+    if not found and damaged:
+        stores = " and ".join(sorted({each.store for each in damaged}))
+        return [f"no whole models: what {stores} has here is damaged; aidx pull MODEL fetches one"]
     if not found:
         return ["no models: Ollama, Hugging Face, LM Studio and llama.cpp have none here; aidx pull MODEL fetches one"]
     rows = [("NAME", "STORE", "SIZE", "QUANTIZATION", "ARCHITECTURE", "CONTEXT")]

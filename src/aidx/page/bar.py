@@ -32,7 +32,9 @@ def legend(account: Account, *, plain: bool = False) -> str:
 
 
 def _name(account: Account, part: Part) -> str:
-    """The group's name; ``state`` where what a conversation keeps is state alone."""
+    """The group's name; ``state`` where a conversation keeps state alone, ``kept back`` for what nobody uses."""
+    if part.group == "in use" and account.sum("reserve"):
+        return "in use and kept back" if account.sum("desktop") else "kept back"
     keeps_kv = account.sum("kv_cache") or account.sum("prompt_cache")
     return "state" if part.group == "kv" and not keeps_kv else part.group
 

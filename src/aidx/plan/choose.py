@@ -60,7 +60,7 @@ def choose(
     candidates: Iterable[Candidate], wish: Terms, machine: Machine, pace: Pace
 ) -> Generator[Probe, Answer, Chosen]:
     """Choose for *machine*; raises ``InputError`` for settings that none of *candidates* can have."""
-    wish = replace(wish, need=_checked(wish.need))
+    wish = replace(wish, need=checked(wish.need))
     candidates = tuple(candidates)
     wish = replace(wish, trained=len(candidates) > 1)
     right, unsuited = _suited(candidates, wish)
@@ -123,7 +123,8 @@ def _first_of_each(ranked: Sequence["_Held"]) -> list["_Held"]:
     return list(ranked) if len(best) == 1 else list(best.values())
 
 
-def _checked(need: Need) -> Need:
+def checked(need: Need) -> Need:
+    """*need* with a context, in tokens; raises ``InputError`` where it asks for one that compares nothing."""
     if need.ctx_size is None:
         need = replace(need, ctx_size=DEFAULT_CTX)
     if not isinstance(need.ctx_size, int):

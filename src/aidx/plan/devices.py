@@ -18,7 +18,7 @@ ASSUMED_ENGINE_PROCESS = 128 * MIB
 
 
 class Device(Struct, frozen=True):
-    """*total* bytes, of which others use *used*; *reserve* is kept back for the user.
+    """*total* bytes, of which others use *used*; *reserve* is kept back, by the user unless *reserve_why*.
 
     *unified* bytes of a GPU's total are the host's RAM (Apple silicon: all of them; an APU: what lies beyond its
     carve-out). *bandwidth* is in bytes a second, ``None`` where it is not known. *overhead* is that of a context of
@@ -36,6 +36,7 @@ class Device(Struct, frozen=True):
     cells: int = 0
     cell: int = 0
     reserve: int = 0
+    reserve_why: str = "kept back by the user"
     label: str = ""
     total_why: str = ""
     unified: int = 0
@@ -62,7 +63,7 @@ class Device(Struct, frozen=True):
         if self.used:
             own.append(Entry("desktop", self.used, self.used_why, "measured"))
         if self.reserve:
-            own.append(Entry("reserve", self.reserve, "kept back by the user", "exact"))
+            own.append(Entry("reserve", self.reserve, self.reserve_why, "exact"))
         return Account(self.name, self.kind, self.total, (*entries, *own))
 
 

@@ -1,6 +1,6 @@
 """Builds what ``aidx quantize`` needs: the source's files, the recipe, the engine's child."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -84,14 +84,18 @@ def check_free(folder: str, names: Iterable[str]) -> None:
 @contextmanager
 def scratch(folder: str) -> Iterator[str]:
     """A folder inside *folder* that is gone at the end; ``InputError`` where none can be made."""
+    from shutil import rmtree
     from tempfile import TemporaryDirectory
 
     try:
         place = TemporaryDirectory(prefix=".aidx-measure-", dir=folder)
     except OSError as error:
         raise InputError(f"{folder}: {error.strerror or error}", hint="Name a folder that you may write to.") from None
-    with place as path:
-        yield path
+    try:
+        with place as path:
+            yield path
+    finally:
+        rmtree(place.name, ignore_errors=True)  # an interrupt may have come while it was taken away
 
 
 def settled(path: str, folder: str, name: str) -> str:
@@ -107,3 +111,24 @@ def settled(path: str, folder: str, name: str) -> str:
     except OSError:  # a file system without hard links
         Path(path).rename(target)
     return str(target)
+
+
+@contextmanager
+def keeping(folder: str) -> Iterator[Callable[[str, str], str]]:
+    """``settled`` into *folder*, taken back where what is done meanwhile does not end: it would bar the next try."""
+    from pathlib import Path
+
+    mine: list[tuple[Path, int]] = []
+
+    def keep(path: str, name: str) -> str:
+        mine.append((Path(folder) / name, Path(path).stat().st_ino))
+        return settled(path, folder, name)
+
+    done = False
+    try:
+        yield keep
+        done = True
+    finally:  # an interrupt may come at any moment
+        for target, number in () if done else mine:
+            if target.exists() and target.stat().st_ino == number:
+                target.unlink()

@@ -5,6 +5,7 @@ from msgspec.structs import replace
 
 from aidx.errors import InputError
 from aidx.model.spec import Layer
+from aidx.page.bar import legend
 from aidx.plan.devices import Device, Machine
 from aidx.plan.engines import find, names, settle
 from aidx.plan.make import plan
@@ -124,6 +125,9 @@ def test_a_plan_for_ollama_shows_its_notes_and_its_reserve() -> None:
     assert found.roles[0].settings.ctx_size == 2048
     assert found.notes[0].startswith("Ollama's settings: ")
     assert found.ledger.accounts[0].sum("reserve") == 1024 * MIB
+    (kept,) = [entry for entry in found.ledger.accounts[0].entries if entry.what == "reserve"]
+    assert kept.why == "kept free by Ollama (OLLAMA_GPU_OVERHEAD and llama-server's --fit)"
+    assert legend(found.ledger.accounts[0]).startswith("╱ kept back 1.00 GiB")
     assert found.ledger.accounts[1].sum("prompt_cache") == 8192 * MIB
 
 

@@ -174,6 +174,7 @@ def _common(machine: Machine, processes: Sequence[Process]) -> Machine:
 
     def kept(device: Device) -> Device:
         seen = [other for each in processes for other in each.seat.desk.machine.devices if other.name == device.name]
-        return replace(device, reserve=max((other.reserve for other in seen), default=device.reserve))
+        most = max(seen, key=lambda other: other.reserve, default=device)
+        return replace(device, reserve=most.reserve, reserve_why=most.reserve_why)
 
     return replace(machine, host=kept(machine.host), gpus=tuple(kept(gpu) for gpu in machine.gpus))

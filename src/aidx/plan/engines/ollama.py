@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from aidx.budget.kv import CACHE_TYPES
 from aidx.errors import InputError
 from aidx.model.spec import ModelSpec
-from aidx.plan.devices import Machine
+from aidx.plan.devices import Device, Machine
 from aidx.plan.engines._rules import Rules, Settled, Written
 from aidx.plan.need import Need
 
@@ -183,7 +183,14 @@ def _margin(found: _Found) -> int:
 
 
 def _less(machine: Machine, kept: int) -> Machine:
-    return replace(machine, gpus=tuple(replace(gpu, reserve=gpu.reserve + kept) for gpu in machine.gpus))
+    if not kept:
+        return machine
+    return replace(machine, gpus=tuple(_reserving(gpu, kept) for gpu in machine.gpus))
+
+
+def _reserving(gpu: Device, kept: int) -> Device:
+    why = "kept free by Ollama (OLLAMA_GPU_OVERHEAD and llama-server's --fit)"
+    return replace(gpu, reserve=gpu.reserve + kept, reserve_why=f"{gpu.reserve_why} and {why}" if gpu.reserve else why)
 
 
 def _kept_back(kept: int, machine: Machine) -> tuple[str, ...]:
