@@ -132,6 +132,9 @@ def test_parse_refuses_too():
         ("x = 1", "x = '\\d'", None),
         ("x = 1", "x = 1\0", "null byte"),
         ("x = 1", "-" * 200_000 + "1", ""),
+        ("x = 1\n", "def f(a, a):\n    pass\n", "line 1: duplicate argument 'a'"),
+        ("x = 1\n", "x = 1\nreturn x\n", "line 2: 'return' outside function"),
+        ("return 1\n", "return 2\n", None),
     ],
 )
 def test_python_must_not_get_worse(before, after, problem):
