@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,7 @@ class Tokens:
         self._any = re.compile("|".join(map(re.escape, vocabulary.special)) or r"(?!)")
         self._apart = not _overlap(vocabulary.special)
         self._known: dict[str, int] = {}
+        self._order: deque[str] = deque()
         self._remembered = 0
 
     def count(self, text: str) -> int:
@@ -92,10 +94,13 @@ class Tokens:
 
     def _remember(self, text: str, count: int) -> None:
         """Keep *count*; what was kept first goes first."""
+        if text in self._known:  # another one counted it beside us
+            return
         self._known[text] = count
+        self._order.append(text)
         self._remembered += len(text) + EACH
         while self._remembered > REMEMBERED:
-            oldest = next(iter(self._known))
+            oldest = self._order.popleft()  # to find it in the dict means to go over all that were there before
             del self._known[oldest]
             self._remembered -= len(oldest) + EACH
 

@@ -150,3 +150,16 @@ def test_what_is_remembered_is_bounded():
 
     assert counter._remembered <= 2 << 20
     assert counter._remembered == sum(len(text) + 100 for text in counter._known)
+
+
+def test_what_two_count_at_the_same_time_is_remembered_once():
+    counter = own(None).tokens
+    text = "".join(f"x{number} " for number in range(6_000))
+
+    async def both():
+        return await asyncio.gather(counter.count_beside(text), counter.count_beside(text))
+
+    first, second = asyncio.run(both())
+
+    assert first == second == counter.count(text)
+    assert list(counter._order) == list(counter._known)
