@@ -62,12 +62,12 @@ def test_a_checkpoint_is_a_copy_of_the_state(file: File, name: str) -> None:
 
 @over_models
 def test_the_table_and_the_equations_say_so(file: File, name: str) -> None:
-    table = aidx("plan", file(name), *CARD)
+    table = aidx("plan", file(name), *CARD).stdout
     assert "no KV cache" in table
     assert "▓ state " in table
     assert "▓ kv " not in table
     assert "nothing grows with the context" in table
-    assert "kv_cache = 0 B: no block has KV heads" in aidx("plan", file(name), *CARD, "--explain")
+    assert "kv_cache = 0 B: no block has KV heads" in aidx("plan", file(name), *CARD, "--explain").stdout
 
 
 @over_models
