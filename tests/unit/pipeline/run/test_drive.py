@@ -126,6 +126,23 @@ def test_one_repair_may_help(root):
     assert [request["phase"] for request in found.requests] == ["edit", "edit", "check"]
 
 
+def test_one_repair_that_does_not_help_is_the_last(root):
+    before = contents(root)
+    wrong = FIRST.replace("return 2", "return 9")
+    mended = FIRST.replace("return 1", "return 9").replace("return 2", "return 8")
+    editor = Editor(wrong, mended=mended)
+
+    check = python(
+        "import sys; sys.path.insert(0, 'app'); sys.dont_write_bytecode = True\n"
+        "import a\nassert a.f() == 2, 'app/a.py: f is wrong'"
+    )
+    found = run(root, {"editor": seat(editor)}, order(check))
+
+    assert "one repair did not help; the tree is as before" in str(found.error)
+    assert [request["phase"] for request in found.requests] == ["edit", "edit", "check"]
+    assert contents(root) == before
+
+
 def test_a_refused_edit_writes_nothing(root):
     before = contents(root)
 
