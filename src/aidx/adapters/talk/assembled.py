@@ -91,7 +91,6 @@ class Assembled:
         self._finish: str | None = None
         self._texts: dict[str, list[str]] = {"content": []}
         self._calls: list[dict[str, Any]] = []
-        self._tokens: list[Any] = []
         self._complete = False
 
     def feed(self, piece: bytes) -> bytes:
@@ -120,8 +119,6 @@ class Assembled:
             for choice in event.pop("choices"):
                 self._finish = choice["finish_reason"] or self._finish
                 self._delta(choice["delta"] if "delta" in choice else {"content": choice["text"]})
-                if choice.get("logprobs"):
-                    self._tokens += choice["logprobs"]["content"]
             self._about |= event
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):
             raise EngineError(f"{self._who} does not stream as llama.cpp's server does") from None
@@ -139,14 +136,12 @@ class Assembled:
 
     def _choice(self) -> dict[str, Any]:
         texts = {name: "".join(parts) for name, parts in self._texts.items()}
-        logprobs = {"content": self._tokens} if self._tokens else None
         if self._about["object"] == "text_completion":
-            return {"text": texts["content"], "index": 0, "logprobs": logprobs, "finish_reason": self._finish}
+            return {"text": texts["content"], "index": 0, "logprobs": None, "finish_reason": self._finish}
         message: dict[str, Any] = {"role": "assistant", **texts}
         if self._calls:
             message["tool_calls"] = self._calls
-        found = {"finish_reason": self._finish, "index": 0, "message": message}
-        return found if logprobs is None else {**found, "logprobs": logprobs}
+        return {"finish_reason": self._finish, "index": 0, "message": message}
 
 
 class Unread:
