@@ -13,6 +13,7 @@ import httptools
 
 from aidx.adapters.tunnel import Proxy, connect
 from aidx.errors import EngineError
+from aidx.outbox import Outbox
 from aidx.ports.chat import PATIENCE, Patience
 
 if TYPE_CHECKING:
@@ -107,15 +108,15 @@ class _Connection(asyncio.Protocol):
         self.keep = self.parser.should_keep_alive()
         self._notify()
 
-    def send(self, data: bytes, seconds: float) -> None:
-        """Begin a request whose answer may be so many *seconds* in coming."""
+    def send(self, data: bytes, seconds: float, outbox: Outbox, used: int) -> None:
+        """Begin a request whose answer may be so many *seconds* in coming, by way of the pool's *outbox*."""
         self._begin()
         self.limit = seconds
         self.heard = self.loop.time()
         if self.transport is None:
             self._fail("the connection was closed")
         else:
-            self.transport.write(data)
+            outbox.put(self.transport, data, used)
 
     def abort(self) -> None:
         """Reset the connection, so that the other side notices at once."""
@@ -261,6 +262,7 @@ class Pool:
         self._heads: dict[tuple[str, str], bytes] = {}
         self._idle: list[_Connection] = []
         self._busy: set[_Connection] = set()
+        self._outbox: Outbox | None = None  # of the loop that it turns out to belong to
 
     def stream(self, method: str, path: str, body: bytes = b"", *, patience: Patience = PATIENCE) -> Streamed:
         """Send a request when the block is entered, and hand over the answer from its header on."""
@@ -309,8 +311,11 @@ class Pool:
         return b"%b%d\r\n\r\n%b" % (head, len(body), body)
 
     async def _send(self, connection: _Connection, data: bytes, first_s: float) -> None:
-        self._busy.add(connection)
-        connection.send(data, first_s)
+        busy = self._busy
+        busy.add(connection)
+        if self._outbox is None:
+            self._outbox = Outbox(connection.loop.call_soon)
+        connection.send(data, first_s, self._outbox, len(busy))
         try:
             while not connection.status:
                 await connection.more()

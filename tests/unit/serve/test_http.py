@@ -6,9 +6,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from aidx import outbox
 from aidx.errors import InputError
 from aidx.serve import answer
 from aidx.serve.run import http
+from aidx.serve.run import hub as hubs
 from aidx.serve.strict import MAX_BODY
 
 PLAIN = [(b"content-type", b"text/plain")]
@@ -66,9 +68,15 @@ class Stream(Answers):
         caller.write(b"last", more=False)
 
 
+@pytest.fixture(autouse=True, params=[outbox.FEW, -1], ids=["few", "many"])
+def crowd(request, monkeypatch):
+    """Each is written to at once, or as if there were many, at the end of a turn."""
+    monkeypatch.setattr(outbox, "FEW", request.param)
+
+
 @asynccontextmanager
 async def serving(answers, drain=0.05):
-    hub = http.Hub(answers, answers.refused)
+    hub = hubs.Hub(answers, answers.refused)
     server = await hub.loop.create_server(lambda: http.Connection(hub), "127.0.0.1", 0)
     try:
         yield hub, server.sockets[0].getsockname()[1]
@@ -358,7 +366,7 @@ def hurried(monkeypatch):
     """All deadlines are short."""
     for name in ("HEAD_S", "BODY_S", "IDLE_S", "STALLED_S"):
         monkeypatch.setattr(http, name, 0.05)
-    monkeypatch.setattr(http, "LOOK_S", 0.01)
+    monkeypatch.setattr(hubs, "LOOK_S", 0.01)
 
 
 @pytest.mark.parametrize(
@@ -420,7 +428,7 @@ def test_a_client_that_takes_nothing_is_left(hurried):
 
 
 def test_there_is_room_for_so_many(monkeypatch):
-    monkeypatch.setattr(http, "CONNECTIONS", 1)
+    monkeypatch.setattr(hubs, "CONNECTIONS", 1)
 
     async def inside():
         async with serving(Answers()) as (_, port):

@@ -6,17 +6,16 @@ messages each, a timer for every wait, and two writes where one does.
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Coroutine
-from email.utils import formatdate
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import httptools
 
 from aidx.errors import InputError
 from aidx.serve import answer
-from aidx.serve.caller import Caller, too_large
+from aidx.serve.caller import too_large
 from aidx.serve.run import head
 from aidx.serve.run.call import Call
+from aidx.serve.run.hub import Hub
 from aidx.serve.strict import MAX_BODY
 
 if TYPE_CHECKING:
@@ -28,78 +27,11 @@ BODY_S = 30.0  # for its body
 IDLE_S = 60.0  # a client may think for a while before it uses its connection again
 BODIES = 64 << 20  # bytes of all bodies that are not read yet
 STALLED_S = 60.0  # a client that takes nothing for so long does not hold its cells any longer
-CONNECTIONS = 512  # at a time; half of the files that a process may usually open
-LAST_WORD_S = 0.2  # for what was cancelled
-LOOK_S = 0.25  # one look at the clock for all connections: a timer for each wait costs more than the wait
 
 PIPELINED = 100  # requests before the answer to the first; each keeps a kilobyte
 VERSIONS = frozenset({"1.0", "1.1"})
 
 Part = Literal["head", "body"]
-
-
-class Hub:
-    """All connections of a listener; each has a task, in which *answer* runs for one request after the other.
-
-    *refused* is told status and code of what never became a request.
-    """
-
-    def __init__(
-        self,
-        answer: Callable[[Caller], Coroutine[Any, Any, None]],
-        refused: Callable[[int, str], object] = lambda *_: None,
-    ) -> None:
-        self.loop = asyncio.get_running_loop()
-        self.connections: set[Connection] = set()
-        self.draining = False
-        self.date = b""
-        self.held = 0  # bytes of bodies
-        self.answer = answer
-        self.refused = refused
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._timer: asyncio.TimerHandle | None = None
-
-    def add(self, connection: "Connection") -> bool:
-        """Look after *connection* from now on; whether there was room for it."""
-        self.connections.add(connection)
-        if self._timer is None:
-            self._look()
-        return len(self.connections) <= CONNECTIONS
-
-    def run(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """A task for *work*, which ends with its connection."""
-        task = self.loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def drain(self, seconds: float, server: asyncio.Server) -> None:
-        """Wait so long for what is being answered, then close *server* and cancel what is left.
-
-        Until then who comes is heard, and told that it is over. An engine may need a moment to let go; who waits
-        for that is answered when the engine is ended.
-        """
-        self.draining = True
-        busy = [connection.task for connection in self.connections if connection.task and not connection.idle]
-        if busy:
-            await asyncio.wait(busy, timeout=seconds)
-        server.close()
-        for connection in tuple(self.connections):
-            connection.drain()
-        late = tuple(self._tasks)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late, timeout=LAST_WORD_S)
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _look(self) -> None:
-        now = self.loop.time()
-        self.date = b"date: %b\r\n" % formatdate(usegmt=True).encode()
-        for connection in tuple(self.connections):
-            connection.look(now)
-        self._timer = self.loop.call_later(LOOK_S, self._look) if self.connections else None
 
 
 class Connection(asyncio.Protocol):
@@ -134,6 +66,7 @@ class Connection(asyncio.Protocol):
         del exc
         self._ended = True
         self._hub.connections.discard(self)
+        self._hub.busy.discard(self)
         self._rouse()
         self.resume_writing()
         for call in self._calls:
@@ -236,7 +169,7 @@ class Connection(asyncio.Protocol):
     def send(self, data: bytes) -> None:
         """Write, if anybody is there."""
         if not self._ended:
-            self._transport.write(data)
+            self._hub.outbox.put(self._transport, data, len(self._hub.busy))
 
     async def drained(self) -> None:
         """Wait until the client takes what was written."""
@@ -248,6 +181,7 @@ class Connection(asyncio.Protocol):
     def answered(self) -> None:
         """The first request is answered; the next one is begun, or waited for."""
         call = self._calls.popleft()
+        self._hub.busy.discard(self)
         if self._ended:
             return
         if not call.keep or self._hub.draining:
@@ -298,10 +232,12 @@ class Connection(asyncio.Protocol):
         """Close, after what was written."""
         self._ended = True
         self._rouse()
+        self._hub.outbox.flush()
         self._transport.close()
 
     def _begin(self, call: Call) -> None:
         """Have *call* answered, which is the first one now."""
+        self._hub.busy.add(self)
         if self.task is None:
             self.task = self._hub.run(self._work())
         else:

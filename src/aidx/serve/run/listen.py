@@ -9,7 +9,8 @@ from msgspec import Struct
 
 from aidx.errors import InputError
 from aidx.serve.app import App
-from aidx.serve.run.http import Connection, Hub
+from aidx.serve.run.http import Connection
+from aidx.serve.run.hub import Hub
 
 DRAIN_S = 3.5  # of the five seconds that SIGTERM has; the rest is for engines that hang (``adapters.child.GRACE_S``)
 BACKLOG = 256
