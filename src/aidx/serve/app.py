@@ -34,10 +34,15 @@ Route = Callable[[], answer.Answer | Awaitable[answer.Answer]]
 Log = Callable[[Mapping[str, Any]], object]
 
 
+def _now() -> float:
+    """The loop's time; which loop that is costs a call of the system to find out."""
+    return asyncio.get_running_loop().time()
+
+
 class App(Struct, eq=False):
     """Serves *services*, and *patterns* over them; *plan* is the plan's JSON object, *door* who is let in.
 
-    *log* is handed a line about each request.
+    *log* is handed a line about each request; *clock* gives seconds.
     """
 
     services: Sequence[Service]
@@ -45,6 +50,7 @@ class App(Struct, eq=False):
     door: Door = field(default_factory=Door)
     log: Log | None = None
     patterns: Sequence[Offered] = ()
+    clock: Callable[[], float] = _now
     draining: bool = False
     metrics: Metrics = field(default_factory=Metrics)
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -79,7 +85,7 @@ class App(Struct, eq=False):
 
     async def __call__(self, caller: Caller) -> None:
         """Answer one request; whatever is wrong with it, or with us, is an answer in OpenAI's shape."""
-        exchange = Exchange(caller, asyncio.get_running_loop().time())
+        exchange = Exchange(caller, self.clock())
         try:
             await self._answer(caller, exchange)
         except AidxError as wrong:
@@ -252,7 +258,7 @@ class App(Struct, eq=False):
     def _note(self, caller: Caller, exchange: Exchange) -> None:
         """Write down what became of a request: never what it said."""
         offered, grant, status = exchange.offered, exchange.grant, exchange.reply.status or 499
-        now = asyncio.get_running_loop().time()
+        now = self.clock()
         if offered is not None:
             served = exchange.served(offered, status, now)
             self.metrics.note(served)

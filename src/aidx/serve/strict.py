@@ -3,11 +3,8 @@
 import json
 import re
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from math import isfinite
 from typing import Any
-
-import msgspec
 
 from aidx.errors import InputError
 
@@ -20,8 +17,6 @@ SMALL = 1 << 16  # bytes that can do no harm, whatever they are
 STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 STRINGS = re.compile(r'[^"]*(?:"[^"\\]*(?:\\.[^"\\]*)*"[^"]*){1,1000}', re.DOTALL)
 BRACKETS = dict.fromkeys(range(128)) | str.maketrans("[]{}", "[][]")  # one kind; all else outside strings goes
-ESCAPE = re.compile(rb"\\u")
-KEY = re.compile(rb'"[a-z_]++"[ \t\r\n]*+:')
 NAME = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
 
 
@@ -51,42 +46,6 @@ def decode(body: bytes) -> Any:  # noqa: ANN401 - JSON
     if deeper(text, MAX_DEPTH):
         raise InputError(f"the JSON is nested more than {MAX_DEPTH} deep")
     return found
-
-
-def flat(body: bytes, known: frozenset[str], inside: frozenset[str]) -> dict[str, Any] | None:
-    """What ``decode`` returns for an object of plain values and of lists of such objects; ``None``: ask that.
-
-    All keys are *known* ones, or *inside* those of the lists, and so none of them has an escape, and each is seen in
-    the body as it is: there are as many there as here unless one comes twice. In a string no quotation mark stands
-    before a colon without a backslash before it.
-    """
-    if len(body) > SMALL or ESCAPE.search(body):
-        return None
-    try:
-        found = FLAT(body)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):  # said in words by the other one
-        return None
-    keys = _keys(found, known, inside)
-    return found if keys == len(KEY.findall(body)) else None
-
-
-def _keys(found: Any, known: frozenset[str], inside: frozenset[str]) -> int:  # noqa: ANN401 - JSON
-    """The number of keys in *found*; -1 where it is not as plain as ``flat`` wants it."""
-    if type(found) is not dict or not known.issuperset(found):
-        return -1
-    keys = len(found)
-    for value in found.values():
-        if type(value) is dict:
-            return -1
-        if type(value) is list and (kinds := set(map(type, value))) != TEXTS:
-            if (
-                kinds != OBJECTS
-                or not inside.issuperset(chain.from_iterable(value))
-                or not NESTED.isdisjoint(map(type, chain.from_iterable(map(dict.values, value))))
-            ):
-                return -1
-            keys += sum(map(len, value))
-    return keys
 
 
 def _check_shape(text: str) -> None:
@@ -167,6 +126,3 @@ def _finite(text: str) -> float:
 
 
 DECODER = json.JSONDecoder(object_pairs_hook=_object, parse_constant=_no_constant, parse_float=_finite)
-FLAT = msgspec.json.Decoder().decode
-NESTED = frozenset({dict, list})
-OBJECTS, TEXTS = {dict}, {str}

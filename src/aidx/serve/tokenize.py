@@ -15,7 +15,7 @@ KNOWN = frozenset((*ChatRequest.__struct_fields__, *TextRequest.__struct_fields_
 AS_ANSWERED = ("add_generation_prompt", "add_special_tokens")  # of vLLM's fields; so it is counted for an answer
 
 
-def _made(raw: Mapping[str, Any], *, plain: bool) -> wire.Parsed:
+def _made(raw: Mapping[str, Any]) -> wire.Parsed:
     for name, value in raw.items():
         if name in AS_ANSWERED and value is not True and not (name == AS_ANSWERED[1] and "messages" in raw):
             raise FieldError(f"{name} is true: a prompt is counted as it is answered", param=name, hint="Leave it out.")
@@ -24,10 +24,10 @@ def _made(raw: Mapping[str, Any], *, plain: bool) -> wire.Parsed:
                 f"{shown(name)} is not known here, and may change the count", param=shown(name), hint="Leave it out."
             )
     reader = wire.TEXT if "prompt" in raw and "messages" not in raw else wire.CHAT
-    return reader.made(raw, plain=plain)
+    return reader.made(raw)
 
 
-READER = wire.Reader("chat", KNOWN, _made)
+READER = wire.Reader("chat", _made)
 """Reads the ``messages`` of a chat completion, or the ``prompt`` of a text completion, and refuses what would be
 counted otherwise than it is answered."""
 

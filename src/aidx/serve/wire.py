@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -19,6 +19,7 @@ from aidx.gate.schema import shape as shape_of
 from aidx.patterns.schema.prepare import MOST_ITEMS
 from aidx.patterns.schema.shape import MAX_BYTES, Shape, UnenforceableError
 from aidx.patterns.schema.shape import MAX_DEPTH as MAX_SCHEMA_DEPTH
+from aidx.serve import plain
 from aidx.serve.fields import (
     ChatRequest,
     Choice,
@@ -26,11 +27,11 @@ from aidx.serve.fields import (
     Format,
     Message,
     Sampling,
-    StreamOptions,
     TextRequest,
     Tool,
 )
-from aidx.serve.strict import MAX_BODY, MAX_DEPTH, FieldError, decode, deeper, flat, shown
+from aidx.serve.parsed import Parsed, sent
+from aidx.serve.strict import MAX_BODY, MAX_DEPTH, FieldError, decode, deeper, shown
 
 __all__ = ["CHAT", "EMBEDDING", "MAX_BODY", "MAX_DEPTH", "TEXT", "Parsed", "Reader", "parse"]
 
@@ -53,26 +54,7 @@ SPOKEN = frozenset({"system", "user", "assistant"})
 Asked = TypeVar("Asked")
 
 
-class Parsed(Struct, frozen=True):
-    """A request that may be admitted: for which model, how its stream ends, and what was left out of it.
-
-    *shape* is what its answer is held to, *dimensions* what its vectors must have.
-    """
-
-    model: str
-    prompt: Prompt
-    ignored: tuple[str, ...]
-    usage: bool = False
-    shape: Shape | None = None
-    dimensions: int | None = None
-
-    @property
-    def stream(self) -> bool:
-        """Whether the answer is to come in pieces."""
-        return self.prompt.stream
-
-
-def _chat(raw: Mapping[str, Any], *, plain: bool) -> Parsed:
+def _chat(raw: Mapping[str, Any]) -> Parsed:
     request = _typed(raw, ChatRequest)
     _check(request)
     turns = tuple([_turn(message, number) for number, message in enumerate(request.messages)])
@@ -95,7 +77,7 @@ def _chat(raw: Mapping[str, Any], *, plain: bool) -> Parsed:
     shape = _shape(request.response_format)
     if shape is not None and prompt.tools:
         raise UnenforceableError("an answer is held to a schema, or calls tools, not both", keyword="tools")
-    ignored = left_out if plain else _ignored(raw, ChatRequest) + left_out
+    ignored = _ignored(raw, ChatRequest) + left_out
     return Parsed(request.model, prompt, ignored, _wants_usage(request), shape)
 
 
@@ -123,7 +105,7 @@ def _shaped(name: str, schema: bytes, *, strict: bool = False) -> Shape:
     return shape_of(name, json.loads(schema), strict=strict)
 
 
-def _text(raw: Mapping[str, Any], *, plain: bool) -> Parsed:
+def _text(raw: Mapping[str, Any]) -> Parsed:
     request = _typed(raw, TextRequest)
     _check(request)
     text = request.prompt if isinstance(request.prompt, str) else request.prompt[0]
@@ -131,17 +113,17 @@ def _text(raw: Mapping[str, Any], *, plain: bool) -> Parsed:
         raise FieldError("the prompt is empty", param="prompt")
     fields = _inner({"prompt": text} | _fields(raw, request))
     prompt = Prompt((), (text,), fields, request.max_tokens, "text", stream=bool(request.stream))
-    return Parsed(request.model, prompt, () if plain else _ignored(raw, TextRequest), _wants_usage(request))
+    return Parsed(request.model, prompt, _ignored(raw, TextRequest), _wants_usage(request))
 
 
-def _embedding(raw: Mapping[str, Any], *, plain: bool) -> Parsed:
+def _embedding(raw: Mapping[str, Any]) -> Parsed:
     request = _typed(raw, EmbeddingRequest)
     texts = (request.input,) if isinstance(request.input, str) else tuple(request.input)
     if not all(texts):
         raise FieldError("a text of input is empty", param="input")
     fields = _inner({"input": list(texts), "encoding_format": request.encoding_format})
     prompt = Prompt((), texts, fields, kind="embedding")
-    ignored = () if plain else _ignored(raw, EmbeddingRequest)
+    ignored = _ignored(raw, EmbeddingRequest)
     return Parsed(request.model, prompt, ignored, dimensions=request.dimensions)
 
 
@@ -239,13 +221,9 @@ def _turn(message: Message, number: int) -> Turn:
 
 
 def _fields(raw: Mapping[str, Any], request: Sampling) -> dict[str, Any]:
-    """What is sent on beside the prompt; the bounds are the gate's to say, and usage it always wants to hear."""
+    """What is sent on beside the prompt."""
     fields = {name: value for name in raw if name in SENT and (value := getattr(request, name)) is not None}
-    if request.seed is not None:
-        fields["seed"] = request.seed % 0xFFFFFFFF  # the engine's are of 32 bits, and the last one means random
-    if request.stream:
-        fields["stream_options"] = StreamOptions(include_usage=True)
-    return fields
+    return sent(fields, seed=request.seed, stream=request.stream)
 
 
 def _wants_usage(request: Sampling) -> bool:
@@ -277,35 +255,22 @@ def _ignored(raw: Mapping[str, Any], kind: type[msgspec.Struct]) -> tuple[str, .
     return tuple(dict.fromkeys(map(shown, names))) if names else ()
 
 
-class Made(Protocol):
-    """What a request becomes."""
-
-    def __call__(self, raw: Mapping[str, Any], *, plain: bool) -> Parsed:
-        """The JSON object *raw*, checked."""
-        ...
-
-
 class Reader(Struct, frozen=True):
-    """Reads requests of one *kind*; one that is *plain* has *known* fields only, and nothing inside them."""
+    """Reads requests of one *kind*: *made* of a JSON object, or *at_once*, which is told the body and may pass."""
 
     kind: Kind
-    known: frozenset[str]
-    made: "Made"
-
-    def at_once(self, body: bytes) -> Parsed | None:
-        """The request, where it is a plain one, which is read in no time; raises like ``parse``."""
-        raw = flat(body, self.known, KNOWN_OF_MESSAGE)
-        return None if raw is None else self.made(raw, plain=True)
+    made: Callable[[Mapping[str, Any]], Parsed]
+    at_once: Callable[[bytes], Parsed | None] = lambda _: None
 
     def parse(self, body: bytes) -> Parsed:
         """Read any request, for up to 0.1 s; raises ``InputError`` naming the field that is wrong."""
         raw = decode(body)
         if not isinstance(raw, dict):
             raise InputError("the body is not a JSON object")
-        return self.made(raw, plain=False)
+        return self.made(raw)
 
 
-CHAT = Reader("chat", KNOWN[ChatRequest], _chat)
-TEXT = Reader("text", KNOWN[TextRequest], _text)
-EMBEDDING = Reader("embedding", KNOWN[EmbeddingRequest], _embedding)
+CHAT = Reader("chat", _chat, plain.read)
+TEXT = Reader("text", _text)
+EMBEDDING = Reader("embedding", _embedding)
 parse = CHAT.parse

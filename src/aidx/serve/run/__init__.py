@@ -54,7 +54,8 @@ def serve(
         roles = {service.role: service for service in services}
         origins = frozenset(origin.encode() for origin in listen.origins)
         door = Door(listen.host, listen.key, origins)
-        return App(services, plan, door, log=log, patterns=[make(roles) for make in patterns])
+        clock = asyncio.get_running_loop().time
+        return App(services, plan, door, log=log, patterns=[make(roles) for make in patterns], clock=clock)
 
     with bound(listen) as on, asyncio.Runner(loop_factory=_loop_factory()) as runner:
 
