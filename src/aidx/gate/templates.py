@@ -36,17 +36,18 @@ class Template(Struct, frozen=True):
 
     def render(self, turns: Sequence[Turn]) -> str | None:
         """The prompt, without the beginning-of-sequence token; ``None`` where only the engine can say."""
-        if not turns or turns[-1].role != "user" or not all(turn.plain for turn in turns):
+        if not turns or turns[-1].role != "user":
             return None
+        for turn in turns:
+            if not turn.plain:
+                return None
         system = turns[0].role == "system"
         if not system and self.first is None:
             return None
         if self.joint is not None:
             return self._joined(turns[system:], turns[0].text if system else None)
-        messages = [self._message(turn.role, turn.text) for turn in turns[system:]]
         opening = self._message("system", turns[0].text, system=True) if system else self.first
-        parts = [opening, *messages]
-        return None if None in parts else "".join(map(str, parts)) + self.last
+        return self._all([opening, *[self._message(turn.role, turn.text) for turn in turns[system:]]])
 
     def _joined(self, turns: Sequence[Turn], system: str | None) -> str | None:
         """Users and assistants in turn; the system text before what the user said last."""
@@ -55,13 +56,18 @@ class Template(Struct, frozen=True):
         texts = [turn.text for turn in turns]
         if system is not None:
             texts[-1] = f"{system}{self.joint}{texts[-1]}"
-        parts = [self._message(turn.role, text) for turn, text in zip(turns, texts, strict=True)]
-        return None if None in parts else "".join(map(str, parts)) + self.last
+        return self._all([self._message(turn.role, text) for turn, text in zip(turns, texts, strict=True)])
+
+    def _all(self, parts: "list[str | None]") -> str | None:
+        return None if None in parts else "".join(parts) + self.last  # type: ignore[arg-type]  # none of them is None
 
     def _message(self, role: str, text: str, *, system: bool = False) -> str | None:
         around = self.roles.get(role)
-        if around is None or (role == "system" and not system) or any(word in text for word in self.beyond):
+        if around is None or (role == "system" and not system):
             return None
+        for word in self.beyond:
+            if word in text:
+                return None
         if self.trim:
             if text.strip() != text.strip(BLANK):
                 return None

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from aidx.gate.words import WORDS, lines
@@ -44,7 +44,7 @@ class Tokens:
     def count(self, text: str) -> int:
         """Tokens of *text*, without one for its beginning."""
         special, plain = self._cut(text)
-        return special + sum([self._plain(piece) for piece in plain])
+        return special + self._sum(plain, self._known.get, self._plain)
 
     async def count_beside(self, text: str) -> int:
         """The same, for text that takes a while: the event loop goes on."""
@@ -53,36 +53,39 @@ class Tokens:
         counts = dict(zip(unknown, await asyncio.to_thread(self._encode, unknown), strict=True))
         for piece, count in counts.items():
             self._remember(piece, count)
-        return special + sum([counts[piece] if piece in counts else self._plain(piece) for piece in plain])
+        return special + self._sum(plain, lambda piece: counts.get(piece, self._known.get(piece)), self._plain)
+
+    def _sum(self, pieces: Sequence[str], known: "Callable[[str], int | None]", count: "Callable[[str], int]") -> int:
+        """Tokens of all *pieces*: as they are *known*, or else by *count*."""
+        found = [*map(known, pieces)]
+        at = -1
+        for _ in range(found.count(None)):  # few, in a conversation
+            at = found.index(None, at + 1)
+            found[at] = count(pieces[at])
+        return sum(found)  # type: ignore[arg-type]  # none of them is None any more
 
     def _cut(self, text: str) -> tuple[int, list[str]]:
         """The number of special tokens, and what stands between them."""
         if self._apart:
             plain = self._any.split(text)
-            return len(plain) - 1, [piece for piece in plain if piece]
+            return len(plain) - 1, plain
         found, total = [text], 0
         for special in self._special:  # the longest first, everywhere; then the next one in what is left
             if special in text:
                 pieces = [piece.split(special) for piece in found]
                 total += sum([len(cut) - 1 for cut in pieces])
-                found = [piece for cut in pieces for piece in cut if piece]
+                found = [piece for cut in pieces for piece in cut]
         return total, found
 
     def _encode(self, pieces: Iterable[str]) -> list[int]:
         return [len(self._core.encode_ordinary(piece)) for piece in pieces]
 
     def _plain(self, text: str) -> int:
-        count = self._known.get(text)
-        if count is not None:
-            return count
+        """Tokens of *text*, which nobody has counted."""
         if self._lines is None or len(text) < SHORT:
             return self._counted(text)
-        known = self._known.get
         pieces = self._lines(text)
-        total = 0
-        for line in pieces:
-            count = known(line)
-            total += self._counted(line) if count is None else count
+        total = self._sum(pieces, self._known.get, self._counted)
         if len(pieces) > 1:
             self._remember(text, total)
         return total

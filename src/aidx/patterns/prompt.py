@@ -2,7 +2,7 @@
 
 import json
 from itertools import pairwise
-from typing import Literal, NamedTuple, Self
+from typing import Literal, Self
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -17,7 +17,7 @@ be: nothing is sent, and what the service would count is estimated."""
 STREAMING = ("stream", "stream_options")
 
 
-class Turn(NamedTuple):
+class Turn(Struct, frozen=True):
     """One message: who speaks, the text, the message as JSON; *plain*: there is nothing more to it than these."""
 
     role: str

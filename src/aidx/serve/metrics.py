@@ -5,9 +5,10 @@ dots become underscores and units are appended, as OpenTelemetry's exporter for 
 name for is ``aidx_…``. No label is a user's text.
 """
 
-from bisect import bisect_left
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from math import inf
 from typing import NamedTuple
 
 from msgspec import Struct, field
@@ -15,6 +16,7 @@ from msgspec import Struct, field
 SECONDS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92)
 FIRST = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 TOKENS = (1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864)
+KEPT = 512  # requests of a kind until they are counted
 TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 Labels = tuple[tuple[str, str], ...]
 OPERATIONS = {"chat": "chat", "text": "text_completion", "embedding": "embeddings"}
@@ -46,16 +48,26 @@ class Reading(NamedTuple):
 
 
 class _Histogram(Struct, eq=False):
+    """Counts values by *bounds*; *kept* are those that are not counted yet: many at a time cost half as much."""
+
     bounds: tuple[float, ...]
     counts: list[int] = field(default_factory=list)
     total: float = 0.0
+    kept: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.counts = [0] * (len(self.bounds) + 1)
 
-    def note(self, value: float) -> None:
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
+    def count(self) -> None:
+        """Count what is kept."""
+        self.total += sum(self.kept)
+        self.kept.sort()
+        below = 0
+        for number, bound in enumerate((*self.bounds, inf)):
+            up_to = bisect_right(self.kept, bound, below)
+            self.counts[number] += up_to - below
+            below = up_to
+        self.kept.clear()
 
 
 class _Group(Struct, eq=False):
@@ -98,15 +110,22 @@ class Metrics:
         """Take one request to a model into account."""
         group = self._groups.get((served.role, served.kind, served.status, served.code)) or self._group(served)
         group.requests += 1
-        group.duration.note(served.seconds)
+        group.duration.kept.append(served.seconds)
+        waited, prompt, completion = served.waited, served.prompt, served.completion
         if served.first is not None and not served.code:
-            group.first.note(served.first + (served.waited or 0.0))
-        if served.waited is not None:
-            group.queue.note(served.waited)
-        if served.prompt is not None:
-            group.input.note(served.prompt)
-        if served.completion is not None:
-            group.output.note(served.completion)
+            group.first.kept.append(served.first + (waited or 0.0))
+        if waited is not None:
+            group.queue.kept.append(waited)
+        if prompt is not None:
+            group.input.kept.append(prompt)
+        if completion is not None:
+            group.output.kept.append(completion)
+        if not group.requests % KEPT:
+            self._count()
+
+    def _count(self) -> None:
+        for histogram in self._histograms.values():
+            histogram.count()
 
     def _group(self, served: Served) -> "_Group":
         """The histograms of requests like *served*."""
@@ -127,6 +146,7 @@ class Metrics:
 
     def render(self, readings: Iterable[Reading]) -> bytes:
         """Prometheus text, *readings* first."""
+        self._count()
         lines: list[str] = []
         seen: set[str] = set()
         for reading in sorted(readings, key=lambda reading: reading.name):

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+from msgspec.structs import replace
 
 from aidx.gate.count import AT_ONCE, Counter, Own
 from aidx.gate.prompt import Prompt
@@ -73,7 +74,7 @@ def test_text_without_a_template_is_counted_as_it_is():
         (prompt("hello", tools=True), own()),
         (Prompt((turn("user", "a"), turn("assistant", "b"))), own()),  # the answer's beginning: the engine continues it
         (Prompt((turn("tool", "a"), turn("user", "b"))), own()),
-        (Prompt((turn("user", "a")._replace(plain=False), turn("user", "b"))), own()),
+        (Prompt((replace(turn("user", "a"), plain=False), turn("user", "b"))), own()),
         (Prompt((), ("a",), b'"input":["a"]', kind="embedding"), own()),
     ],
     ids=["unknown model", "unknown template", "tools", "prefill", "tool result", "more than text", "embedding"],

@@ -1,6 +1,7 @@
 """What a known template makes of messages, and what it leaves to the engine."""
 
 import pytest
+from msgspec.structs import replace
 
 from aidx.adapters.templates import read_templates
 from aidx.gate.templates import find, fingerprint
@@ -39,7 +40,7 @@ def test_system_text_may_stand_in_the_last_question():
         ("chatml", [HI, turn("assistant", "a")]),
         ("chatml", [HI, turn("system", "s"), HI]),
         ("chatml", [turn("tool", "x"), HI]),
-        ("chatml", [HI._replace(plain=False)]),
+        ("chatml", [replace(HI, plain=False)]),
         ("qwen3", [HI, turn("assistant", "<think>x</think>y"), HI]),
         ("qwen3.5", [turn("user", "\u00a0hi")]),
         ("mistral-nemo", [HI, HI]),

@@ -93,9 +93,9 @@ class Call:
 
     def drop(self) -> bytes:
         """Keep nothing of its body any longer; what there was of it."""
-        parts, self._parts = self._parts, []
-        if not parts:
+        if not self._parts:
             return b""
+        parts, self._parts = self._parts, []
         self._way.holds(-sum(map(len, parts)))
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
