@@ -87,6 +87,7 @@ class _Connection(asyncio.Protocol):
         except httptools.HttpParserError as error:
             self._fail(f"the answer is not HTTP: {error}")
             self.abort()
+        self._notify()
 
     def on_message_begin(self) -> None:
         if self.done:  # a second answer to one request
@@ -94,19 +95,16 @@ class _Connection(asyncio.Protocol):
 
     def on_headers_complete(self) -> None:
         self.status = self.parser.get_status_code()
-        self._notify()
 
     def on_body(self, data: bytes) -> None:
         self.chunks.append(data)
         self.waiting += len(data)
         if self.waiting > HIGH_WATER and self.transport is not None:
             self.transport.pause_reading()
-        self._notify()
 
     def on_message_complete(self) -> None:
         self.done = True
         self.keep = self.parser.should_keep_alive()
-        self._notify()
 
     def send(self, data: bytes, seconds: float, outbox: Outbox, used: int) -> None:
         """Begin a request whose answer may be so many *seconds* in coming, by way of the pool's *outbox*."""

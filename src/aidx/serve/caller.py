@@ -1,11 +1,12 @@
 """Who sent a request: what it says, and the way back."""
 
-from collections.abc import Iterable
 from typing import Protocol
 
 from aidx.errors import InputError
 from aidx.serve.answer import Answer, Headers
 from aidx.serve.strict import MAX_BODY
+
+ENCODED = frozenset({b"content-encoding", b"transfer-encoding"})
 
 
 class Caller(Protocol):
@@ -88,15 +89,18 @@ class Reply:
         self._caller.whole(status, [*headers, *self.extra] if self.extra else headers, body)
 
 
-def check_head(headers: Iterable[tuple[bytes, bytes]]) -> None:
+def check_head(headers: Headers) -> None:
     """Raise ``InputError`` for a body that is not worth waiting for: encoded, or too large by its own account."""
-    for name, value in headers:
-        if (name == b"content-encoding" and value != b"identity") or (
-            name == b"transfer-encoding" and value.lower() != b"chunked"
-        ):
-            raise InputError("an encoded body is not read", code="unsupported_encoding", hint="Send plain JSON.")
-        if name == b"content-length" and int(value) > MAX_BODY:
-            raise too_large()
+    named = dict(headers)
+    if not ENCODED.isdisjoint(named) and any(map(_encoded, headers)):
+        raise InputError("an encoded body is not read", code="unsupported_encoding", hint="Send plain JSON.")
+    if int(named.get(b"content-length", 0)) > MAX_BODY:  # it comes once, or llhttp refuses it
+        raise too_large()
+
+
+def _encoded(header: tuple[bytes, bytes]) -> bool:
+    name, value = header
+    return value != b"identity" if name == b"content-encoding" else name in ENCODED and value.lower() != b"chunked"
 
 
 def too_large() -> InputError:

@@ -52,18 +52,17 @@ class Offered(Protocol):
 class Exchange:
     """One request on its way through: what is known of it when it has been answered."""
 
-    __slots__ = ("began", "caller", "code", "grant", "kind", "offered", "read", "reply", "tokens")
+    kind: "Kind" = "chat"
+    offered: Offered | None = None
+    grant: Grant | None = None
+    code = ""
+    read = False
+    tokens: tuple[int, int] | None = None  # of a pattern's prompts and answers, all together
 
     def __init__(self, caller: Caller, began: float) -> None:
         self.caller = caller
         self.reply = Reply(caller)
         self.began = began
-        self.kind: Kind = "chat"
-        self.offered: Offered | None = None
-        self.grant: Grant | None = None
-        self.code = ""
-        self.read = False
-        self.tokens: tuple[int, int] | None = None  # of a pattern's prompts and answers, all together
 
     def served(self, offered: "Offered", status: int, now: float) -> Served:
         """It as the metrics see it: *offered* answered with *status* at *now*."""

@@ -48,10 +48,13 @@ class Way(Protocol):
 class Call:
     """One request. *keep*: the client wants to use the connection again; *old*: it speaks HTTP/1.0."""
 
-    __slots__ = (
-        *("_error", "_expects", "_head", "_parts", "_waiter", "_way"),
-        *("complete", "done", "gone", "headers", "keep", "method", "old", "path", "size", "status", "task"),
-    )
+    complete = done = gone = False
+    status = size = 0
+    task: asyncio.Task[None] | None = None
+    _error: AidxError | None = None
+    _waiter: asyncio.Future[None] | None = None
+    _head = b""
+    _expects = True  # that we ask for the body, if it says so
 
     def __init__(self, way: Way, method: str, path: str, headers: Headers, *, keep: bool, old: bool) -> None:
         self.method = method
@@ -59,16 +62,8 @@ class Call:
         self.headers = headers
         self.keep = keep
         self.old = old
-        self.complete = self.done = self.gone = False
-        self.status = 0
-        self.size = 0
-        self.task: asyncio.Task[None] | None = None
         self._way = way
         self._parts: list[bytes] = []
-        self._error: AidxError | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._head = b""
-        self._expects = True  # that we ask for the body, if it says so
 
     def feed(self, data: bytes) -> None:
         """A piece of its body."""
