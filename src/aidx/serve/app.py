@@ -90,16 +90,16 @@ class App(Struct, eq=False):
             await self._answer(caller, exchange)
         except AidxError as wrong:
             exchange.code = wrong.code
-            await exchange.reply.whole(answer.error(wrong, close=not exchange.read))
+            exchange.reply.whole(answer.error(wrong, close=not exchange.read))
         except asyncio.CancelledError:
             exchange.code = "client_left" if caller.gone else "engine_loading"
             if not (caller.gone or exchange.reply.started):  # its time to drain is over, and its body never came
-                await exchange.reply.whole(answer.error(answer.stopping()))
+                exchange.reply.whole(answer.error(answer.stopping()))
         except Exception as bug:  # the last line of defence: a bug of ours is one answer, never a broken connection
             exchange.code = "internal_error"
             if exchange.reply.started:
                 raise
-            await exchange.reply.whole(answer.error(AidxError(f"internal error: {type(bug).__name__}")))
+            exchange.reply.whole(answer.error(AidxError(f"internal error: {type(bug).__name__}")))
         finally:
             self._note(caller, exchange)
 
@@ -107,7 +107,7 @@ class App(Struct, eq=False):
         method, path = caller.method, caller.path
         exchange.reply.extra = self.door.check(caller.headers)
         if method == "OPTIONS" and exchange.reply.extra:  # a browser asks before its page may
-            await exchange.reply.whole(answer.Answer(204, PREFLIGHT, b""))
+            exchange.reply.whole(answer.Answer(204, PREFLIGHT, b""))
             return
         self.door.check_key(path, caller.headers)
         asked = ASKED.get(path)
@@ -121,7 +121,7 @@ class App(Struct, eq=False):
             parsed = asked.at_once(body) or await self._parsed(asked, body)
             if asked is tokenize.READER:
                 found = self._catalogue.find(parsed.model, embeds=False)
-                await exchange.reply.whole(await tokenize.count(parsed, found))
+                exchange.reply.whole(await tokenize.count(parsed, found))
                 return
             offered = exchange.offered = self._catalogue.find(parsed.model, embeds=exchange.kind == "embedding")
             if self.draining:
@@ -129,7 +129,7 @@ class App(Struct, eq=False):
             await offered.answer(parsed, exchange)
         else:
             made = self._front(caller.headers) if path == "/" and method in READS else self._route(method, path)()
-            await exchange.reply.whole(await made if isinstance(made, Awaitable) else made)
+            exchange.reply.whole(await made if isinstance(made, Awaitable) else made)
 
     def _route(self, method: str, path: str) -> Route:
         found = self._routes.get(path)

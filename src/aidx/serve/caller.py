@@ -72,7 +72,7 @@ class Reply:
         """Whether the answer has begun."""
         return self.status != 0
 
-    async def begin(self, status: int, headers: Headers) -> None:
+    def begin(self, status: int, headers: Headers) -> None:
         """Status and headers, *extra* ones with them."""
         self.status = status
         self._caller.begin(status, [*headers, *self.extra] if self.extra else headers)
@@ -82,7 +82,7 @@ class Reply:
         self._caller.write(data, more=more)
         await self._caller.drain()
 
-    async def whole(self, answer: Answer) -> None:
+    def whole(self, answer: Answer) -> None:
         """All of it."""
         status, headers, body = answer
         self.status = status

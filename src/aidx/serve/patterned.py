@@ -63,9 +63,9 @@ class Patterned(Struct, frozen=True):
 async def _send(found: Found, parsed: "Parsed", exchange: "Exchange", route: str) -> None:
     headers = answer.patterned(found, route, parsed.ignored)
     if not parsed.stream:
-        await exchange.reply.whole(answer.whole(replay.whole(found), headers=headers))
+        exchange.reply.whole(answer.whole(replay.whole(found), headers=headers))
         return
-    await exchange.reply.begin(200, [*EVENTS, *headers])
+    exchange.reply.begin(200, [*EVENTS, *headers])
     for event in replay.events(found, usage=parsed.usage):
         await exchange.reply.write(event)
     await exchange.reply.write(b"", more=False)

@@ -77,7 +77,7 @@ class Service(Struct, frozen=True):
                 if parsed.dimensions is not None:
                     _check_dimensions(body, parsed.dimensions)
                 length = (b"content-length", b"%d" % len(body))
-                await exchange.reply.whole(answer.Answer(200, [answer.JSON, length, *headers], body))
+                exchange.reply.whole(answer.Answer(200, [answer.JSON, length, *headers], body))
         finally:
             grant.close()
 
@@ -101,7 +101,7 @@ async def _stream(grant: Grant, headers: answer.Headers, exchange: Exchange, *, 
     piece = events.feed(await anext(grant, b""))  # whatever fails before has a status of its own
     if events.failed is not None and not piece:
         raise events.failed
-    await reply.begin(200, headers)
+    reply.begin(200, headers)
     wrong: AidxError | None = None
     try:
         while not events.complete and events.failed is None:

@@ -57,7 +57,7 @@ class Twice:
         for _ in range(2):
             async with await self.service.gate.admit(parsed.prompt) as grant:
                 body = b"".join([chunk async for chunk in grant])
-        await exchange.reply.whole(answer.Answer(200, [answer.JSON, (b"x-aidx-attempts", b"2")], body))
+        exchange.reply.whole(answer.Answer(200, [answer.JSON, (b"x-aidx-attempts", b"2")], body))
 
 
 def test_a_pattern_is_offered_beside_the_roles_that_it_asks():
