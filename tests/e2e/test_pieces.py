@@ -20,6 +20,7 @@ from aidx.ports.engine import Launch
 LONG = Patience(lasts_s=60.0)
 TEXTS = ("def f(x):", "class A:\n    def", "日本語 é 🙂", "import os\n", "word " * 300, '<think>hm</think> "\\u00e9"\t')
 OWN = {"id", "created", "timings"}  # no two answers have these in common
+GOING_ON = [{"role": "user", "content": "def f(x):"}, {"role": "assistant", "content": "hello "}]
 GRAMMAR = "%llguidance {}\nstart: /[a-z ]{5,20}/"
 
 
@@ -80,9 +81,10 @@ def test_an_answer_in_pieces_is_the_answer_in_one(deployment):
 @pytest.mark.parametrize(
     "fields",
     [
-        {"logprobs": True},
-        {"response_format": {"type": "json_object"}},
-        {"messages": [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]},
+        {"logprobs": True, "tools": [{}]},
+        {"logprobs": True, "response_format": {"type": "json_object"}},
+        {"messages": GOING_ON, "tools": [{}]},
+        {"messages": GOING_ON, "response_format": {"type": "json_object"}},
     ],
 )
 def test_what_would_differ_is_asked_for_in_one_piece(fields):
@@ -92,11 +94,18 @@ def test_what_would_differ_is_asked_for_in_one_piece(fields):
     assert json.loads(asked(body, 1, LONG, "it").sent) == {"id_slot": 1, "messages": [], **fields}
 
 
+def test_an_engine_that_lists_not_every_token_is_asked_for_all_of_them_in_one_piece():
+    chat, text = b'{"messages":[],"logprobs":true}', b'{"prompt":"x","logprobs":1}'
+
+    assert asked(chat, 0, LONG, "it").taken is not None
+    assert asked(chat, 0, LONG, "it", lists=False).taken is None
+    assert asked(text, 0, LONG, "it", lists=False).taken is not None  # nothing is read in a completion of text
+
+
 @pytest.mark.parametrize("lasts", [0.0, 60.0])
 def test_an_answer_that_goes_on_has_what_it_goes_on_from(deployment, lasts):
     """However long it may take."""
-    turns = [{"role": "user", "content": "def f(x):"}, {"role": "assistant", "content": "hello "}]
-    body = json.dumps({"messages": turns, "max_tokens": 5, "temperature": 0}).encode()
+    body = json.dumps({"messages": GOING_ON, "max_tokens": 5, "temperature": 0}).encode()
     answer = json.loads(talk(deployment, lambda chat: whole(chat, body, patience=Patience(lasts_s=lasts))))
 
     assert answer["choices"][0]["message"]["content"].startswith("hello ")
@@ -209,6 +218,9 @@ READING = b'data: {"choices":[],"prompt_progress":{"total":2}}\n\n'
 ERROR = b'data: {"error":{"code":400,"message":"no"}}\n\n'
 
 
+NUMBERS = {"type": "array", "items": {"type": "integer"}, "minItems": 700}
+
+
 def every_cut(data):
     return [(data[:at], data[at:]) for at in range(len(data) + 1)]
 
@@ -243,7 +255,17 @@ def test_a_stream_of_something_else_is_said(event):
         asked(b'{"messages":[]}', 0, LONG, "it").taken.feed(event)
 
 
-def test_who_leaves_a_long_answer_frees_its_slot_while_others_are_answered(deployment):
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"logprobs": True, "top_logprobs": 2},
+        {"logprobs": True, "stop": ["never written"]},
+        {"messages": GOING_ON},
+        {"response_format": {"type": "json_object", "schema": NUMBERS}, "ignore_eos": False},
+    ],
+)
+def test_who_leaves_a_long_answer_frees_its_slot_while_others_are_answered(deployment, more):
     """The engine says things to others all the time: what it does not say to us it would not notice."""
     fields = {"messages": [{"role": "user", "content": "x"}], "max_tokens": 800, "ignore_eos": True}
 
@@ -252,7 +274,7 @@ def test_who_leaves_a_long_answer_frees_its_slot_while_others_are_answered(deplo
             return await whole(chat, json.dumps({**fields, "stream": True}).encode(), slot=1)
 
         beside = asyncio.create_task(others())
-        answer = chat.answer(json.dumps(fields).encode(), slot=0, patience=LONG)
+        answer = chat.answer(json.dumps({**fields, **more}).encode(), slot=0, patience=LONG)
         first = asyncio.create_task(anext(answer))
         await asyncio.sleep(0.1)
         first.cancel()

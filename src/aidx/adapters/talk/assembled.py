@@ -9,6 +9,7 @@ import re
 from typing import Any, NamedTuple, Protocol
 
 from aidx.adapters.talk.events import EventReader
+from aidx.adapters.talk.listed import Entries, first_of
 from aidx.adapters.talk.refusal import refused
 from aidx.errors import AidxError, EngineError
 from aidx.ports.chat import Patience
@@ -21,17 +22,20 @@ LONG_PROMPT = 1 << 11  # bytes; what is shorter is read before anybody is missed
 PROGRESS = b'"prompt_progress":'  # as JSON writes it; inside a string the quotation marks are escaped
 ERROR = (b'data: {"error"', b"error:")
 STREAMS = re.compile(rb'"stream":\s?true')
-# In one piece these are more: the probability of the end, and what a reader of the answer waits behind.
-APART = re.compile(rb'"(?:logprobs|response_format)":')
-GOES_ON = re.compile(rb'"role":\s?"assistant"')
+READ = re.compile(rb'"logprobs":|"role":\s?"assistant"')  # what is not put together as it comes
+NOTHING = 'root ::= ""'  # an answer that is at its end already
 TOLD = b',"return_progress":true}'
 IN_PIECES = b',"stream":true,"stream_options":{"include_usage":true}' + TOLD
+COUNTED = {"timings_per_token": True}
 ORDER = ("created", "model", "system_fingerprint", "object", "usage", "id", "timings")
+TEXTS = ("content", "reasoning_content")
 KINDS = {"chat.completion.chunk": "chat.completion"}
 
 
 class Taken(Protocol):
-    """What becomes of a stream on its way through."""
+    """What becomes of a stream on its way through; *early* once the rest of it is not wanted."""
+
+    early: bool
 
     def feed(self, piece: bytes) -> bytes:
         """What is passed on for the next bytes; raises what the engine says instead of an answer."""
@@ -45,27 +49,38 @@ class Taken(Protocol):
 class Asked(NamedTuple):
     """What is *sent* to the engine, how its answer is *taken*, and the *pause* between two looks at who has left.
 
-    An answer that comes *whole* is one piece, and nothing is done to it.
+    An answer that comes *whole* is one piece, and nothing is done to it. What *before* is answered with stands before
+    an answer that goes on from it.
     """
 
     sent: bytes
     taken: Taken | None
     pause: float
     whole: bool = False
+    before: bytes = b""
 
 
-def asked(body: bytes, slot: int, patience: Patience, who: str) -> Asked:
+def asked(body: bytes, slot: int, patience: Patience, who: str, *, lists: bool = True) -> Asked:
     """The request *body* as it is sent to the engine of *who*, so that it notices in time who has gone.
 
     An answer in one piece is the same as if it had been asked for so, but where its bound cuts it: what the engine
-    holds back then is not in a stream. That is half of a character, white space that its parser waits behind, what may
-    become a text of ``stop``, and a call of a tool that has no name yet.
+    holds back then is not in a stream. That is half of a character, white space that its parser waits behind (before
+    JSON the beginning of a code fence, too), what may become a text of ``stop``, and a call of a tool that has no name
+    yet. Of a model that thinks an answer of nothing but white space is empty.
+
+    ``logprobs`` has no entry for the end of an answer, as OpenAI's has none, but where the end is all that there is.
+    With ``stop`` it is nearer to the text than in one piece: there the text of a token that was held back stands in the
+    next entry, and of those at the end as many are left out as the text of ``stop`` has tokens by itself, however many
+    it was written in. Here each entry has its own text, and they end where the answer does.
+
+    Asked for in one piece are still ``logprobs`` beside tools or an engine's own ``response_format``, and of an engine
+    that *lists* not every token in a stream: what is held back for its parser of calls, JSON or thoughts is told
+    without a probability. So is an answer with these two that goes on from a message: they allow no empty answer, which
+    is how the engine is asked for what stands before.
     """
     sent = b'{"id_slot":%d,' % slot + body[1:]
     if patience.lasts_s > LONG_S:
-        if APART.search(body) or _goes_on(body):
-            return Asked(sent, None, NOTICED_S)
-        return Asked(sent[:-1] + IN_PIECES, Assembled(who), SOON_S)
+        return _in_pieces(sent, who, lists=lists)
     if patience.lasts_s:
         return Asked(sent, None, SOON_S, whole=True)
     if len(body) > LONG_PROMPT and STREAMS.search(body):
@@ -73,16 +88,41 @@ def asked(body: bytes, slot: int, patience: Patience, who: str) -> Asked:
     return Asked(sent, None, SOON_S)
 
 
-def _goes_on(body: bytes) -> bool:
-    """Whether the answer to *body* goes on from a message of the assistant's: in one piece that stands before it."""
-    if not GOES_ON.search(body):
-        return False
-    messages = json.loads(body).get("messages")
-    return bool(messages) and messages[-1]["role"] == "assistant"
+def _in_pieces(sent: bytes, who: str, *, lists: bool) -> Asked:
+    fields = json.loads(sent) if READ.search(sent) else {}
+    listed = bool(fields.get("logprobs"))
+    goes_on = _goes_on(fields)
+    if (listed or goes_on) and (fields.get("tools") or fields.get("response_format")):
+        return Asked(sent, None, NOTICED_S)
+    if listed and not lists and "messages" in fields:
+        return Asked(sent, None, NOTICED_S)
+    before = _written(_before(fields)) if goes_on else b""
+    if not listed:
+        return Asked(sent[:-1] + IN_PIECES, Assembled(who), SOON_S, before=before)
+    stops = fields.pop("stop", None) or []
+    taken = Listed(who, (stops,) if isinstance(stops, str) else tuple(stops))
+    return Asked(_written(fields | COUNTED)[:-1] + IN_PIECES, taken, SOON_S, before=before)
+
+
+def _goes_on(fields: dict[str, Any]) -> bool:
+    """Whether the answer goes on from a message of the assistant's: in one piece that stands before it."""
+    messages = fields.get("messages") or [{}]
+    return bool(messages[-1].get("role") == "assistant")
+
+
+def _before(fields: dict[str, Any]) -> dict[str, Any]:
+    """A request for nothing: its answer is what its template and parser make of the message that it goes on from."""
+    return {"id_slot": fields["id_slot"], "messages": fields["messages"], "grammar": NOTHING, "max_tokens": 1}
+
+
+def _written(fields: dict[str, Any]) -> bytes:
+    return json.dumps(fields, separators=(",", ":")).encode()
 
 
 class Assembled:
     """Takes a stream piece by piece; *who* is named where it fails."""
+
+    early = False
 
     def __init__(self, who: str) -> None:
         self._who = who
@@ -91,11 +131,27 @@ class Assembled:
         self._finish: str | None = None
         self._texts: dict[str, list[str]] = {"content": []}
         self._calls: list[dict[str, Any]] = []
+        self._before: dict[str, str] = {}
         self._complete = False
+
+    @property
+    def lists(self) -> bool:
+        """Whether all is there that is there in one piece; what is not was held back."""
+        return True
+
+    def goes_on(self, found: bytes) -> None:
+        """Put the text of the answer *found* before this one's."""
+        try:
+            message = json.loads(found)["choices"][0]["message"]
+            self._before = {name: str(message[name]) for name in TEXTS if message.get(name)}
+        except (ValueError, LookupError, TypeError, AttributeError):
+            raise EngineError(f"{self._who} does not answer as llama.cpp's server does") from None
 
     def feed(self, piece: bytes) -> bytes:
         """Keep the next bytes; raises what the engine says instead of an answer."""
         for name, data in self._events.feed(piece):
+            if self.early:
+                break
             if data == b"[DONE]":
                 self._complete = True
             elif name == "error" or data.startswith(b'{"error"'):
@@ -106,7 +162,7 @@ class Assembled:
 
     def rest(self) -> bytes:
         """The answer; raises ``EngineError`` where the stream has no end."""
-        if not self._complete:
+        if not self._complete or "object" not in self._about:
             raise EngineError(f"the answer of {self._who} broke off", code="engine_failed")
         about = self._about
         about["object"] = KINDS.get(about["object"], about["object"])
@@ -116,15 +172,17 @@ class Assembled:
     def _take(self, data: bytes) -> None:
         try:
             event = json.loads(data)
-            for choice in event.pop("choices"):
-                self._finish = choice["finish_reason"] or self._finish
-                self._delta(choice["delta"] if "delta" in choice else {"content": choice["text"]})
+            choices = event.pop("choices")
             self._about |= event
+            for choice in choices:
+                self._finish = choice["finish_reason"] or self._finish
+                self._piece(choice)
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):
             raise EngineError(f"{self._who} does not stream as llama.cpp's server does") from None
 
-    def _delta(self, delta: dict[str, Any]) -> None:
-        for name in ("content", "reasoning_content"):
+    def _piece(self, choice: dict[str, Any]) -> None:
+        delta = choice["delta"] if "delta" in choice else {"content": choice["text"]}
+        for name in TEXTS:
             if delta.get(name):
                 self._texts.setdefault(name, []).append(delta[name])
         for call in delta.get("tool_calls", ()):
@@ -135,7 +193,9 @@ class Assembled:
                 function[name] += text
 
     def _choice(self) -> dict[str, Any]:
-        texts = {name: "".join(parts) for name, parts in self._texts.items()}
+        texts = self._before | {
+            name: "".join((self._before.get(name, ""), *parts)) for name, parts in self._texts.items()
+        }
         if self._about["object"] == "text_completion":
             return {"text": texts["content"], "index": 0, "logprobs": None, "finish_reason": self._finish}
         message: dict[str, Any] = {"role": "assistant", **texts}
@@ -144,8 +204,70 @@ class Assembled:
         return {"finish_reason": self._finish, "index": 0, "message": message}
 
 
+class Listed(Assembled):
+    """The same with the probability of each token.
+
+    It stops at *stops* itself: the engine holds back what may become one, and tells no probability of that.
+    """
+
+    def __init__(self, who: str, stops: tuple[str, ...]) -> None:
+        super().__init__(who)
+        self._entries = Entries()
+        self._stops = stops
+        self._kept = max(map(len, stops), default=1) - 1
+        self._tail = ""  # may be the beginning of a text that it stops at
+
+    @property
+    def lists(self) -> bool:
+        """A completion of text always has them all: nothing is read in it."""
+        if self._about.get("object") == "text_completion":
+            return True
+        tokens = (self._about.get("usage") or {}).get("completion_tokens", 0)
+        return self._entries.whole(tokens, bounded=self._finish == "length")
+
+    def _piece(self, choice: dict[str, Any]) -> None:
+        super()._piece(choice)
+        told = (choice.get("logprobs") or {}).get("content", [])
+        if "delta" in choice:
+            self._entries.take(choice["delta"], told)
+            self._look(choice["delta"].get("content") or "")
+        else:
+            self._entries.found += told
+            self._look(choice["text"])
+
+    def _look(self, text: str) -> None:
+        """Stop where *text* completes one of those that it stops at."""
+        near = self._tail + text
+        if (at := first_of(self._stops, near)) is None:
+            self._tail = near[max(0, len(near) - self._kept) :]
+            return
+        content = "".join(self._texts["content"])
+        self._texts["content"] = [content[: len(content) - len(near) + at]]
+        self._finish = "stop"
+        self._about["usage"] = _used(self._about["timings"])
+        self._complete = self.early = True
+
+    def _choice(self) -> dict[str, Any]:
+        entries = self._entries.of("".join(self._texts["content"])) if self.early else self._entries.found
+        return super()._choice() | ({"logprobs": {"content": entries}} if entries else {})
+
+
+def _used(timings: dict[str, Any]) -> dict[str, Any]:
+    """The tokens of an answer that was not waited for to its end."""
+    cached = timings.get("cache_n", 0)
+    prompt, written = timings["prompt_n"] + cached, timings["predicted_n"]
+    return {
+        "completion_tokens": written,
+        "prompt_tokens": prompt,
+        "total_tokens": prompt + written,
+        "prompt_tokens_details": {"cached_tokens": cached},
+    }
+
+
 class Unread:
     """Takes from the head of a stream what says how far the engine is; *who* is named where it fails."""
+
+    early = False
 
     def __init__(self, who: str) -> None:
         self._who = who

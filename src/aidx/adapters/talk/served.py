@@ -3,12 +3,12 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from typing import Any, TypeVar
 
 from aidx.adapters.child import Child
 from aidx.adapters.http import Pool
-from aidx.adapters.talk.assembled import SOON_S, Asked, asked
+from aidx.adapters.talk.assembled import SOON_S, Asked, Assembled, asked
 from aidx.adapters.talk.refusal import refused
 from aidx.errors import EngineError, InputError
 from aidx.gate.estimate import texts_of
@@ -45,6 +45,7 @@ class ServedChat:
         self._longest_token = longest_token
         self._enforced = enforced
         self._counts = True
+        self._lists = True
 
     async def count(self, body: bytes, *, kind: Kind = "chat") -> int:
         """Ask the engine, which renders and tokenizes exactly as for an answer."""
@@ -112,32 +113,57 @@ class ServedChat:
         self, body: bytes, *, slot: int, kind: Kind = "chat", patience: Patience = PATIENCE
     ) -> AsyncGenerator[bytes, None]:
         """Pass the engine's bytes on; left early, wait until the engine has let go of *slot*."""
-        embeds = kind == "embedding"
-        sent, taken, pause, whole = Asked(body, None, SOON_S, embeds) if embeds else asked(body, slot, patience, WHO)
+        order = self._order(body, slot, kind, patience)
+        taken = order.taken
         held = True
         try:
-            if whole:
-                status, found = await self._pool.request("POST", ANSWER[kind], sent, patience=patience)
-                if status != 200:
-                    raise refused(status, found, who=WHO)
+            if order.whole:
+                found = await self._one(kind, order.sent, patience)
                 held = False
                 yield found
                 return
-            async with self._pool.stream("POST", ANSWER[kind], sent, patience=patience) as reply:
+            async with self._pool.stream("POST", ANSWER[kind], order.sent, patience=patience) as reply:
                 if reply.status != 200:
                     raise refused(reply.status, await reply.whole(), who=WHO)
-                while chunk := await reply.read():
+                while not (taken and taken.early) and (chunk := await reply.read()):
                     if taken is None or (chunk := taken.feed(chunk)):
                         yield chunk
-            if taken is not None and (chunk := taken.rest()):
+            if chunk := await self._rest(order, kind, patience):
                 yield chunk
-            held = False
+            held = bool(taken and taken.early)
         except EngineError as error:
             held = error.code != "engine_silent"  # it would not tell that it has let go, either
             raise await self._explained(error) from None
         finally:
             if held:
-                await self._let_go(slot, pause)
+                await self._let_go(slot, order.pause)
+        if isinstance(taken, Assembled) and not taken.lists:
+            self._lists = False
+            async with aclosing(self.answer(body, slot=slot, kind=kind, patience=patience)) as again:
+                async for chunk in again:
+                    yield chunk
+
+    def _order(self, body: bytes, slot: int, kind: Kind, patience: Patience) -> Asked:
+        if kind == "embedding":
+            return Asked(body, None, SOON_S, whole=True)
+        return asked(body, slot, patience, WHO, lists=self._lists)
+
+    async def _one(self, kind: Kind, sent: bytes, patience: Patience) -> bytes:
+        """The answer in one piece to what is *sent*."""
+        status, found = await self._pool.request("POST", ANSWER[kind], sent, patience=patience)
+        if status != 200:
+            raise refused(status, found, who=WHO)
+        return found
+
+    async def _rest(self, order: Asked, kind: Kind, patience: Patience) -> bytes:
+        """What a stream that has ended leaves to be passed on; nothing where it does not list every token."""
+        taken = order.taken
+        if not isinstance(taken, Assembled):
+            return b"" if taken is None else taken.rest()
+        if order.before:  # after the answer: so its prompt is in the slot, and was read as a stream
+            taken.goes_on(await self._one(kind, order.before, patience))
+        found = taken.rest()
+        return found if taken.lists else b""
 
     def close(self) -> None:
         """Drop the connections."""
