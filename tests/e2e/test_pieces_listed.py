@@ -10,6 +10,7 @@ from tests.talking import talk
 from aidx.adapters.engines.embedded import ENGINE
 from aidx.adapters.stores import shipped
 from aidx.budget.settings import Settings
+from aidx.errors import InputError
 from aidx.ports.engine import Launch
 
 ASK = [{"role": "user", "content": "def f(x):"}]
@@ -172,6 +173,49 @@ def test_what_a_parser_held_back_is_asked_for_again_and_from_then_on_in_one_piec
         assert without_entries(put_together) == without_entries(once)
         listed = entries(once)
         assert entries(put_together) == (without_the_end(listed, once) if lists else listed)
+
+
+TOOL = {"type": "function", "function": {"name": "read", "parameters": {"type": "object", "properties": {"p": {}}}}}
+
+
+@pytest.fixture(scope="module")
+def calling(tmp_path_factory):
+    model = model_with((GOLDEN / "qwen2.5.jinja").read_text("utf-8"), tmp_path_factory.mktemp("calling"))
+    running = ENGINE.start(Launch(model, "tiny", Settings(ctx_size=1024), threads=1))
+    yield running
+    running.stop()
+
+
+def test_beside_json_a_stream_tells_not_every_probability(calling):
+    """Why this is asked for in one piece; an engine that tells them all could be asked for a stream."""
+    form = {"response_format": {"type": "json_object"}, "logprobs": True, "top_logprobs": 1}
+    request = {"messages": ASK, "max_tokens": 30, "seed": 1, **form}
+
+    async def ask(chat):
+        once = json.loads(await whole(chat, json.dumps(request).encode(), patience=LONG))
+        streamed = await whole(chat, json.dumps({**request, "stream": True}).encode())
+        return len(entries(once)), streamed.count(b'"top_logprobs":')
+
+    once, streamed = talk(calling, ask)
+    assert streamed < once - 1
+
+
+def test_beside_tools_no_stream_has_probabilities(calling):
+    """Why this is asked for in one piece."""
+    request = {
+        "messages": ASK,
+        "tools": [TOOL],
+        "logprobs": True,
+        "top_logprobs": 1,
+        "max_tokens": 3,
+        "ignore_eos": True,
+    }
+
+    assert len(
+        entries(json.loads(talk(calling, lambda chat: whole(chat, json.dumps(request).encode(), patience=LONG))))
+    )
+    with pytest.raises(InputError, match="logprobs is not supported with tools"):
+        talk(calling, lambda chat: whole(chat, json.dumps({**request, "stream": True}).encode()))
 
 
 def test_an_answer_that_stops_early_is_let_go_before_it_is_over(plain):

@@ -73,10 +73,10 @@ def asked(body: bytes, slot: int, patience: Patience, who: str, *, lists: bool =
     next entry, and of those at the end as many are left out as the text of ``stop`` has tokens by itself, however many
     it was written in. Here each entry has its own text, and they end where the answer does.
 
-    Asked for in one piece are still ``logprobs`` beside tools or an engine's own ``response_format``, and of an engine
-    that *lists* not every token in a stream: what is held back for its parser of calls, JSON or thoughts is told
-    without a probability. So is an answer with these two that goes on from a message: they allow no empty answer, which
-    is how the engine is asked for what stands before.
+    Asked for in one piece are still ``logprobs`` beside tools, of which the engine refuses a stream, beside its own
+    ``response_format``, and of an engine that *lists* not every token in a stream: what its parser of JSON or thoughts
+    holds back is told without a probability. So is an answer beside these two that goes on from a message: they allow
+    no empty answer, which is how the engine is asked for what stands before.
     """
     sent = b'{"id_slot":%d,' % slot + body[1:]
     if patience.lasts_s > LONG_S:
@@ -100,7 +100,7 @@ def _in_pieces(sent: bytes, who: str, *, lists: bool) -> Asked:
     if not listed:
         return Asked(sent[:-1] + IN_PIECES, Assembled(who), SOON_S, before=before)
     stops = fields.pop("stop", None) or []
-    taken = Listed(who, (stops,) if isinstance(stops, str) else tuple(stops))
+    taken = Listed(who, tuple(filter(None, [stops] if isinstance(stops, str) else stops)))
     return Asked(_written(fields | COUNTED)[:-1] + IN_PIECES, taken, SOON_S, before=before)
 
 

@@ -108,6 +108,12 @@ def test_a_text_that_it_stops_at_at_once_leaves_nothing():
     assert ("logprobs" in found["choices"][0], found["choices"][0]["message"]["content"], lists) == (False, "", True)
 
 
+def test_an_empty_text_stops_nothing():
+    found, _ = answer(event("a", "a"), event("b", "b"), END, stop=["", "x"])
+
+    assert found["choices"][0]["message"]["content"] == "ab"
+
+
 def test_the_engine_is_asked_without_the_texts_and_for_its_counts():
     body = json.dumps({"messages": [], "logprobs": True, "stop": "x", "max_tokens": 5}).encode()
     sent = json.loads(asked(body, 2, LONG, "it").sent)
