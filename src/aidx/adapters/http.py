@@ -43,15 +43,10 @@ class _Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.parser = httptools.HttpResponseParser(self)  # one answer after the other
         self.alarm: asyncio.TimerHandle | None = None
-        self._begin()
-        self.done = True
-
-    def _begin(self) -> None:
         self.status = 0
-        self.done = False
+        self.done = True
         self.headers: dict[str, str] = {}
-        self.touched = False
-        self.keep = False
+        self.touched = self.keep = False
         self.failure = ""
         self.silent = False
         self.waiting = 0
@@ -108,7 +103,12 @@ class _Connection(asyncio.Protocol):
 
     def send(self, data: bytes, seconds: float, outbox: Outbox, used: int) -> None:
         """Begin a request whose answer may be so many *seconds* in coming, by way of the pool's *outbox*."""
-        self._begin()
+        self.status = 0
+        self.done = self.touched = self.keep = False
+        if self.chunks or self.headers:  # of an answer that nobody read
+            self.chunks.clear()
+            self.headers = {}
+        self.waiting = 0
         self.limit = seconds
         self.heard = self.loop.time()
         if self.transport is None:

@@ -23,10 +23,8 @@ class Usage:
         while (at := seen.rfind(b'"usage"', 0, at)) >= 0:
             if found := _USAGE.match(seen, at):
                 said = dict(_FIELD.findall(found[0]))
-                self.prompt = _number(said.get(b"prompt_tokens"), self.prompt)
-                self.completion = _number(said.get(b"completion_tokens"), self.completion)
+                if prompt := said.get(b"prompt_tokens"):
+                    self.prompt = int(prompt)
+                if completion := said.get(b"completion_tokens"):
+                    self.completion = int(completion)
                 return
-
-
-def _number(text: bytes | None, before: int | None) -> int | None:
-    return before if text is None else int(text)

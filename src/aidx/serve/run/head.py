@@ -1,5 +1,6 @@
 """Heads of requests: what is asked of whom, and how large that is."""
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 OFFER = frozenset({b"connection", b"upgrade", b"http2-settings"})
 
 
+@lru_cache(maxsize=64)
 def path(url: bytes) -> str:
     """What of *url* is looked at; raises ``ValueError`` or httptools' error for one that is none."""
     found = url.partition(b"?")[0] if url.startswith(b"/") else httptools.parse_url(url).path or b"/"
