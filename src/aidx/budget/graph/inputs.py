@@ -19,6 +19,7 @@ I32, I64 = 4, 8
 MASK_F16, MASK_F32 = 2, 4  # flash attention takes its mask in f16
 ROTATED = 64  # heads of a multiple of this many elements are rotated before they are stored quantized
 _SCALED_BY_ROW = frozenset({"gemma3", "gemma4"})  # one factor a token, because images are not scaled
+_SCALED = frozenset({"grok"})  # one factor for all, written into the graph
 
 
 class Start(NamedTuple):
@@ -65,6 +66,8 @@ def open_scene(graph: Graph, geo: Geometry, settings: Settings, *, on_gpu: bool,
     graph.add(0, looked_up, slots)
     if factor is not None:
         embedded = graph.within(embedded, factor)
+    elif geo.architecture in _SCALED:
+        embedded = graph.within(embedded)
     scene = Scene(
         graph=graph,
         geo=geo,

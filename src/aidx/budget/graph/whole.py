@@ -1,5 +1,7 @@
 """The whole graph: inputs, blocks one after the other, and the output."""
 
+from collections.abc import Mapping
+
 from msgspec.structs import replace
 
 from aidx.budget.arena import Graph, Id
@@ -13,6 +15,9 @@ from aidx.budget.graph.scene import F32, Scene, Spread
 from aidx.budget.settings import Settings
 
 NORM, OUTPUT = "output_norm.weight", "output.weight"  # the last norm and product, whatever a file calls them
+# Norms after a part, where they are called otherwise than in other families.
+_MIXED_NORMS: Mapping[str, str] = {"grok": "attn_output_norm.weight"}
+_FED_NORMS: Mapping[str, str] = {"grok": "layer_output_norm.weight"}
 _RESIDUAL_FIRST = frozenset({"phi3", "lfm2"})  # families that add the feed-forward part to what was there
 
 
@@ -62,9 +67,7 @@ class _Walk:
 
     def _rest(self, scene: Scene, block: Block, middle: Id) -> Id:
         """Of one block what follows its mixing, for the tokens of *scene*."""
-        out = _fed(scene, block, middle)
-        if block.has("post_ffw_norm.weight"):
-            out = scene.norm_in_place(out, *scene.weight(block, "post_ffw_norm.weight"))
+        out = _closed(scene, block, _fed(scene, block, middle))
         first = scene.geo.architecture in _RESIDUAL_FIRST
         hidden = scene.graph.sum(middle, out) if first else scene.graph.sum(out, middle)
         if self.start.extra is not None:
@@ -88,9 +91,18 @@ def _mixed(scene: Scene, block: Block, hidden: Id) -> Id:
 
 def _normed(scene: Scene, block: Block, out: Id) -> Id:
     """What was mixed, normalized; where there is no other norm before the feed-forward part, this one is that."""
-    if block.recurrent or not (block.has("post_attention_norm.weight") and block.has("ffn_norm.weight")):
+    if block.recurrent or not block.has("ffn_norm.weight"):
         return out
-    return scene.norm_in_place(out, *scene.weight(block, "post_attention_norm.weight"))
+    return _normed_by(scene, block, out, _MIXED_NORMS.get(scene.geo.architecture, "post_attention_norm.weight"))
+
+
+def _closed(scene: Scene, block: Block, out: Id) -> Id:
+    """What the feed-forward part says, normalized where it is."""
+    return _normed_by(scene, block, out, _FED_NORMS.get(scene.geo.architecture, "post_ffw_norm.weight"))
+
+
+def _normed_by(scene: Scene, block: Block, out: Id, name: str) -> Id:
+    return scene.norm_in_place(out, *scene.weight(block, name)) if block.has(name) else out
 
 
 def _residual(scene: Scene, out: Id, hidden: Id) -> Id:
