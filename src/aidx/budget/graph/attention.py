@@ -12,6 +12,7 @@ from aidx.model.tensor import TYPES, row_bytes
 
 F16 = 2
 _TURNED_FIRST = frozenset({"hunyuan-dense", "hunyuan-moe", "maincoder"})  # heads get their norm after their positions
+_NORMED_WHOLE = frozenset({"minimax-m2", "olmoe"})  # all heads get one norm, be it a single head
 
 
 def attention(scene: Scene, block: Block, x: Id) -> Id:
@@ -106,7 +107,8 @@ def _positioned(scene: Scene, block: Block, norm: str, raw: Id, width: int) -> I
         return raw
     if not block.has(norm):
         return scene.turned(block, width, raw)
-    if block.length(norm) == width != block.reads.key_dim:  # all heads at once, before they are told apart
+    whole = width != block.reads.key_dim or scene.geo.architecture in _NORMED_WHOLE
+    if block.length(norm) == width and whole:  # all heads at once, before they are told apart
         return scene.turned(block, width, scene.norm_in_place(raw, *scene.weight(block, norm)))
     heads = width // block.reads.key_dim
     if scene.geo.architecture in _TURNED_FIRST:
