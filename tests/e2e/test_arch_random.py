@@ -65,6 +65,7 @@ def test_no_compute_buffer_is_planned_below_the_engine(family, seed, number):
 EXACT = [
     *(("grok", 0, 57), ("grok", 77, 15), ("grok", 77, 23)),  # norms after each part; scaled embeddings
     *(("olmoe", 0, 54), ("olmoe", 1, 0), ("olmoe", 3, 5)),  # one norm over all heads, of which there is one
+    *(("phimoe", 1, 17), ("phimoe", 2, 28), ("phimoe", 3, 49)),  # added to what was there; norms with biases
 ]
 
 

@@ -18,7 +18,7 @@ NORM, OUTPUT = "output_norm.weight", "output.weight"  # the last norm and produc
 # Norms after a part, where they are called otherwise than in other families.
 _MIXED_NORMS: Mapping[str, str] = {"grok": "attn_output_norm.weight"}
 _FED_NORMS: Mapping[str, str] = {"grok": "layer_output_norm.weight"}
-_RESIDUAL_FIRST = frozenset({"phi3", "lfm2"})  # families that add the feed-forward part to what was there
+_RESIDUAL_FIRST = frozenset({"lfm2", "phi3", "phimoe"})  # families that add the feed-forward part to what was there
 
 
 def build(geo: Geometry, settings: Settings, *, on_gpu: bool, spread: Spread | None = None) -> Graph:
@@ -85,7 +85,7 @@ class _Walk:
 
 
 def _mixed(scene: Scene, block: Block, hidden: Id) -> Id:
-    x = scene.norm(hidden, *scene.weight(block, "attn_norm.weight"))
+    x = _biased(scene, block, scene.norm(hidden, *scene.weight(block, "attn_norm.weight")), "attn_norm.bias")
     return recurrent(scene, block, x) if block.recurrent else attention(scene, block, x)
 
 
@@ -114,4 +114,9 @@ def _fed(scene: Scene, block: Block, middle: Id) -> Id:
     if scene.geo.architecture == "gemma4":
         return gemma4.feed_forward(scene, block, middle)
     norm = "ffn_norm.weight" if block.has("ffn_norm.weight") else "post_attention_norm.weight"
-    return feed_forward(scene, block, scene.norm(middle, *scene.weight(block, norm)))
+    x = scene.norm(middle, *scene.weight(block, norm))
+    return feed_forward(scene, block, _biased(scene, block, x, "ffn_norm.bias"))
+
+
+def _biased(scene: Scene, block: Block, normed: Id, name: str) -> Id:
+    return scene.within(normed, *scene.weight(block, name)) if block.has(name) else normed
