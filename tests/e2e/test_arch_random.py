@@ -66,6 +66,7 @@ EXACT = [
     *(("grok", 0, 57), ("grok", 77, 15), ("grok", 77, 23)),  # norms after each part; scaled embeddings
     *(("olmoe", 0, 54), ("olmoe", 1, 0), ("olmoe", 3, 5)),  # one norm over all heads, of which there is one
     *(("phimoe", 1, 17), ("phimoe", 2, 28), ("phimoe", 3, 49)),  # added to what was there; norms with biases
+    ("exaone_moe", 3, 35),  # experts' weights as the file says; no positions in blocks without a window
 ]
 
 

@@ -19,8 +19,9 @@ _FACTORS = ("rope_freqs.", "rope_factors_")
 _ENOUGH = 3  # blocks of each kind after which more of them no longer move the peak of the graph
 # Families that use the weights of experts as they are, and those that do so unless the file says otherwise.
 _RAW = frozenset({"olmoe", "qwen2moe"})
-_SAID = frozenset({"bailingmoe", "deepseek", "deepseek2", "mistral4"})
+_SAID = frozenset({"bailingmoe", "deepseek", "deepseek2", "exaone-moe", "mistral4"})
 _PLAIN_EVERY: Mapping[str, int] = {"smollm3": 4}  # every so many blocks one has no rotary positions
+_PLAIN_WHOLE = frozenset({"exaone-moe"})  # only blocks with a window have rotary positions
 
 
 class Block(Struct, frozen=True):
@@ -145,7 +146,7 @@ def _introduced(kinds: list[int]) -> int:
 def _blocks(model: ModelSpec, layers: tuple[Layer, ...]) -> tuple[Block, ...]:
     count = model.block_count
     heads = find_ints(model.header.metadata, "attention.head_count", count) or (0,) * count
-    every = _PLAIN_EVERY.get(model.architecture)
+    every, plain = _PLAIN_EVERY.get(model.architecture), model.architecture in _PLAIN_WHOLE
     shapes: list[dict[str, Shape]] = [{} for _ in layers]
     for tensor in model.tensors:
         _file(tensor, shapes)
@@ -157,7 +158,7 @@ def _blocks(model: ModelSpec, layers: tuple[Layer, ...]) -> tuple[Block, ...]:
             keeps=layer,
             reads=layers[_source(number, layers, shapes)],
             source=_source(number, layers, shapes),
-            rotary=every is None or (number + 1) % every != 0,
+            rotary=(every is None or (number + 1) % every != 0) and (layer.window is not None or not plain),
         )
         for number, layer in enumerate(layers)
     )

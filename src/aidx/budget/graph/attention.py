@@ -103,10 +103,8 @@ def _value(scene: Scene, block: Block, cache: Cache, x: Id) -> Id:
 
 def _positioned(scene: Scene, block: Block, norm: str, raw: Id, width: int) -> Id:
     """*raw* with positions; a norm before them makes the copy that they then take over."""
-    if not block.rotary:
-        return raw
     if not block.has(norm):
-        return scene.turned(block, width, raw)
+        return scene.turned(block, width, raw) if block.rotary else raw
     whole = width != block.reads.key_dim or scene.geo.architecture in _NORMED_WHOLE
     if block.length(norm) == width and whole:  # all heads at once, before they are told apart
         return scene.turned(block, width, scene.norm_in_place(raw, *scene.weight(block, norm)))
@@ -115,7 +113,7 @@ def _positioned(scene: Scene, block: Block, norm: str, raw: Id, width: int) -> I
         turned = scene.graph.within(scene.turned(block, width, raw))
         return scene.within(turned, *scene.weight(block, norm), rows=heads)
     normed = scene.within(scene.over(width, raw), *scene.weight(block, norm), rows=heads)
-    return scene.turned_in_place(block, normed)
+    return scene.turned_in_place(block, normed) if block.rotary else normed
 
 
 def _rotated(scene: Scene, source: Id, rotation: Id | None, *, width: int | None = None) -> Id:
