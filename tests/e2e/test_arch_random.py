@@ -67,6 +67,7 @@ EXACT = [
     *(("olmoe", 0, 54), ("olmoe", 1, 0), ("olmoe", 3, 5)),  # one norm over all heads, of which there is one
     *(("phimoe", 1, 17), ("phimoe", 2, 28), ("phimoe", 3, 49)),  # added to what was there; norms with biases
     ("exaone_moe", 3, 35),  # experts' weights as the file says; no positions in blocks without a window
+    ("gemma4", 3, 33),  # the order in which a GPU is sent its inputs
 ]
 
 

@@ -58,8 +58,7 @@ def open_scene(graph: Graph, geo: Geometry, settings: Settings, *, on_gpu: bool,
     states = graph.input(I32 * settings.parallel) if any(block.recurrent for block in geo.blocks) else None
     factor = graph.input(F32 * tokens) if geo.architecture in _SCALED_BY_ROW else None
     positions = graph.input(I32 * tokens * geo.positions)
-    caches = _caches(graph, geo, settings, tokens)
-    extra = _extra(graph, geo, tokens, on_gpu=on_gpu and spread is None)
+    caches, extra = _caches(graph, geo, settings, tokens, sent=on_gpu and spread is None)
     if ids:
         embedded, looked_up = (graph.add(width, source, side=HOST) for source in ids)
     graph.add(width, mixed)  # what is written into has a view that nobody reads, and is never freed
@@ -92,25 +91,35 @@ def _factors(graph: Graph, geo: Geometry, spread: Spread | None) -> dict[str, Id
     return {side: graph.stored(geo.factors, side, weight=True) for side in dict.fromkeys(spread.blocks)}
 
 
-def _extra(graph: Graph, geo: Geometry, tokens: int, *, on_gpu: bool) -> Id | None:
+def _extra(graph: Graph, geo: Geometry, tokens: int, *, sent: bool) -> Id | None:
     """The rows that each token looks up for all blocks, where blocks have embeddings of their own."""
     if not geo.extra:
         return None
     size = F32 * geo.extra * tokens
-    return graph.input(size) if on_gpu else graph.add(size, graph.input(I32 * tokens), side=HOST)
+    return graph.input(size) if sent else graph.add(size, graph.input(I32 * tokens), side=HOST)
 
 
-def _caches(graph: Graph, geo: Geometry, settings: Settings, tokens: int) -> dict[bool, Cache]:
-    """The inputs of each cache that some block writes, the windowed one first."""
+def _caches(
+    graph: Graph, geo: Geometry, settings: Settings, tokens: int, *, sent: bool
+) -> tuple[dict[bool, Cache], Id | None]:
+    """The inputs of each cache that some block writes, the windowed one first, and the embeddings of each block.
+
+    What is *sent* to a GPU stands in the order in which it is needed: the first block's embedding before the second
+    cache.
+    """
     layers = [block.keeps for block in geo.blocks if block.keeps.kv_heads]
     widest = kv.value_width(layers, settings)
     caches: dict[bool, Cache] = {}
+    extra: Id | None = None
     for windowed in (True, False):
         mine = next((layer for layer in layers if (layer.window is not None) == windowed), None)
-        if mine is not None:
-            sizes = _cache_sizes(settings, mine, geo.every[0].keeps, tokens, widest)
-            caches[windowed] = Cache(*(None if size is None else graph.input(size) for size in sizes))
-    return caches
+        if mine is None:
+            continue
+        if sent and caches:
+            extra = _extra(graph, geo, tokens, sent=True)
+        sizes = _cache_sizes(settings, mine, geo.every[0].keeps, tokens, widest)
+        caches[windowed] = Cache(*(None if size is None else graph.input(size) for size in sizes))
+    return caches, _extra(graph, geo, tokens, sent=sent) if extra is None else extra
 
 
 def _cache_sizes(
