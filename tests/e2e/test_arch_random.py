@@ -80,6 +80,15 @@ def test_these_draws_are_replayed_to_the_byte(family, seed, number):
     assert set(row.over) == {0.0}
 
 
+# A projection for all blocks that a GPU fetches; weights of heads that no longer fit in their own hole.
+@pytest.mark.parametrize(("family", "seed", "number"), [("gemma3n", 3, 9), ("glm_dsa", 77, 18)])
+def test_these_draws_are_bounded_from_above(family, seed, number):
+    row = drawn(family, seed, number)
+
+    assert row.compared == 1
+    assert row.under == []
+
+
 def drawn(family: str, seed: int, number: int) -> Row:
     """What came of one draw."""
     prober = EngineProber(deadline_s=60)

@@ -18,7 +18,7 @@ from aidx.budget.sides import OFFLOADED_ROWS
 from aidx.budget.weights import allocated
 from aidx.model.metadata import find_int, find_ints
 from aidx.model.spec import Layer, ModelSpec
-from aidx.model.tensor import TYPES
+from aidx.model.tensor import TYPES, Tensor
 
 F32, I64 = 4, 8
 _SENT = 3  # tensors as wide as the embedding on a GPU: looked up, given ready, and mixed
@@ -103,7 +103,7 @@ class Bound:
         elif HOST in placement.blocks:
             size += self._sent_back(settings, tokens, wide)
         if device != HOST and (HOST in placement.blocks or placement.cpu_moe):
-            size += self._fetched(settings, placement)
+            size += self._fetched(settings, placement, tokens)
             size += size // _TORN
         if len(placement.gpus) > 1:
             size += self._handed_over(settings, placement, tokens, device)
@@ -149,12 +149,12 @@ class Bound:
         states = any(layer.conv_state + layer.recurrent_state for layer in self.layers)
         return away and (tokens // settings.n_stream < OFFLOADED_ROWS or states)
 
-    def _fetched(self, settings: Settings, placement: Placement) -> int:
-        """What a GPU fetches from the host, some of it at a time: weights of a block, K and V."""
+    def _fetched(self, settings: Settings, placement: Placement, tokens: int) -> int:
+        """What a GPU fetches from the host, some of it at a time: weights, K and V; weights of heads, torn apart."""
         away = [
             allocated(tensor, "gpu0")
             for tensor in self.model.tensors
-            if tensor.layer is not None and placement.holders(tensor) == (HOST,)
+            if _multiplied(tensor, settings) and HOST in placement.holders(tensor)
         ]
         widest = kv.value_width(self.layers, settings)
         caches = {False: 0, True: 0}
@@ -162,7 +162,18 @@ class Bound:
             if where == HOST:
                 size = kv.layer_bytes(layer, settings, device="gpu0", widest=widest)
                 caches[layer.window is not None] = max(caches[layer.window is not None], size)
-        return sum(sorted(away)[-_FETCHED:]) + (1 + self._borrows) * _FETCHED * sum(caches.values())
+        size = sum(sorted(away)[-_FETCHED:]) + (1 + self._borrows) * _FETCHED * sum(caches.values())
+        return size + self._torn_weights(settings, tokens)
+
+    def _torn_weights(self, settings: Settings, tokens: int) -> int:
+        """Weights of every head for every cell once more where an indexer works beside them.
+
+        Its mask is made after them and outlives them; so what the next block starts from may stand in their hole.
+        """
+        if settings.flash_attn:
+            return 0
+        seen = (block.heads * kv.cells(block.keeps, settings) for block in self._blocks if block.keeps.index_key)
+        return F32 * tokens * max(seen, default=0)
 
     def _caches(self, settings: Settings, tokens: int) -> int:
         """What is handed in for each kind of cache: masks, and places, one an element where V is transposed."""
@@ -224,6 +235,13 @@ class Bound:
                 width + shared,
             )
         return size
+
+
+def _multiplied(tensor: Tensor, settings: Settings) -> bool:
+    """Whether a GPU takes products with *tensor* over from the host: not what is looked up, nor those of few rows."""
+    if tensor.layer is None and tensor.name.startswith("output"):
+        return settings.n_outputs >= OFFLOADED_ROWS
+    return not tensor.name.endswith("_embd.weight")
 
 
 def _outputs(block: _Block, beginnings: tuple[str, ...]) -> int:

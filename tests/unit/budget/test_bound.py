@@ -108,3 +108,21 @@ def test_special_models_take_more_for_more_tokens_and_for_two_gpus(name):
 
     assert size(model) > size(model, ubatch_size=128) > 0
     assert size(model, gpus=2, tensor_split=(1.0, 1.0)) > size(model)
+
+
+def test_a_projection_that_belongs_to_no_block_is_fetched_too():
+    model = published("gemma-3n-e4b")
+    projection = next(tensor.bytes for tensor in model.tensors if tensor.name == "per_layer_model_proj.weight")
+
+    assert size(model, n_gpu_layers=1) - size(model) > projection
+
+
+def test_weights_of_heads_beside_an_indexer_are_counted_twice_where_the_graph_is_cut():
+    model = published("glm-5")
+    heads, cells = 64, 8192
+    weights = 4 * 512 * heads * cells
+
+    whole, cut = ({"flash_attn": False, "n_gpu_layers": layers} for layers in (99, 1))
+
+    assert size(model, **whole) > weights
+    assert size(model, **cut) - size(model, flash_attn=True, n_gpu_layers=1) > 2 * weights
