@@ -1,6 +1,7 @@
 """Families that keep a state, with random hyper-parameters and settings, against the real engine.
 
-Weights, and cache plus state, must be the engine's to the byte on a virtual GPU, split, and on the CPU. Raise
+Weights, and cache plus state, must be the engine's to the byte on a virtual GPU, split, and on the CPU, and compute not
+below it. Raise
 ``AIDX_STATES`` for more models of each family than CI asks for.
 """
 
@@ -14,6 +15,7 @@ from tests.fakes.published import made
 from tests.fakes.random_states import DRAWS, metadata
 
 from aidx.adapters.llama.prober import EngineProber
+from aidx.budget.allocate import allocate
 from aidx.budget.kv import check_cache, layer_bytes, value_width
 from aidx.budget.placement import Placement, place
 from aidx.budget.settings import Settings
@@ -89,6 +91,7 @@ def differences(prober: EngineProber, model: ModelSpec, settings: Settings, gpus
     assert not isinstance(answer, Unanswered), (answer, dict(model.header.metadata), settings)
     assert isinstance(answer, Probed)
     placement = place(model, settings, gpus=len(gpus))
+    planned = allocate(model, settings, gpus=len(gpus))
     wrong = []
     for device in placement.devices:
         here = [buffer for buffer in answer.buffers if buffer.device == device]
@@ -101,6 +104,10 @@ def differences(prober: EngineProber, model: ModelSpec, settings: Settings, gpus
             for what, (ours, theirs) in pairs.items()
             if ours != theirs
         ]
+        needed = sum(buffer.compute for buffer in here)
+        ours = sum(entry.bytes for entry in planned[device] if entry.what in {"compute", "scratch"})
+        if ours < needed:
+            wrong.append(f"{device} compute: {ours:,} B, engine {needed:,} B; {settings} {dict(model.header.metadata)}")
     return wrong
 
 
@@ -116,20 +123,40 @@ def kept(model: ModelSpec, settings: Settings, placement: Placement, device: str
     )
 
 
+def placed(model: ModelSpec, dice: Random) -> Iterator[tuple[Settings, tuple[int, ...]]]:
+    """Random settings whole on a GPU, split, and on the CPU."""
+    every = model.block_count + 1
+    for gpus, layers in ((GPU, every), (GPU, dice.randrange(every)), ((), 0)):
+        yield settings_of(model, dice, layers), gpus
+
+
 @pytest.mark.parametrize("architecture", sorted(DRAWS))
 def test_random_hyper_parameters_agree_to_the_byte(prober: EngineProber, architecture: str) -> None:
     wrong, compared = [], 0
     for number in range(EACH):
         dice = Random(f"{architecture} {number}")
         model = drawn(architecture, dice)
-        every = model.block_count + 1
-        for gpus, layers in ((GPU, every), (GPU, dice.randrange(every)), ((), 0)):
-            wrong += differences(prober, model, settings_of(model, dice, layers), gpus)
+        for settings, gpus in placed(model, dice):
+            wrong += differences(prober, model, settings, gpus)
             compared += 1
     print(f"{architecture}: {compared} configurations of {EACH} random models, {len(wrong)} differences")
 
     assert compared == 3 * EACH > 0
     assert wrong == []
+
+
+# Draws whose compute was below the engine's: what blocks leave for later ones (Kimi K3), a cache of f32 that flash
+# attention converts (Falcon H1, Nemotron H), experts a token by block (Nemotron H MoE).
+DRAWN = ("kimi-k3 1 6", "falcon-h1 1 2", "nemotron_h 77 8", "nemotron_h_moe 77 0")
+
+
+@pytest.mark.parametrize("draw", DRAWN)
+def test_no_compute_buffer_is_planned_below_the_engine(prober: EngineProber, draw: str) -> None:
+    dice = Random(draw)
+    model = drawn(draw.split(maxsplit=1)[0], dice)
+
+    for settings, gpus in placed(model, dice):
+        assert differences(prober, model, settings, gpus) == []
 
 
 def test_every_family_that_keeps_a_state_is_drawn() -> None:

@@ -20,13 +20,14 @@ from aidx.model.metadata import find_int, find_ints
 from aidx.model.spec import Layer, ModelSpec
 from aidx.model.tensor import TYPES, Tensor
 
-F32, I64 = 4, 8
+F16, F32, I64 = 2, 4, 8
 _SENT = 3  # tensors as wide as the embedding on a GPU: looked up, given ready, and mixed
 _LOOKED_UP = 4  # the same on the host, which looks up
 _PAD = 1 << 20  # bytes of small inputs and tensors and of alignment: more than were ever seen
 _DECAYS = "minimax-01"
 _STATES = 6  # copies of a block's states while they are brought up to date
 _MIXED = 6  # copies of side-by-side streams while they are mixed
+_STACKS = 3  # copies of what every so many blocks left: as it was, with one more, and normalized
 _HOLES = 8  # a part of the smaller half of a block that the larger cannot use
 _TORN = 4  # a part more for holes of the wrong size where the graph is cut into pieces
 _FETCHED = 3  # weights, and caches of each kind, on their way to a GPU at a time
@@ -80,7 +81,7 @@ class Bound:
         # Blocks without a cache of their own may read earlier ones'.
         self._borrows = any(not layer.kv_heads + layer.conv_state + layer.recurrent_state for layer in self.layers)
         metadata = model.header.metadata
-        self._used = find_int(metadata, "expert_used_count") or 0
+        self._used = max(find_ints(metadata, "expert_used_count", model.block_count) or (0,))
         self._indexers = find_int(metadata, "attention.indexer.head_count") or 0
         deep = find_int(metadata, "n_deepstack_layers") or 0
         self._fed = 1 + deep + (deep + 1) // 2
@@ -91,6 +92,8 @@ class Bound:
         self._decaying = heads if model.architecture == _DECAYS else 0
         self._extra = shapes.get("per_layer_token_embd.weight", (0,))[0]
         self._streams = 1 + shapes.get("altup_proj.weight", (0, 0, 0))[-1]
+        apart = find_int(metadata, "attn_res.block_size")
+        self._stacked = 1 + -(-len(self.layers) // apart) if apart else 0
 
     def __call__(self, settings: Settings, placement: Placement, device: str) -> Buffer:
         """The compute buffer on *device* without scratch."""
@@ -98,6 +101,7 @@ class Bound:
         wide = F32 * tokens * self.model.embedding_length
         size = _PAD + self._inputs(settings, tokens, device) + self._around(tokens, wide)
         if device != HOST or self._computes(settings, placement, tokens):
+            size += self._as_f16(settings)
             size += max((self._block(block, settings, tokens) for block in self._blocks), default=0)
             size += F32 * self.model.vocab_size * settings.parallel
         elif HOST in placement.blocks:
@@ -122,8 +126,20 @@ class Bound:
         beside = 4 * any(block.side_by_side for block in self._blocks)
         size = self._caches(settings, tokens) + (_LOOKED_UP + 2 * self._placed + beside) * wide
         size += F32 * tokens * max((_stored(layer) for layer in self.layers), default=0)
+        converted = self._as_f16(settings)
+        if converted or not settings.flash_attn:  # attends where the cache lies
+            size += converted + max((self._attention(block, settings, tokens) for block in self._blocks), default=0)
+        return size
+
+    def _as_f16(self, settings: Settings) -> int:
+        """K and V in f16, to which flash attention converts a cache of f32; V may be a part of K."""
         if not settings.flash_attn:
-            size += max((self._attention(block, settings, tokens) for block in self._blocks), default=0)
+            return 0
+        size = 0
+        for layer in self.layers:
+            key = layer.key_dim if settings.cache_type_k == "f32" else 0
+            value = (layer.value_dim if settings.cache_type_v == "f32" else 0) if layer.value_dim else key
+            size = max(size, F16 * kv.cells(layer, settings) * settings.n_stream * layer.kv_heads * (key + value))
         return size
 
     def _handed_over(self, settings: Settings, placement: Placement, tokens: int, device: str) -> int:
@@ -189,9 +205,9 @@ class Bound:
         return size + 2 * F32 * tokens * settings.n_ctx_seq if picked else size
 
     def _around(self, tokens: int, wide: int) -> int:
-        """Embeddings that blocks have of their own, and streams side by side."""
+        """Embeddings that blocks have of their own, streams side by side, and what earlier blocks left (Kimi K3)."""
         mixed = _MIXED * self._streams * wide if self._streams > 1 else 0
-        return 3 * F32 * tokens * self._extra + mixed
+        return 3 * F32 * tokens * self._extra + mixed + _STACKS * self._stacked * wide
 
     def _block(self, block: _Block, settings: Settings, tokens: int) -> int:
         """What one block may take beside what comes in."""
