@@ -1,10 +1,10 @@
 """Random models of every family that keeps only an attention cache, against the engine, byte by byte.
 
-    python benchmarks/arch_random.py [--draws N] [--seed N] [--show] [FAMILY …]
+    python benchmarks/arch_random.py [--draws N] [--seed N] [--gpus N] [--show] [FAMILY …]
 
 A golden model of each family (tests/golden/arch) lends its keys; numbers are drawn anew: blocks, heads, widths,
 vocabulary, windows, experts, latent ranks, prediction blocks, per-block lists. The engine plans a ghost of each
-on a CUDA-like device and the host with random settings, often split between the two. The table counts, for each
+on CUDA-like devices and the host with random settings, often split between them. The table counts, for each
 family, what was compared, what the engine refused, and where cache and state or weights differ (nowhere, it is
 hoped), and says how far our compute buffer lies over the engine's: never under it, or the run fails. Families that
 keep a state have draws of their own (tests/e2e/test_arch_states.py). What cannot be drawn freely is constrained
@@ -18,6 +18,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
+
+from msgspec.structs import replace
 
 from aidx.adapters.llama.prober import EngineProber
 from aidx.budget.allocate import allocate
@@ -33,7 +35,7 @@ from aidx.model.spec import Header, ModelSpec, Value
 from aidx.plan.probe import Probe, Probed
 
 ARCH = Path(__file__).parents[1] / "tests" / "golden" / "arch"
-GPU = (1 << 50,)  # a card that never stands in the way
+CARD = 1 << 50  # one that never stands in the way
 QUANTS = ("F16", "Q8_0", "Q4_K_M", "Q2_K")
 CACHES = (("f16", "f16", True), ("q8_0", "q8_0", True), ("f16", "f16", False), ("q4_0", "f16", True))
 OUTSIDE = frozenset({"output", "prompt_cache", "checkpoints"})  # the engine does not report these
@@ -312,10 +314,11 @@ class Row:
 
 
 def compare(prober: EngineProber, row: Row, model: ModelSpec, chosen: Settings) -> None:
-    """Ask the engine and ourselves; what differs is written into *row*."""
-    answer = prober.ask(Probe(model, chosen, GPU))
+    """Ask the engine and ourselves, with a GPU for each part of a split; what differs is written into *row*."""
+    gpus = max(len(chosen.tensor_split), 1)
+    answer = prober.ask(Probe(model, chosen, (CARD,) * gpus))
     try:
-        ours = allocate(model, chosen, gpus=1)
+        ours = allocate(model, chosen, gpus=gpus)
     except InputError as error:
         if isinstance(answer, Probed):
             row.differ.append(f"{model.name}: the engine takes what we refuse: {error}")
@@ -346,14 +349,15 @@ def compare(prober: EngineProber, row: Row, model: ModelSpec, chosen: Settings) 
             row.under.append(f"{model.name} compute on {device}: {mine:,} B, engine {compute:,} B, {chosen}")
 
 
-def run(prober: EngineProber, family: str, *, draws: int, seed: int, first: int = 0) -> Row:
-    """Compare *draws* random models of *family* from number *first* on, each with random settings."""
+def run(prober: EngineProber, family: str, *, draws: int, seed: int, first: int = 0, gpus: int = 1) -> Row:
+    """Compare *draws* random models of *family* from number *first* on, each with random settings on *gpus* GPUs."""
     rng = Random(f"{family} {seed}")
     row = Row(family)
     for number, model in zip(range(first + draws), models(family, rng), strict=False):
         chosen = settings(model, rng)
         if number >= first:
-            compare(prober, row, model, chosen)
+            split = tuple(float(1 + at % 2) for at in range(gpus)) if gpus > 1 else ()
+            compare(prober, row, model, replace(chosen, tensor_split=split))
     return row
 
 
@@ -385,6 +389,7 @@ def main() -> None:
     parser.add_argument("family", nargs="*")
     parser.add_argument("--draws", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--gpus", type=int, default=1)
     parser.add_argument("--show", action="store_true", help="print every difference and refusal")
     wish = parser.parse_args()
     if unknown := [family for family in wish.family if family not in families()]:
@@ -393,7 +398,7 @@ def main() -> None:
     rows = []
     print(f"{'family':18} compared refused differ   compute min/max")
     for family in wish.family or families():
-        row = run(prober, family, draws=wish.draws, seed=wish.seed)
+        row = run(prober, family, draws=wish.draws, seed=wish.seed, gpus=wish.gpus)
         rows.append(row)
         over = f"{min(row.over):+9.2%} {max(row.over):+9.2%}" if row.over else ""
         print(f"{family:18} {row.compared:8} {len(row.refused):7} {len(row.differ):6} {over}", flush=True)

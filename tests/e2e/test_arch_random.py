@@ -89,6 +89,16 @@ def test_these_draws_are_bounded_from_above(family, seed, number):
     assert row.under == []
 
 
+@pytest.mark.parametrize("family", ["gemma", "gemma2", "granite", "granitemoe", "minicpm"])
+def test_scaled_embeddings_are_kept_beside_what_two_gpus_are_sent(family):
+    prober = EngineProber(deadline_s=60)
+    row = run(prober, family, draws=12, seed=0, gpus=2)
+    prober.close()
+
+    assert row.compared == 12
+    assert row.under == []
+
+
 def drawn(family: str, seed: int, number: int) -> Row:
     """What came of one draw."""
     prober = EngineProber(deadline_s=60)

@@ -19,7 +19,9 @@ I32, I64 = 4, 8
 MASK_F16, MASK_F32 = 2, 4  # flash attention takes its mask in f16
 ROTATED = 64  # heads of a multiple of this many elements are rotated before they are stored quantized
 _SCALED_BY_ROW = frozenset({"gemma3", "gemma4"})  # one factor a token, because images are not scaled
-_SCALED = frozenset({"grok"})  # one factor for all, written into the graph
+_SCALED = frozenset(
+    {"gemma", "gemma2", "granite", "granitemoe", "grok", "minicpm"}
+)  # one factor, written into the graph
 
 
 class Start(NamedTuple):
