@@ -146,8 +146,12 @@ def test_random_hyper_parameters_agree_to_the_byte(prober: EngineProber, archite
 
 
 # Draws whose compute was below the engine's: what blocks leave for later ones (Kimi K3), a cache of f32 that flash
-# attention converts (Falcon H1, Nemotron H), experts a token by block (Nemotron H MoE).
-DRAWN = ("kimi-k3 1 6", "falcon-h1 1 2", "nemotron_h 77 8", "nemotron_h_moe 77 0")
+# attention converts (Falcon H1, Nemotron H), experts a token by block (Nemotron H MoE), a sum that stands where one of
+# its parts was copied to (Qwen).
+DRAWN = (
+    *("kimi-k3 1 6", "falcon-h1 1 2", "nemotron_h 77 8", "nemotron_h_moe 77 0"),
+    *("qwen35moe 77 19", "qwen35moe 3 15", "qwen3next 1 0", "qwen3next 1 9"),
+)
 
 
 @pytest.mark.parametrize("draw", DRAWN)

@@ -25,7 +25,7 @@ class Node(Struct, frozen=True):
     is copied. *side* is the device where it lies or has to be computed, where that is settled. *rows* say how many
     rows a product with weights has, by which a GPU decides whether to take it over from the host; ``NOT_BY_WEIGHTS``
     where they do not decide anything. A GPU takes *scratch* bytes more. *shown* are views of others: their memory is
-    not taken over, but that of their copies is.
+    not taken over, but that of their copies is, before that of others.
     """
 
     size: int
@@ -72,6 +72,10 @@ class Graph:
     def within(self, target: Id, *others: Id, rows: int = 0) -> Id:
         """A tensor as large as *target* that takes over its memory where nobody else needs it."""
         return self._add(Node(self.nodes[target].size, (target, *others), (target,), rows=rows))
+
+    def onto(self, target: Id, shown: Id) -> Id:
+        """*target* and *shown*, a view, taken together: where the copy of *shown* stands, or where *target* does."""
+        return self._add(Node(self.nodes[target].size, (target, shown), (target,), shown=(shown,)))
 
     def sum(self, first: Id, second: Id) -> Id:
         """A tensor that takes over the memory of *first*, or else of *second*."""

@@ -89,7 +89,7 @@ class _Layout:
             if node.reuse or node.shown:
                 alike = [source for source in node.shown if nodes[source].size == node.size]
                 shown = [source for source in alike if self._sides[source] != side]
-                parents = [self._on(side, source) for source in (*node.reuse, *shown)]
+                parents = [self._on(side, source) for source in (*shown, *node.reuse)]
                 reuse = tuple([each for each in parents if self._is_free(each)])
             size = node.size if side == HOST else node.size + node.scratch
             self._own[number] = self._lay(Node(size, inputs, reuse), side)

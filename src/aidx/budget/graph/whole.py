@@ -48,8 +48,8 @@ class _Walk:
         """One block: mixing, residual, feed-forward, residual."""
         scene = self.scene
         out = _normed(scene, block, _mixed(scene, block, self.hidden))
-        residual = scene.graph.within(self.hidden, out) if block.recurrent else _residual(scene, out, self.hidden)
-        self.hidden = self._rest(scene, block, residual)  # a recurrent block hands out a view: not written over
+        add = _onto if block.recurrent else _residual  # a recurrent block hands out a view: not written over
+        self.hidden = self._rest(scene, block, add(scene, out, self.hidden))
 
     def end(self, block: Block) -> None:
         """The last block mixes all tokens; the rest is computed for those whose logits are asked for."""
@@ -108,6 +108,12 @@ def _normed_by(scene: Scene, block: Block, out: Id, name: str) -> Id:
 def _residual(scene: Scene, out: Id, hidden: Id) -> Id:
     """Both added up; LFM 2 adds to what was there."""
     return scene.graph.sum(hidden, out) if scene.geo.architecture == "lfm2" else scene.graph.sum(out, hidden)
+
+
+def _onto(scene: Scene, out: Id, hidden: Id) -> Id:
+    """Both added up, *out* being a view."""
+    lfm2 = scene.geo.architecture == "lfm2"
+    return scene.graph.within(hidden, out) if lfm2 else scene.graph.onto(hidden, out)
 
 
 def _fed(scene: Scene, block: Block, middle: Id) -> Id:
