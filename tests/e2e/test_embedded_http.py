@@ -210,6 +210,21 @@ def test_a_request_that_is_cancelled_resets_the_connection():
     run(scenario, ...)
 
 
+@pytest.mark.parametrize("size", [1_000, 200_000, 270_000, 300_000, 400_000, 700_000])
+@pytest.mark.parametrize("read", [False, True])
+def test_a_reader_that_leaves_an_answer_keeps_the_next_one_from_nobody(size, read):
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size + b"x" * size
+
+    async def scenario(pool, server):
+        async with pool.stream("GET", "/") as reply:
+            await asyncio.sleep(0.05)
+            if read:
+                assert len(await reply.whole()) == size
+        return await pool.request("GET", "/"), await pool.request("GET", "/")
+
+    assert run(scenario, answer, PLAIN, PLAIN, PLAIN) == ((200, b"hello"), (200, b"hello"))
+
+
 def test_a_slow_reader_makes_the_server_wait(monkeypatch):
     monkeypatch.setattr(http, "HIGH_WATER", 1 << 14)
     size = 64 << 20

@@ -60,6 +60,11 @@ class _Connection(asyncio.Protocol):
         """Whether another request may be sent."""
         return self.done and self.transport is not None and not self.transport.is_closing()
 
+    @property
+    def deaf(self) -> bool:
+        """Whether the other side waits until somebody reads."""
+        return self.waiting > HIGH_WATER
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = transport  # type: ignore[assignment]  # create_connection makes full transports
 
@@ -94,7 +99,7 @@ class _Connection(asyncio.Protocol):
     def on_body(self, data: bytes) -> None:
         self.chunks.append(data)
         self.waiting += len(data)
-        if self.waiting > HIGH_WATER and self.transport is not None:
+        if self.deaf and self.transport is not None:
             self.transport.pause_reading()
 
     def on_message_complete(self) -> None:
@@ -130,10 +135,7 @@ class _Connection(asyncio.Protocol):
             await self.more()
         data = self.chunks.popleft() if len(self.chunks) == 1 else b"".join(self.chunks)
         self.chunks.clear()
-        if self.waiting > HIGH_WATER and self.transport is not None:
-            self.transport.resume_reading()
-            self.heard = self.loop.time()  # it was we who did not listen
-        self.waiting = 0
+        self._listen()
         return data
 
     async def rest(self, seconds: float) -> bytes:
@@ -143,7 +145,15 @@ class _Connection(asyncio.Protocol):
             parts.append(await self.read(seconds))
         parts += self.chunks
         self.chunks.clear()
+        self._listen()
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _listen(self) -> None:
+        """All that waited was read: the other side may go on."""
+        if self.deaf and self.transport is not None:
+            self.transport.resume_reading()
+            self.heard = self.loop.time()  # it was we who did not listen
+        self.waiting = 0
 
     def more(self) -> asyncio.Future[None]:
         """Done when something has come, or happened; raises ``EngineError`` where nothing will."""
@@ -346,9 +356,9 @@ class Pool:
         )
 
     def put_back(self, connection: _Connection) -> None:
-        """Use *connection* again, if its answer was read to the end; else reset it."""
+        """Use *connection* again, if its answer was read to the end, or all but a little; else reset it."""
         self._busy.discard(connection)
-        if connection.usable and connection.keep:
+        if connection.usable and connection.keep and not connection.deaf:
             self._idle.append(connection)
         else:
             connection.abort()

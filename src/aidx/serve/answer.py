@@ -120,7 +120,7 @@ def granted(role: str, route: str, booking: Booking, ignored: tuple[str, ...]) -
         headers.append((b"x-aidx-evicted-messages", b"%d" % fitted.evicted_messages))
         headers.append((b"x-aidx-evicted-tokens", b"%d" % fitted.evicted_tokens))
     if ignored:
-        headers.append((b"x-aidx-ignored", ", ".join(ignored).encode()[:LONGEST_HEADER]))
+        headers.append((b"x-aidx-ignored", _listed(ignored).encode()))
     return headers
 
 
@@ -138,9 +138,18 @@ def patterned(found: "Found", route: str, ignored: tuple[str, ...]) -> Headers:
         "trail": trail,
         "weakened": ", ".join(found.weakened),
         "bounded": ", ".join(found.bounded),
-        "ignored": ", ".join(ignored),
+        "ignored": _listed(ignored),
     }
     return [(b"x-aidx-%b" % name.encode(), _header(value)) for name, value in named.items() if value]
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    """All of *names*, or as many as a header may have and how many more there are."""
+    whole = ", ".join(names)
+    if len(whole) <= LONGEST_HEADER:
+        return whole
+    kept = whole[: LONGEST_HEADER - 20].rpartition(", ")[0]
+    return f"{kept}, and {len(names) - kept.count(', ') - 1} more"
 
 
 def _header(value: str) -> bytes:

@@ -42,7 +42,7 @@ def _now() -> float:
 class App(Struct, eq=False):
     """Serves *services*, and *patterns* over them; *plan* is the plan's JSON object, *door* who is let in.
 
-    *log* is handed a line about each request; *clock* gives seconds.
+    *log* is handed a line about each request, *tell_bug* what ended one and is no error of ours; *clock* has seconds.
     """
 
     services: Sequence[Service]
@@ -51,6 +51,8 @@ class App(Struct, eq=False):
     log: Log | None = None
     patterns: Sequence[Offered] = ()
     clock: Callable[[], float] = _now
+    tell_bug: Callable[[Exception], object] = bool
+    bugs: int = 0
     draining: bool = False
     metrics: Metrics = field(default_factory=Metrics)
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -97,6 +99,8 @@ class App(Struct, eq=False):
                 exchange.reply.whole(answer.error(answer.stopping()))
         except Exception as bug:  # the last line of defence: a bug of ours is one answer, never a broken connection
             exchange.code = "internal_error"
+            self.bugs += 1
+            self.tell_bug(bug)
             if exchange.reply.started:
                 raise
             exchange.reply.whole(answer.error(AidxError(f"internal error: {type(bug).__name__}")))
@@ -231,6 +235,7 @@ class App(Struct, eq=False):
         return answer.Answer(200, [(b"content-type", TYPE), (b"content-length", b"%d" % len(body))], body)
 
     def _readings(self) -> Iterator[Reading]:
+        yield Reading("aidx_internal_errors_total", "counter", "Requests that ended with a bug of ours.", {}, self.bugs)
         for service in self._owners:
             gate, labels = service.gate, {"role": service.role}
             now = gate.reserved

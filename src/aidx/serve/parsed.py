@@ -32,6 +32,8 @@ def sent(fields: dict[str, Any], *, seed: int | None, stream: bool | None) -> di
     """*fields* as they are sent to an engine: the bounds are the gate's to say, and usage it always wants to hear."""
     if seed is not None:
         fields["seed"] = seed % 0xFFFFFFFF  # the engine's are of 32 bits, and the last one means random
-    if stream:
+    if not stream:
+        fields.pop("stream", None)  # who asks the engine may want one where the client does not
+    else:
         fields["stream_options"] = StreamOptions(include_usage=True)
     return fields

@@ -10,13 +10,14 @@ from aidx.errors import InputError
 
 MAX_BODY = 8 << 20
 MAX_DEPTH = 64
-MAX_OBJECTS = 20_000  # objects and arrays
+MAX_OBJECTS = 10_000  # objects and arrays
 MAX_VALUES = 40_000
 MAX_QUOTES = 1 << 18
 SMALL = 1 << 16  # bytes that can do no harm, whatever they are
 STRING = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 STRINGS = re.compile(r'[^"]*(?:"[^"\\]*(?:\\.[^"\\]*)*"[^"]*){1,1000}', re.DOTALL)
 BRACKETS = dict.fromkeys(range(128)) | str.maketrans("[]{}", "[][]")  # one kind; all else outside strings goes
+SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 NAME = re.compile(r"[\w.\[\]-]{1,64}", re.ASCII)
 
 
@@ -45,7 +46,17 @@ def decode(body: bytes) -> Any:  # noqa: ANN401 - JSON
         raise InputError("the body is not JSON: a number is too long") from None
     if deeper(text, MAX_DEPTH):
         raise InputError(f"the JSON is nested more than {MAX_DEPTH} deep")
+    if SURROGATE.search(text):
+        _check_texts(found)
     return found
+
+
+def _check_texts(found: object) -> None:
+    """Raise ``InputError`` where a key or a text is none that can be written."""
+    try:
+        json.dumps(found, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InputError("a string has half of a surrogate pair") from None
 
 
 def _check_shape(text: str) -> None:
@@ -91,9 +102,6 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         twice = _twice(name for name, _ in pairs)
         raise InputError(f"the key {shown(twice)} comes twice in one object")
-    for name in found:
-        if not name.isascii():
-            _check_text(name)
     return found
 
 
@@ -105,13 +113,6 @@ def _twice(names: Iterable[str]) -> str:
             return name
         seen.add(name)
     return ""
-
-
-def _check_text(name: str) -> None:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        raise InputError("a key has half of a surrogate pair") from None
 
 
 def _no_constant(name: str) -> float:

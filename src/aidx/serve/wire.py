@@ -27,6 +27,8 @@ from aidx.serve.fields import (
     Format,
     Message,
     Sampling,
+    StreamOptions,
+    Text,
     TextRequest,
     Tool,
 )
@@ -36,11 +38,16 @@ from aidx.serve.strict import MAX_BODY, MAX_DEPTH, FieldError, decode, deeper, s
 __all__ = ["CHAT", "EMBEDDING", "MAX_BODY", "MAX_DEPTH", "TEXT", "Parsed", "Reader", "parse"]
 
 KNOWN_OF_MESSAGE = frozenset(Message.__struct_fields__)
+KNOWN_OF_PART = frozenset((*Text.__struct_fields__, "type"))
 KNOWN: Mapping[type, frozenset[str]] = {
     kind: frozenset(kind.__struct_fields__) for kind in (ChatRequest, TextRequest, EmbeddingRequest)
 }
-SENT = (KNOWN[ChatRequest] | KNOWN[TextRequest]) - {
-    *("messages", "prompt", "model", "n", "max_tokens", "max_completion_tokens", "response_format", "stream_options")
+NOT_SENT = frozenset(
+    ("messages", "prompt", "model", "n", "max_tokens", "max_completion_tokens", "response_format", "stream_options")
+)
+INSIDE: Mapping[str, frozenset[str]] = {
+    "stream_options": frozenset(StreamOptions.__struct_fields__),
+    "response_format": frozenset(Format.__struct_fields__),
 }
 ITEMS = re.compile(r'"(?:min|max)Items":([\d.eE+]+)')  # of JSON as it is written here
 FIELD = re.compile(
@@ -222,7 +229,8 @@ def _turn(message: Message, number: int) -> Turn:
 
 def _fields(raw: Mapping[str, Any], request: Sampling) -> dict[str, Any]:
     """What is sent on beside the prompt."""
-    fields = {name: value for name in raw if name in SENT and (value := getattr(request, name)) is not None}
+    names = [name for name in raw if name in KNOWN[type(request)] and name not in NOT_SENT]
+    fields = {name: value for name in names if (value := getattr(request, name)) is not None}
     return sent(fields, seed=request.seed, stream=request.stream)
 
 
@@ -236,10 +244,7 @@ def _inner(fields: Mapping[str, Any]) -> bytes:
 
 
 def _encoded(value: Any) -> bytes:  # noqa: ANN401 - JSON
-    try:
-        return _ENCODE(value)
-    except UnicodeEncodeError:
-        raise InputError("a string has half of a surrogate pair") from None
+    return _ENCODE(value)
 
 
 _ENCODE: Callable[[Any], bytes] = msgspec.json.Encoder().encode
@@ -249,10 +254,21 @@ _CONVERT = msgspec.convert
 def _ignored(raw: Mapping[str, Any], kind: type[msgspec.Struct]) -> tuple[str, ...]:
     """Names of what was sent and is not sent on."""
     names = [name for name in raw if name not in KNOWN[kind]]
-    for message in raw.get("messages", ()):
-        if not KNOWN_OF_MESSAGE.issuperset(message):
-            names += [f"messages.{name}" for name, value in message.items() if name not in KNOWN_OF_MESSAGE and value]
+    if kind is ChatRequest:
+        for message in raw["messages"]:
+            names += _unknown("messages", message, KNOWN_OF_MESSAGE)
+            if isinstance(message.get("content"), list):
+                for part in message["content"]:
+                    names += _unknown("messages.content", part, KNOWN_OF_PART)
+    names += [name for inside, known in INSIDE.items() for name in _unknown(inside, raw.get(inside), known)]
     return tuple(dict.fromkeys(map(shown, names))) if names else ()
+
+
+def _unknown(inside: str, value: object, known: frozenset[str]) -> list[str]:
+    """What stands in the object *inside* and is not *known*; nothing in nothing."""
+    if not isinstance(value, dict) or known.issuperset(value):
+        return []
+    return [f"{inside}.{name}" for name, what in value.items() if name not in known and what]
 
 
 class Reader(Struct, frozen=True):

@@ -12,6 +12,7 @@ from aidx.gate.drive import Gate
 from aidx.serve import app, wire
 from aidx.serve.app import App, Service
 from aidx.serve.door import Door
+from aidx.serve.run.bug import telling
 from tests.fakes.engine import FakeChat
 
 LIMITS = Limits(n_ctx=128, n_ctx_seq=128, slots=2, gate=100, max_tokens=16)
@@ -167,6 +168,17 @@ def test_what_is_over_the_gate_is_refused_with_the_numbers():
     assert client.error["n_ctx"] == 128
     assert client.error["gate"] == 100
     assert client.error["over_by"] == client.error["n_prompt_tokens"] - 100 > 0
+
+
+def test_many_dropped_names_are_counted():
+    async def scenario(world):
+        return await world.ask(**{f"u{number}": 1 for number in range(3_000)})
+
+    said = run(scenario).headers["x-aidx-ignored"]
+    named, _, more = said.rpartition(", and ")
+    assert len(said) <= 1024
+    assert more == f"{3_000 - named.count(',') - 1} more"
+    assert named.endswith(f", u{named.count(',')}")
 
 
 def test_an_unknown_model_is_not_found_and_the_known_ones_are_listed():
@@ -350,13 +362,22 @@ def test_a_body_that_never_comes_whole_ends_with_the_drain():
     assert (found.status, found.error["code"]) == (503, "engine_loading")
 
 
-def test_a_bug_of_ours_is_one_answer_in_openai_s_shape():
-    async def scenario(world):
-        world.app._routes["/plan"] = lambda: 1 // 0
-        return await world.call("GET", "/plan")
+@pytest.mark.parametrize("verbose", [False, True])
+def test_a_bug_of_ours_is_one_answer_in_openai_s_shape_and_told(verbose):
+    told, asked = [], "what nobody is to read"
 
-    found = run(scenario)
+    async def scenario(world):
+        world.app._routes["/plan"] = lambda: {}[asked]
+        world.app.tell_bug = telling(told.append, verbose=verbose)
+        return await world.call("GET", "/plan"), await world.call("GET", "/metrics")
+
+    found, metrics = run(scenario)
     assert (found.status, found.error["code"]) == (500, "internal_error")
+    assert b"aidx_internal_errors_total 1" in metrics.content
+    (line,) = told
+    assert "internal error (KeyError)" in line
+    assert ("-v shows where" in line, "app.py" in line) == (not verbose, verbose)
+    assert asked not in line
 
 
 def test_the_plan_comes_with_what_is_reserved_now():

@@ -345,14 +345,16 @@ def test_a_bug_in_the_middle_of_an_answer_does_not_look_like_its_end():
     assert run(Broken(), GET).endswith(b"5\r\nfirst\r\n")
 
 
-@pytest.mark.parametrize("body", [b"", b"half"], ids=["answering", "reading"])
-def test_a_client_that_leaves_is_noticed_at_once(body):
+@pytest.mark.parametrize(
+    ("body", "after"), [(b"", b""), (b"half", b""), (b"", 4 * GET)], ids=["answering", "reading", "more"]
+)
+def test_a_client_that_leaves_is_noticed_at_once(body, after):
     async def inside():
         answers = Answers()
         answers.hold = asyncio.Event()
         async with serving(answers) as (_, port):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
-            writer.write(post(body).replace(b": 4", b": 9"))
+            writer.write(post(body).replace(b": 4", b": 9") + after)
             await until(lambda: answers.seen)
             writer.close()
             await until(lambda: answers.ends)

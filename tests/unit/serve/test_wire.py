@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from aidx.errors import InputError
 from aidx.patterns.schema.shape import UnenforceableError
 from aidx.serve.strict import MAX_DEPTH, decode
-from aidx.serve.wire import CHAT, MAX_SCHEMA_DEPTH, parse
+from aidx.serve.wire import CHAT, EMBEDDING, MAX_SCHEMA_DEPTH, TEXT, parse
 
 HELLO = [{"role": "user", "content": "hello"}]
 
@@ -87,6 +87,51 @@ def test_what_is_dropped_is_named():
 
     assert parsed.ignored == ("user", "metadata", "messages.refusal")
     assert b"me" not in parsed.prompt.body.replace(b"messages", b"")
+
+
+def test_what_is_dropped_inside_is_named():
+    parts = [{"type": "text", "text": "hi", "cache_control": {"type": "ephemeral"}}]
+    options, look = {"bar": 1, "include_usage": True}, {"type": "text", "baz": 2}
+    found = request(messages=[{"role": "user", "content": parts}], stream_options=options, response_format=look)
+
+    assert parse(found).ignored == ("messages.content.cache_control", "stream_options.bar", "response_format.baz")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tools": None},
+        {"tools": []},
+        {"tool_choice": "auto"},
+        {"parallel_tool_calls": True},
+        {"top_logprobs": 2},
+        *[{"messages": value} for value in (None, 1, [1], "x", ["q"], HELLO)],
+    ],
+)
+@pytest.mark.parametrize("reader", [TEXT, EMBEDDING])
+def test_what_belongs_to_another_kind_of_request_is_dropped(reader, fields):
+    asked = {"model": "e", "prompt": "a"} if reader is TEXT else {"model": "e", "input": "a"}
+    found = reader.parse(json.dumps(asked | fields).encode())
+
+    assert found.ignored == tuple(fields)
+    assert not any(name.encode() in found.prompt.body for name in fields)
+
+
+@pytest.mark.parametrize("field", ["model", "messages", "user", "seed", "stream", "stop", "tools", "response_format"])
+@pytest.mark.parametrize("value", ["\ud800", ["\udfff"], {"\ud800": 1}])
+def test_half_of_a_character_is_refused_wherever_it_stands(field, value):
+    with pytest.raises(InputError, match="half of a surrogate pair"):
+        parse(json.dumps({"model": "m", "messages": HELLO, field: value}).encode())
+
+
+def test_a_whole_character_in_two_halves_is_one():
+    assert b"\xf0\x9f\x98\x80" in parse(request(messages=[{"role": "user", "content": "\U0001f600"}])).prompt.body
+
+
+def test_who_wants_no_stream_leaves_it_to_the_engine_how_it_is_asked():
+    for body in (request(stream=False), request(stream=False, user="u")):
+        assert b"stream" not in parse(body).prompt.body
+    assert b"stream" not in CHAT.at_once(request(stream=False)).prompt.body
 
 
 def test_a_dropped_name_cannot_smuggle_a_header():

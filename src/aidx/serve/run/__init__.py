@@ -14,6 +14,7 @@ from aidx.gate.drive import Gate
 from aidx.serve.app import App, Log
 from aidx.serve.door import LOOPBACK, Door
 from aidx.serve.exchange import Offered
+from aidx.serve.run.bug import telling
 from aidx.serve.run.keep import Keepers, Offer, Process, Say
 from aidx.serve.run.listen import Listen, address, bound, listening
 from aidx.serve.run.turns import Turns
@@ -55,7 +56,9 @@ def serve(
         origins = frozenset(origin.encode() for origin in listen.origins)
         door = Door(listen.host, listen.key, origins)
         clock = asyncio.get_running_loop().time
-        return App(services, plan, door, log=log, patterns=[make(roles) for make in patterns], clock=clock)
+        offered = [make(roles) for make in patterns]
+        bug = telling(tell, verbose=log is not None)
+        return App(services, plan, door, log=log, patterns=offered, clock=clock, tell_bug=bug)
 
     with bound(listen) as on, asyncio.Runner(loop_factory=_loop_factory()) as runner:
 

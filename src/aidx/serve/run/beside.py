@@ -10,6 +10,7 @@ from typing import Any
 from aidx.gate.drive import Gate
 from aidx.serve.app import App, Log
 from aidx.serve.door import Door
+from aidx.serve.run.bug import telling
 from aidx.serve.run.keep import Keepers, Offer, Say
 from aidx.serve.run.listen import Listen, address, bound, listening
 from aidx.serve.service import Service
@@ -28,7 +29,7 @@ def beside(offer: Offer, plan: Mapping[str, Any], listen: Listen, *, tell: Say, 
             gate = Gate(offer.limits, asyncio.get_running_loop().time, tell=tell)
             process = offer.process
             service = Service(offer.role, offer.model, gate, process.cell_bytes, memory=process.memory)
-            app = App([service], plan, Door(listen.host, listen.key), log=log)
+            app = App([service], plan, Door(listen.host, listen.key), log=log, tell_bug=telling(tell, verbose=False))
             async with Keepers(tell, app.restarted) as keepers, listening(app, on):
                 await keepers.keep(offer.process, gate)
                 ready.set()

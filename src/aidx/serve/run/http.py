@@ -28,6 +28,7 @@ IDLE_S = 60.0  # a client may think for a while before it uses its connection ag
 BODIES = 64 << 20  # bytes of all bodies that are not read yet
 STALLED_S = 60.0  # a client that takes nothing for so long does not hold its cells any longer
 
+AHEAD = 8  # requests before the answer to the first; who sends more is read on later, and missed later
 PIPELINED = 100  # requests before the answer to the first; each keeps a kilobyte
 VERSIONS = frozenset({"1.0", "1.1"})
 
@@ -140,7 +141,8 @@ class Connection(asyncio.Protocol):
             self._begin(call)
         elif calls[-1].keep and len(calls) < PIPELINED:  # it is sent before the answer to the last one
             calls.append(call)
-            self._transport.pause_reading()
+            if len(calls) == AHEAD:
+                self._transport.pause_reading()
         else:
             calls[-1].keep = False
             call.done = True
@@ -188,7 +190,7 @@ class Connection(asyncio.Protocol):
             self.close()
         elif self._calls:
             self._begin(self._calls[0])
-            if len(self._calls) == 1:
+            if len(self._calls) < AHEAD:
                 self._transport.resume_reading()
         elif not self._bytes:  # else the next one comes already, and has its time
             self._wait("idle", IDLE_S)
