@@ -19,7 +19,7 @@ _FACTORS = ("rope_freqs.", "rope_factors_")
 _ENOUGH = 3  # blocks of each kind after which more of them no longer move the peak of the graph
 # Families that use the weights of experts as they are, and those that do so unless the file says otherwise.
 _RAW = frozenset({"olmoe", "qwen2moe"})
-_SAID = frozenset({"bailingmoe", "deepseek", "deepseek2", "exaone-moe", "mistral4"})
+_SAID = frozenset({"bailingmoe", "bailingmoe2", "deepseek", "deepseek2", "dots1", "exaone-moe", "glm4moe", "mistral4"})
 _PLAIN_EVERY: Mapping[str, int] = {"smollm3": 4}  # every so many blocks one has no rotary positions
 _PLAIN_WHOLE = frozenset({"exaone-moe"})  # only blocks with a window have rotary positions
 
