@@ -103,7 +103,7 @@ def test_rarer_cache_types_agree_to_the_byte(prober, kind, gpus):
             assert row.total[0] == row.total[1]
 
 
-_ROUGH = ("gpt-oss", "deepseek-coder-v2-lite-2024")
+_ROUGH = ("gpt-oss",)
 
 
 def spread(model: ModelSpec, number: int) -> Iterator[tuple[Settings, tuple[int, ...]]]:
@@ -134,11 +134,7 @@ def parts(prober) -> list[Compared]:
 
 
 def test_models_in_parts_are_the_engine_s_to_the_byte(parts):
-    """gpt-oss gets a row of its embedding more where batches are below 32 tokens; all else is equal.
-
-    But for DeepSeek 2 of 2024, with K and V of every head: where two of its blocks lie on a third GPU, its holes there
-    are not quite the engine's.
-    """
+    """gpt-oss gets a row of its embedding more where batches are below 32 tokens; all else is equal."""
     print(f"{len(parts)} accounts of devices, {len(differing(parts, 'compute'))} differ")
 
     assert len(parts) >= 900

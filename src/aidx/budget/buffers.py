@@ -24,10 +24,14 @@ class BufferRules(Struct, frozen=True):
 
         Only the last row of a quantized tensor is filled up: kernels read past it.
         """
-        size = row_bytes(kind, row) * rows
+        return pad(row_bytes(kind, row) * (rows - 1) + self.filled(kind, row), self.alignment)
+
+    def filled(self, kind: TensorType, row: int) -> int:
+        """Bytes of the last row of a tensor."""
+        size = row_bytes(kind, row)
         if self.row_padding and kind.block > 1 and row % self.row_padding:
             size += row_bytes(kind, self.row_padding - row % self.row_padding)
-        return pad(size, self.alignment)
+        return size
 
     def sum(self, sizes: Iterable[int]) -> int:
         """Bytes that tensors of *sizes* bytes take, each one aligned."""

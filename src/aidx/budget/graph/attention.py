@@ -72,12 +72,13 @@ def _stored(scene: Scene, block: Block, cache: Cache, x: Id) -> tuple[Id, Id]:
 def _fused(scene: Scene, block: Block, cache: Cache, x: Id) -> Id:
     """Q, K and V as views of one product; V is copied where it is stored transposed, or rotated."""
     together = _projection(scene, block, "attn_qkv", x)
-    query = _positioned(scene, block, "attn_q_norm.weight", together, block.heads * block.reads.key_dim)
+    width = block.heads * block.reads.key_dim
+    query = _positioned(scene, block, "attn_q_norm.weight", scene.columns(width, together), width)
     query = _rotated(scene, scene.graph.within(query), cache.key_rotation)
     value = scene.columns(_value_width(block), together)
     if cache.value_rotation is not None:
         value = _rotated(scene, scene.add(_value_width(block), value), cache.value_rotation)
-    key = _turned(scene, block, cache, together)
+    key = _turned(scene, block, cache, scene.columns(_key_width(block), together))
     scene.store(block, key, cache.keys)
     if not scene.settings.flash_attn:
         value = scene.add(_value_width(block), value)
@@ -166,7 +167,7 @@ def _fetched(scene: Scene, block: Block, value: int) -> tuple[tuple[Id, ...], tu
         size += row_bytes(TYPES[scene.settings.cache_type_v], 1) * more * skipped
     if not block.reads.value_dim:  # V is a part of each row of K, from the first to the last
         kind = TYPES[scene.settings.cache_type_k]
-        size = row_bytes(kind, block.reads.key_dim) * (rows - 1) + row_bytes(kind, value)
+        size = row_bytes(kind, block.reads.key_dim) * (rows - 1) + CUDA.filled(kind, value)
     return (scene.graph.stored(key, side, weight=False),), (scene.graph.stored(size, side, weight=False),)
 
 
@@ -238,8 +239,7 @@ def _unfolded(scene: Scene, block: Block, cache: Cache, x: Id) -> Id:
     latent = block.length("attn_kv_a_norm.weight")
     rope = block.rows("attn_kv_a_mqa.weight") - latent
     raw = _low_query(scene, block, x)
-    position = scene.turned(block, block.heads * rope, raw)
-    query = _rotated(scene, scene.add(block.heads * block.reads.key_dim, raw, position), cache.key_rotation)
+    query = _rotated(scene, scene.turned(block, block.heads * block.reads.key_dim, raw), cache.key_rotation)
     both = scene.product(block, "attn_kv_a_mqa.weight", x)
     compressed = scene.within(scene.add(latent, both), *scene.weight(block, "attn_kv_a_norm.weight"))
     heads = scene.product(block, "attn_kv_b.weight", compressed)
