@@ -7,9 +7,12 @@ the host beside it, the model often split between them. Raise ``AIDX_DRAWS`` for
 
 import os
 import sys
+from itertools import islice
+from random import Random
 
 import pytest
-from benchmarks.arch_random import Row, families, run
+from benchmarks.arch_random import Row, compare, families, models, run, settings
+from msgspec.structs import replace
 
 from aidx.adapters.llama.prober import EngineProber
 
@@ -67,6 +70,7 @@ EXACT = [
     *(("olmoe", 0, 54), ("olmoe", 1, 0), ("olmoe", 3, 5)),  # one norm over all heads, of which there is one
     *(("phimoe", 1, 17), ("phimoe", 2, 28), ("phimoe", 3, 49)),  # added to what was there; norms with biases
     ("exaone_moe", 3, 35),  # experts' weights as the file says; no positions in blocks without a window
+    *(("dots1", 6, 32), ("deepseek2", 6, 26), ("mistral4", 6, 4)),  # turned as a whole; a last row of V filled up
     ("gemma4", 3, 33),  # the order in which a GPU is sent its inputs
 ]
 
@@ -78,6 +82,18 @@ def test_these_draws_are_replayed_to_the_byte(family, seed, number):
     assert row.compared == 1
     assert row.under == []
     assert set(row.over) == {0.0}
+
+
+@pytest.mark.parametrize("family", ["bailingmoe2", "dbrx", "olmo", "orion", "qwen2moe"])
+def test_no_small_batch_is_planned_below_the_engine(family):
+    """Below 32 tokens the host computes what lies there, and only the rest is sent back and forth."""
+    prober, rng, row = EngineProber(deadline_s=60), Random(f"small {family}"), Row(family)
+    for model in islice(models(family, rng), 25):
+        compare(prober, row, model, replace(settings(model, rng), ubatch_size=rng.choice((1, 8, 24))))
+    prober.close()
+
+    assert row.compared == 25
+    assert row.under == []
 
 
 # A projection for all blocks that a GPU fetches; weights of heads that no longer fit in their own hole.

@@ -14,6 +14,8 @@ def recurrent(scene: Scene, block: Block, x: Id) -> Id:
 
 def pick_ahead(scene: Scene, block: Block | None) -> None:
     """Pick the states that follow *block* (``None``: the start) where the family does so before it ends that."""
+    while scene.waiting:
+        scene.waiting.pop()()
     if scene.geo.architecture in _PICKED_AHEAD:
         after = scene.geo.blocks[0 if block is None else scene.geo.blocks.index(block) + 1 :][:1]
         for each in after:

@@ -1,6 +1,6 @@
 """What the parts of a graph share while it is built."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from msgspec import Struct, field
 
@@ -45,7 +45,8 @@ class Scene(Struct, frozen=True):
     *copies* says whether flash attention keeps f16 copies of a cache that is not f16 (CUDA). *states* is the
     input that picks recurrent states, where there are any. *widest* are the elements of V a token in every block where
     V is transposed, else 0. *spread* says what lies where, unless all is in one place;
-    *factors* is what all rotations on a device share, *picked* are states by block that were picked before their time.
+    *factors* is what all rotations on a device share, *picked* are states by block that were picked before their time;
+    what is *waiting* is picked as soon as a block has stored its own.
     """
 
     graph: Graph
@@ -61,6 +62,7 @@ class Scene(Struct, frozen=True):
     spread: Spread | None = None
     factors: Mapping[str, Id] = field(default_factory=dict)
     picked: dict[int, Id] = field(default_factory=dict)
+    waiting: list[Callable[[], None]] = field(default_factory=list)
 
     def home(self, block: Block) -> str | None:
         """Where *block* lies, if not all is in one place."""

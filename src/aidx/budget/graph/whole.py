@@ -18,6 +18,7 @@ NORM, OUTPUT = "output_norm.weight", "output.weight"  # the last norm and produc
 # Norms after a part, where they are called otherwise than in other families.
 _MIXED_NORMS: Mapping[str, str] = {"grok": "attn_output_norm.weight"}
 _FED_NORMS: Mapping[str, str] = {"grok": "layer_output_norm.weight"}
+_CENTRED = frozenset({"dbrx", "olmo", "orion"})  # norms that take the mean off have memory of their own
 _RESIDUAL_FIRST = frozenset({"lfm2", "phi3", "phimoe"})  # families that add the feed-forward part to what was there
 
 
@@ -56,9 +57,13 @@ class _Walk:
         scene = self.scene
         outputs = min(scene.settings.n_ctx, scene.settings.n_ubatch, scene.settings.n_outputs)
         few = replace(scene, tokens=outputs)
-        out = _normed(few, block, self._picked(few, _mixed(scene, block, self.hidden), scene.geo.embedding))
-        middle = _residual(few, out, self._picked(few, self.hidden, scene.geo.embedding))
-        final = few.norm_in_place(self._rest(few, block, middle), *few.shared(NORM))
+        width, kept = scene.geo.embedding, []
+        if scene.geo.architecture == "lfm2":  # what was there comes first in its sums
+            scene.waiting.append(lambda: kept.append(self._picked(few, self.hidden, width)))
+        out = _normed(few, block, self._picked(few, _mixed(scene, block, self.hidden), width))
+        middle = _residual(few, out, kept[0] if kept else self._picked(few, self.hidden, width))
+        norm = few.norm if scene.geo.architecture in _CENTRED else few.norm_in_place
+        final = norm(self._rest(few, block, middle), *few.shared(NORM))
         scene.graph.add(F32 * scene.geo.vocab * outputs, *few.shared(OUTPUT), final, rows=outputs)
 
     def _picked(self, few: Scene, source: Id, width: int) -> Id:
