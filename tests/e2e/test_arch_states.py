@@ -150,6 +150,7 @@ def test_random_hyper_parameters_agree_to_the_byte(prober: EngineProber, archite
 # its parts was copied to (Qwen).
 DRAWN = (
     *("kimi-k3 1 6", "falcon-h1 1 2", "nemotron_h 77 8", "nemotron_h_moe 77 0"),
+    "minimax-01 5 9",  # weights of every token for every other, before and after their decay
     *("qwen35moe 77 19", "qwen35moe 3 15", "qwen3next 1 0", "qwen3next 1 9"),
 )
 

@@ -118,8 +118,8 @@ class Bound:
         wide = F32 * tokens * self.model.embedding_length
         sent = (_LOOKED_UP if device == HOST else _SENT) + self._placed
         size = sent * self._fed * wide + self._caches(settings, tokens)
-        # Decay from each token of a sequence to each other, for every head.
-        return size + 2 * F32 * self._decaying * tokens * tokens // settings.parallel
+        # Decay from each token of a sequence to each other, for every head; so are weights, before and after it.
+        return size + 3 * F32 * self._decaying * tokens * tokens // settings.parallel
 
     def _sent_back(self, settings: Settings, tokens: int, wide: int) -> int:
         """What a host that only keeps blocks takes beside inputs: K and V of a batch, and inputs of its own."""
