@@ -1,12 +1,19 @@
 """A request that was read: what becomes of it, whoever read it."""
 
+from collections.abc import Callable
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from aidx.gate.prompt import Prompt
 from aidx.patterns.schema.shape import Shape
 from aidx.serve.fields import StreamOptions
+
+NOT_SENT = frozenset(
+    ("messages", "prompt", "model", "n", "max_tokens", "max_completion_tokens", "response_format", "stream_options")
+)
+encoded: Callable[[object], bytes] = msgspec.json.Encoder().encode
 
 
 class Parsed(Struct, frozen=True):

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from aidx.gate.prompt import Prompt, Turn
 from aidx.serve.fields import ChatRequest, StreamOptions
-from aidx.serve.parsed import Parsed, sent
+from aidx.serve.parsed import NOT_SENT, Parsed, encoded, sent
 from aidx.serve.strict import SMALL
 
 ESCAPE = b"\\u"  # half of a surrogate pair is written with one, and a name may be
@@ -44,11 +44,9 @@ class _Plain(ChatRequest, forbid_unknown_fields=True, omit_defaults=True, kw_onl
     response_format: None = None
 
 
-NOT_SENT = ("model", "messages", "n", "max_tokens", "max_completion_tokens", "stream_options")
 SENT = {name.encode(): name for name in _Plain.__struct_fields__ if name not in NOT_SENT}
 
 _DECODE: Callable[[bytes], _Plain] = msgspec.json.Decoder(_Plain).decode
-_ENCODE: Callable[[object], bytes] = msgspec.json.Encoder().encode
 
 
 def read(body: bytes) -> Parsed | None:
@@ -70,8 +68,8 @@ def read(body: bytes) -> Parsed | None:
     if len(keys) != len(names) + 2 * len(messages) - 2:
         return None
     prompt = Prompt(
-        tuple([Turn(one.role, one.content, _ENCODE(one)) for one in messages]),
-        fields=_ENCODE(_fields(asked, _sent(names)))[1:-1],
+        tuple([Turn(one.role, one.content, encoded(one)) for one in messages]),
+        fields=encoded(_fields(asked, _sent(names)))[1:-1],
         max_tokens=asked.max_completion_tokens or asked.max_tokens,
         stream=bool(asked.stream),
     )

@@ -32,7 +32,7 @@ from aidx.serve.fields import (
     TextRequest,
     Tool,
 )
-from aidx.serve.parsed import Parsed, sent
+from aidx.serve.parsed import NOT_SENT, Parsed, encoded, sent
 from aidx.serve.strict import MAX_BODY, MAX_DEPTH, FieldError, decode, deeper, shown
 
 __all__ = ["CHAT", "EMBEDDING", "MAX_BODY", "MAX_DEPTH", "TEXT", "Parsed", "Reader", "parse"]
@@ -42,9 +42,6 @@ KNOWN_OF_PART = frozenset((*Text.__struct_fields__, "type"))
 KNOWN: Mapping[type, frozenset[str]] = {
     kind: frozenset(kind.__struct_fields__) for kind in (ChatRequest, TextRequest, EmbeddingRequest)
 }
-NOT_SENT = frozenset(
-    ("messages", "prompt", "model", "n", "max_tokens", "max_completion_tokens", "response_format", "stream_options")
-)
 INSIDE: Mapping[str, frozenset[str]] = {
     "stream_options": frozenset(StreamOptions.__struct_fields__),
     "response_format": frozenset(Format.__struct_fields__),
@@ -101,10 +98,10 @@ def _shape(wanted: Format | None) -> Shape | None:
 
 
 def _shape_of(name: str, schema: Any, *, strict: bool = False) -> Shape:  # noqa: ANN401 - JSON
-    encoded = _encoded(schema)
-    if len(encoded) > MAX_BYTES:
-        raise UnenforceableError(f"the schema has {len(encoded)} bytes (most: {MAX_BYTES})", keyword="schema")
-    return _shaped(name, encoded, strict=strict)
+    written = encoded(schema)
+    if len(written) > MAX_BYTES:
+        raise UnenforceableError(f"the schema has {len(written)} bytes (most: {MAX_BYTES})", keyword="schema")
+    return _shaped(name, written, strict=strict)
 
 
 @lru_cache(maxsize=64)
@@ -167,7 +164,7 @@ def _check(request: Sampling) -> None:
 
 
 def _check_tools(tools: list[Tool]) -> None:
-    schemas = _encoded([tool.function.parameters for tool in tools]).decode()
+    schemas = encoded([tool.function.parameters for tool in tools]).decode()
     if len(schemas) > MAX_BYTES:
         raise InputError(f"the schemas of the tools have {len(schemas)} bytes (most: {MAX_BYTES})")
     if deeper(schemas, MAX_SCHEMA_DEPTH + 1):
@@ -224,7 +221,7 @@ def _turn(message: Message, number: int) -> Turn:
         message.role = "system"
     extra = message.name or message.tool_calls or message.reasoning_content or message.tool_call_id
     plain = not extra and message.role in SPOKEN and message.content is not None
-    return Turn(message.role, message.content or "", _encoded(message), plain)
+    return Turn(message.role, message.content or "", encoded(message), plain)
 
 
 def _fields(raw: Mapping[str, Any], request: Sampling) -> dict[str, Any]:
@@ -240,14 +237,9 @@ def _wants_usage(request: Sampling) -> bool:
 
 def _inner(fields: Mapping[str, Any]) -> bytes:
     """The members of *fields* as JSON, without braces."""
-    return _encoded(fields)[1:-1]
+    return encoded(fields)[1:-1]
 
 
-def _encoded(value: Any) -> bytes:  # noqa: ANN401 - JSON
-    return _ENCODE(value)
-
-
-_ENCODE: Callable[[Any], bytes] = msgspec.json.Encoder().encode
 _CONVERT = msgspec.convert
 
 
@@ -260,7 +252,8 @@ def _ignored(raw: Mapping[str, Any], kind: type[msgspec.Struct]) -> tuple[str, .
             if isinstance(message.get("content"), list):
                 for part in message["content"]:
                     names += _unknown("messages.content", part, KNOWN_OF_PART)
-    names += [name for inside, known in INSIDE.items() for name in _unknown(inside, raw.get(inside), known)]
+    for inside in filter(KNOWN[kind].__contains__, INSIDE):
+        names += _unknown(inside, raw.get(inside), INSIDE[inside])
     return tuple(dict.fromkeys(map(shown, names))) if names else ()
 
 
