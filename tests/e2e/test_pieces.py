@@ -10,7 +10,6 @@ from tests.talking import talk
 
 from aidx.adapters.engines.embedded import ENGINE
 from aidx.adapters.stores import shipped
-from aidx.adapters.talk import assembled
 from aidx.adapters.talk.assembled import Assembled, asked
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError, InputError
@@ -78,28 +77,45 @@ def test_an_answer_in_pieces_is_the_answer_in_one(deployment):
         assert json.loads(once)["choices"][0]["finish_reason"] == "length"
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [
-        {"logprobs": True, "tools": [{}]},
-        {"logprobs": True, "response_format": {"type": "json_object"}},
-        {"messages": GOING_ON, "tools": [{}]},
-        {"messages": GOING_ON, "response_format": {"type": "json_object"}},
-    ],
-)
-def test_what_would_differ_is_asked_for_in_one_piece(fields):
-    body = json.dumps({"messages": [], **fields}).encode()
-
-    assert asked(body, 1, LONG, "it").taken is None
-    assert json.loads(asked(body, 1, LONG, "it").sent) == {"id_slot": 1, "messages": [], **fields}
+LISTED = {"logprobs": True, "top_logprobs": 2}
+OWN_JSON = {"response_format": {"type": "json_object"}}
 
 
-def test_an_engine_that_lists_not_every_token_is_asked_for_all_of_them_in_one_piece():
-    chat, text = b'{"messages":[],"logprobs":true}', b'{"prompt":"x","logprobs":1}'
+@pytest.mark.parametrize("listed", [{}, LISTED])
+@pytest.mark.parametrize("tools", [{}, {"tools": [{}]}])
+@pytest.mark.parametrize("form", [{}, OWN_JSON])
+@pytest.mark.parametrize("messages", [[], GOING_ON])
+def test_whatever_a_long_answer_is_it_is_asked_for_as_a_stream(listed, tools, form, messages):
+    told = asked(json.dumps({"messages": messages, **listed, **tools, **form}).encode(), 1, LONG, "it")
+    sent = json.loads(told.sent)
 
-    assert asked(chat, 0, LONG, "it").taken is not None
-    assert asked(chat, 0, LONG, "it", lists=False).taken is None
-    assert asked(text, 0, LONG, "it", lists=False).taken is not None  # nothing is read in a completion of text
+    assert told.taken is not None
+    assert (sent["stream"], sent["return_progress"], sent.get("echo", False)) == (True, True, bool(messages))
+
+
+@pytest.mark.parametrize(("listed", "number"), [({}, 20), ({"top_logprobs": None}, 20), ({"top_logprobs": 0}, 0)])
+def test_probabilities_beside_tools_are_asked_for_by_the_engine_s_own_name(listed, number):
+    sent = json.loads(asked(json.dumps({"tools": [{}], "logprobs": True, **listed}).encode(), 1, LONG, "it").sent)
+
+    assert sent["n_probs"] == number
+    assert not {"logprobs", "top_logprobs"} & set(sent)
+
+
+def test_what_an_engine_may_read_out_of_an_answer_it_looks_for_what_it_stops_at():
+    chat = b'{"messages":[],"logprobs":true,"stop":"x"}'
+
+    assert "stop" not in json.loads(asked(chat, 0, LONG, "it").sent)
+    for more in ({"tools": [{}]}, OWN_JSON, {"messages": GOING_ON}):
+        assert json.loads(asked(json.dumps({**json.loads(chat), **more}).encode(), 0, LONG, "it").sent)["stop"] == "x"
+    assert json.loads(asked(chat, 0, LONG, "it", reads=True).sent)["stop"] == "x"
+
+
+@pytest.mark.parametrize(("kind", "whole"), [(b'"messages":[]', False), (b'"prompt":"x"', True)])
+def test_a_short_answer_lists_what_a_long_one_does(kind, whole):
+    """In a completion of text nothing is read: it is the same in one piece."""
+    told = b"1" if whole else b"true"
+
+    assert asked(b'{%b,"logprobs":%b}' % (kind, told), 0, Patience(lasts_s=0.1), "it").whole == whole
 
 
 @pytest.mark.parametrize("lasts", [0.0, 60.0])
@@ -192,9 +208,8 @@ def called(answer):
     return found
 
 
-def test_calls_of_tools_in_pieces_are_those_in_one(calling, monkeypatch):
+def test_calls_of_tools_in_pieces_are_those_in_one(calling):
     """The model calls nothing by itself: its answers go on from the beginning of a call, which has no text."""
-    monkeypatch.setattr(assembled, "_goes_on", lambda _: False)
     turns = [{"role": "user", "content": "def f(x):"}, {"role": "assistant", "content": "<tool_call>\n"}]
     tools = [{"type": "function", "function": tool} for tool in TOOLS]
 
@@ -259,29 +274,37 @@ def test_a_stream_of_something_else_is_said(event):
     "more",
     [
         {},
-        {"logprobs": True, "top_logprobs": 2},
+        LISTED,
         {"logprobs": True, "stop": ["never written"]},
         {"messages": GOING_ON},
         {"response_format": {"type": "json_object", "schema": NUMBERS}, "ignore_eos": False},
     ],
 )
 def test_who_leaves_a_long_answer_frees_its_slot_while_others_are_answered(deployment, more):
+    assert talk(deployment, lambda chat: left_beside_others(chat, more))
+
+
+@pytest.mark.parametrize("more", [LISTED, {"messages": GOING_ON}, {**LISTED, "messages": GOING_ON}])
+def test_and_so_does_who_leaves_one_with_tools(calling, more):
+    tools = [{"type": "function", "function": tool} for tool in TOOLS]
+
+    assert talk(calling, lambda chat: left_beside_others(chat, {"tools": tools, **more}))
+
+
+async def left_beside_others(chat, more):
     """The engine says things to others all the time: what it does not say to us it would not notice."""
     fields = {"messages": [{"role": "user", "content": "x"}], "max_tokens": 800, "ignore_eos": True}
 
-    async def leave(chat):
-        async def others():
-            return await whole(chat, json.dumps({**fields, "stream": True}).encode(), slot=1)
+    async def others():
+        return await whole(chat, json.dumps({**fields, "stream": True}).encode(), slot=1)
 
-        beside = asyncio.create_task(others())
-        answer = chat.answer(json.dumps({**fields, **more}).encode(), slot=0, patience=LONG)
-        first = asyncio.create_task(anext(answer))
-        await asyncio.sleep(0.1)
-        first.cancel()
-        await asyncio.gather(first, return_exceptions=True)
-        assert json.loads(await whole(chat, json.dumps({**fields, "max_tokens": 1}).encode()))["usage"]
-        went_on = not beside.done()
-        await beside
-        return went_on
-
-    assert talk(deployment, leave)
+    beside = asyncio.create_task(others())
+    answer = chat.answer(json.dumps({**fields, **more}).encode(), slot=0, patience=LONG)
+    first = asyncio.create_task(anext(answer))
+    await asyncio.sleep(0.1)
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)
+    assert json.loads(await whole(chat, json.dumps({**fields, "max_tokens": 1}).encode()))["usage"]
+    went_on = not beside.done()
+    await beside
+    return went_on

@@ -1,4 +1,4 @@
-"""Probabilities, an engine's own JSON and answers that go on from a message: streamed, and as they are in one piece."""
+"""Probabilities, an engine's own JSON and answers that go on from a message: streamed, held against one piece."""
 
 import json
 
@@ -10,11 +10,12 @@ from tests.talking import talk
 from aidx.adapters.engines.embedded import ENGINE
 from aidx.adapters.stores import shipped
 from aidx.budget.settings import Settings
-from aidx.errors import InputError
 from aidx.ports.engine import Launch
 
 ASK = [{"role": "user", "content": "def f(x):"}]
+LISTED = {"logprobs": True, "top_logprobs": 1}
 CHARACTERS = "日本語 é🙂 x 🙂🙂 ü  – … 한국어 ok"
+TOOL = {"type": "function", "function": {"name": "read", "parameters": {"type": "object", "properties": {"p": {}}}}}
 TEMPLATES = ("", "qwen3.5", "lfm2", "qwen3-coder")  # aidx-tiny's own, and three that read or write more than the text
 
 
@@ -38,7 +39,7 @@ def plain():
 
 
 def both_ways(deployment, fields, kind="chat", *, seeds=6):
-    """Answers to the same request, in one piece and put together, for so many seeds; and whether all were."""
+    """Answers to the same request, in one piece and put together, for so many seeds; whether one was asked again."""
 
     async def ask(chat):
         found = []
@@ -46,7 +47,7 @@ def both_ways(deployment, fields, kind="chat", *, seeds=6):
             request = {"max_tokens": 30, "temperature": 1.0, "seed": seed, "ignore_eos": bool(seed % 2), **fields}
             body = json.dumps({**request, "cache_prompt": False}).encode()
             found.append([json.loads(said(await whole(chat, body, kind, *patience))) for patience in ((), (LONG,))])
-        return found, chat._lists
+        return found, chat._reads
 
     return talk(deployment, ask)
 
@@ -83,9 +84,9 @@ def without_the_end(listed, answer):
     ],
 )
 def test_probabilities_in_pieces_are_those_in_one(plain, kind, fields):
-    found, lists = both_ways(plain, fields, kind)
+    found, again = both_ways(plain, fields, kind)
 
-    assert lists
+    assert not again
     for once, put_together in found:
         assert without_entries(put_together) == without_entries(once)
         listed = entries(put_together)
@@ -101,9 +102,9 @@ def test_of_a_character_in_several_tokens_the_last_has_a_probability(plain):
         "ignore_eos": False,
         "grammar": f'root ::= "{CHARACTERS}"',
     }
-    found, lists = both_ways(plain, fields, seeds=2)
+    found, again = both_ways(plain, fields, seeds=2)
 
-    assert lists
+    assert not again
     for once, put_together in found:
         assert put_together["choices"][0]["message"]["content"] == CHARACTERS
         assert len(entries(put_together)) < put_together["usage"]["completion_tokens"] / 1.5
@@ -120,9 +121,9 @@ def test_a_text_that_it_stops_at_and_probabilities(plain, kind, stop):
         if kind == "chat"
         else {"prompt": "def f(x):", "logprobs": 1}
     )
-    found, lists = both_ways(plain, {**asking, "stop": stop}, kind)
+    found, again = both_ways(plain, {**asking, "stop": stop}, kind)
 
-    assert lists
+    assert not again
     for once, put_together in found:
         assert without_entries(put_together) == without_entries(once)
         listed = entries(put_together)
@@ -135,13 +136,15 @@ def test_a_text_that_it_stops_at_and_probabilities(plain, kind, stop):
         assert "".join(each["token"] for each in listed).startswith(text)
 
 
+@pytest.mark.parametrize("tools", [{}, {"tools": True}], ids=["", "tools"])
 @pytest.mark.parametrize(
     "text", ["hello ", "<think>\nhm\n</think>\n\nfoo", "<think>\nhm", "\n\n", "<thi", " a \n", "", "x </think>"]
 )
-def test_an_answer_that_goes_on_is_the_same_in_pieces(deployment, text):
+def test_an_answer_that_goes_on_is_the_same_in_pieces(deployment, text, tools):
+    more = {"tools": [TOOL]} if tools else {}
     for fields in ({}, {"reasoning_content": "hm"}) if text == "hello " else ({},):
         turns = [*ASK, {"role": "assistant", "content": text, **fields}]
-        found, _ = both_ways(deployment, {"messages": turns}, seeds=4)
+        found, _ = both_ways(deployment, {"messages": turns, **more}, seeds=4)
         for once, put_together in found:
             assert put_together == once
 
@@ -158,24 +161,47 @@ def test_an_engine_s_own_json_is_the_same_in_pieces(deployment):
                 assert once["choices"][0]["finish_reason"] == "length"
 
 
-def test_what_a_parser_held_back_is_asked_for_again_and_from_then_on_in_one_piece(deployment):
-    """In a template that may think a token that begins like a thought has no probability in a stream."""
-    fields = {
-        "messages": ASK,
-        "logprobs": True,
-        "top_logprobs": 1,
-        "grammar": 'root ::= "a <b> c </d> e"',
-        "ignore_eos": False,
-    }
-    found, lists = both_ways(deployment, fields)
+def rest_of(listed, whole):
+    """What is left of *whole* after *listed*, each of which is in it, in its order."""
+    told = iter(listed)
+    nearest = next(told, None)
+    left = []
+    for each in whole:
+        if each == nearest:
+            nearest = next(told, None)
+        else:
+            left.append(each)
+    assert nearest is None
+    return left
+
+
+THOUGHT = 'root ::= "<think>\\nhm a<b\\n</think>\\n\\nso <b> c </d> e"'
+
+
+def test_what_a_parser_takes_out_of_an_answer_has_no_probability(deployment):
+    """And what it holds back for a moment: a token that begins like the end of a thought. The text has all of them."""
+    fields = {"messages": ASK, **LISTED, "grammar": THOUGHT, "ignore_eos": False, "max_tokens": 60}
+    found, again = both_ways(deployment, fields)
+
+    assert not again
+    for once, put_together in found:
+        assert without_entries(put_together) == without_entries(once)
+        message = once["choices"][0]["message"]
+        assert "".join(each["token"] for each in entries(put_together)).endswith(message["content"])
+        left = "".join(each["token"] for each in rest_of(entries(put_together), entries(once)))
+        assert set(left) <= (set("</think>\n") if "reasoning_content" in message else set())
+
+
+@pytest.mark.parametrize("stop", ["</think>", "a<", "<b>", "d> e"])
+def test_a_text_that_it_stops_at_is_found_in_what_is_not_told(deployment, stop):
+    """It is asked for again, then, and once an engine: it is to look for it by itself."""
+    fields = {"messages": ASK, **LISTED, "grammar": THOUGHT, "stop": [stop], "ignore_eos": False, "max_tokens": 60}
+    found, again = both_ways(deployment, fields)
 
     for once, put_together in found:
         assert without_entries(put_together) == without_entries(once)
-        listed = entries(once)
-        assert entries(put_together) == (without_the_end(listed, once) if lists else listed)
-
-
-TOOL = {"type": "function", "function": {"name": "read", "parameters": {"type": "object", "properties": {"p": {}}}}}
+        assert once["choices"][0]["finish_reason"] == "stop"
+        assert again == ("reasoning_content" in once["choices"][0]["message"])
 
 
 @pytest.fixture(scope="module")
@@ -186,36 +212,40 @@ def calling(tmp_path_factory):
     running.stop()
 
 
-def test_beside_json_a_stream_tells_not_every_probability(calling):
-    """Why this is asked for in one piece; an engine that tells them all could be asked for a stream."""
-    form = {"response_format": {"type": "json_object"}, "logprobs": True, "top_logprobs": 1}
-    request = {"messages": ASK, "max_tokens": 30, "seed": 1, **form}
+def test_beside_json_each_token_of_it_has_a_probability(calling):
+    shape = {"type": "object", "properties": {"a": {"enum": ["x y", "z"]}}, "required": ["a"]}
+    form = {"response_format": {"type": "json_object", "schema": shape}, "ignore_eos": False}
+    whole_ones = 0
+    for once, put_together in both_ways(calling, {"messages": ASK, **form, **LISTED, "max_tokens": 60})[0]:
+        text = put_together["choices"][0]["message"]["content"].rstrip()
+        if put_together["choices"][0]["finish_reason"] == "stop":
+            assert without_entries(put_together) == without_entries(once)
+            whole_ones += 1
+        assert "".join(each["token"] for each in entries(put_together)).rstrip().endswith(text)
+        rest_of(entries(put_together), entries(once))
+    assert whole_ones
 
-    async def ask(chat):
-        once = json.loads(await whole(chat, json.dumps(request).encode(), patience=LONG))
-        streamed = await whole(chat, json.dumps({**request, "stream": True}).encode())
-        return len(entries(once)), streamed.count(b'"top_logprobs":')
 
-    once, streamed = talk(calling, ask)
-    assert streamed < once - 1
+def test_beside_tools_each_token_of_the_text_has_a_probability(calling):
+    fields = {"messages": ASK, "tools": [TOOL], **LISTED}
+
+    for once, put_together in both_ways(calling, fields)[0]:
+        assert without_entries(put_together) == without_entries(once)
+        assert entries(put_together) == without_the_end(entries(once), once)
 
 
-def test_beside_tools_no_stream_has_probabilities(calling):
-    """Why this is asked for in one piece."""
-    request = {
-        "messages": ASK,
-        "tools": [TOOL],
-        "logprobs": True,
-        "top_logprobs": 1,
-        "max_tokens": 3,
-        "ignore_eos": True,
-    }
-
-    assert len(
-        entries(json.loads(talk(calling, lambda chat: whole(chat, json.dumps(request).encode(), patience=LONG))))
-    )
-    with pytest.raises(InputError, match="logprobs is not supported with tools"):
-        talk(calling, lambda chat: whole(chat, json.dumps({**request, "stream": True}).encode()))
+def test_a_call_of_a_tool_has_those_of_the_tokens_that_add_to_it(calling):
+    turns = [*ASK, {"role": "assistant", "content": "<tool_call>\n"}]
+    fields = {"messages": turns, "tools": [TOOL], "tool_choice": "required", **LISTED, "max_tokens": 60}
+    calls = 0
+    for once, put_together in both_ways(calling, {**fields, "ignore_eos": False})[0]:
+        told = [once["choices"][0]["message"], put_together["choices"][0]["message"]]
+        for call in [call for message in told for call in message.get("tool_calls", ())]:
+            assert call.pop("id")
+            calls += 1
+        assert told[0] == told[1]
+        rest_of(entries(put_together), entries(once))
+    assert calls
 
 
 def test_an_answer_that_stops_early_is_let_go_before_it_is_over(plain):

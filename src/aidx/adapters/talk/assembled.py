@@ -15,7 +15,6 @@ from aidx.errors import AidxError, EngineError
 from aidx.ports.chat import Patience
 
 SOON_S = 0.02
-NOTICED_S = 1.05  # our own looking is something that the engine says
 LONG_S = 0.5  # an answer that takes no longer ends by itself
 LONG_PROMPT = 1 << 11  # bytes; what is shorter is read before anybody is missed
 
@@ -23,9 +22,11 @@ PROGRESS = b'"prompt_progress":'  # as JSON writes it; inside a string the quota
 ERROR = (b'data: {"error"', b"error:")
 STREAMS = re.compile(rb'"stream":\s?true')
 READ = re.compile(rb'"logprobs":|"role":\s?"assistant"')  # what is not put together as it comes
-NOTHING = 'root ::= ""'  # an answer that is at its end already
+LISTED = re.compile(rb'"logprobs":\s?true')
+PROBABLE = 20  # what the engine takes "logprobs" for where nothing says how many
 TOLD = b',"return_progress":true}'
 IN_PIECES = b',"stream":true,"stream_options":{"include_usage":true}' + TOLD
+ECHOED = b',"echo":true' + IN_PIECES  # what it goes on from stands before it, as in one piece
 COUNTED = {"timings_per_token": True}
 ORDER = ("created", "model", "system_fingerprint", "object", "usage", "id", "timings")
 TEXTS = ("content", "reasoning_content")
@@ -33,9 +34,17 @@ KINDS = {"chat.completion.chunk": "chat.completion"}
 
 
 class Taken(Protocol):
-    """What becomes of a stream on its way through; *early* once the rest of it is not wanted."""
+    """What becomes of a stream on its way through.
+
+    *early* once the rest of it is not wanted; *again* where it has to be asked for in the other way.
+    """
 
     early: bool
+
+    @property
+    def again(self) -> bool:
+        """Whether a text that it stops at may have been in what was not told."""
+        ...
 
     def feed(self, piece: bytes) -> bytes:
         """What is passed on for the next bytes; raises what the engine says instead of an answer."""
@@ -47,20 +56,14 @@ class Taken(Protocol):
 
 
 class Asked(NamedTuple):
-    """What is *sent* to the engine, how its answer is *taken*, and the *pause* between two looks at who has left.
-
-    An answer that comes *whole* is one piece, and nothing is done to it. What *before* is answered with stands before
-    an answer that goes on from it.
-    """
+    """What is *sent* to the engine, and how its answer is *taken*; one that comes *whole* is passed on as one piece."""
 
     sent: bytes
     taken: Taken | None
-    pause: float
     whole: bool = False
-    before: bytes = b""
 
 
-def asked(body: bytes, slot: int, patience: Patience, who: str, *, lists: bool = True) -> Asked:
+def asked(body: bytes, slot: int, patience: Patience, who: str, *, reads: bool = False) -> Asked:
     """The request *body* as it is sent to the engine of *who*, so that it notices in time who has gone.
 
     An answer in one piece is the same as if it had been asked for so, but where its bound cuts it: what the engine
@@ -68,51 +71,43 @@ def asked(body: bytes, slot: int, patience: Patience, who: str, *, lists: bool =
     JSON the beginning of a code fence, too), what may become a text of ``stop``, and a call of a tool that has no name
     yet. Of a model that thinks an answer of nothing but white space is empty.
 
-    ``logprobs`` has no entry for the end of an answer, as OpenAI's has none, but where the end is all that there is.
-    With ``stop`` it is nearer to the text than in one piece: there the text of a token that was held back stands in the
-    next entry, and of those at the end as many are left out as the text of ``stop`` has tokens by itself, however many
-    it was written in. Here each entry has its own text, and they end where the answer does.
-
-    Asked for in one piece are still ``logprobs`` beside tools, of which the engine refuses a stream, beside its own
-    ``response_format``, and of an engine that *lists* not every token in a stream: what its parser of JSON or thoughts
-    holds back is told without a probability. So is an answer beside these two that goes on from a message: they allow
-    no empty answer, which is how the engine is asked for what stands before.
+    ``logprobs`` are those of a stream, however short the answer is: one for each token that adds a text. What the
+    engine takes out of an answer (the tags around thoughts and calls, white space beside them) or holds back for a
+    moment has none, and neither has the end. ``stop`` is looked for here, since the engine would hold back what may
+    become one; where the engine *reads* more out of an answer than its text, that can be in what is not told, and it
+    has to look itself.
     """
     sent = b'{"id_slot":%d,' % slot + body[1:]
-    if patience.lasts_s > LONG_S:
-        return _in_pieces(sent, who, lists=lists)
+    if patience.lasts_s > LONG_S or (patience.lasts_s and LISTED.search(body)):
+        return _in_pieces(sent, who, reads=reads)
     if patience.lasts_s:
-        return Asked(sent, None, SOON_S, whole=True)
+        return Asked(sent, None, whole=True)
     if len(body) > LONG_PROMPT and STREAMS.search(body):
-        return Asked(sent[:-1] + TOLD, Unread(who), SOON_S)
-    return Asked(sent, None, SOON_S)
+        return Asked(sent[:-1] + TOLD, Unread(who))
+    return Asked(sent, None)
 
 
-def _in_pieces(sent: bytes, who: str, *, lists: bool) -> Asked:
+def _in_pieces(sent: bytes, who: str, *, reads: bool) -> Asked:
     fields = json.loads(sent) if READ.search(sent) else {}
-    listed = bool(fields.get("logprobs"))
     goes_on = _goes_on(fields)
-    if (listed or goes_on) and (fields.get("tools") or fields.get("response_format")):
-        return Asked(sent, None, NOTICED_S)
-    if listed and not lists and "messages" in fields:
-        return Asked(sent, None, NOTICED_S)
-    before = _written(_before(fields)) if goes_on else b""
-    if not listed:
-        return Asked(sent[:-1] + IN_PIECES, Assembled(who), SOON_S, before=before)
-    stops = fields.pop("stop", None) or []
+    end = ECHOED if goes_on else IN_PIECES
+    if not fields.get("logprobs"):
+        return Asked(sent[:-1] + end, Assembled(who))
+    if fields.get("tools"):  # a stream of both is refused by this name, and by the engine's own it is not
+        del fields["logprobs"]
+        top = fields.pop("top_logprobs", None)
+        fields["n_probs"] = PROBABLE if top is None else top
+    stops: Any = ()
+    if not (reads or goes_on or fields.get("tools") or fields.get("response_format")):
+        stops = fields.pop("stop", None) or ()
     taken = Listed(who, tuple(filter(None, [stops] if isinstance(stops, str) else stops)))
-    return Asked(_written(fields | COUNTED)[:-1] + IN_PIECES, taken, SOON_S, before=before)
+    return Asked(_written(fields | COUNTED)[:-1] + end, taken)
 
 
 def _goes_on(fields: dict[str, Any]) -> bool:
     """Whether the answer goes on from a message of the assistant's: in one piece that stands before it."""
     messages = fields.get("messages") or [{}]
     return bool(messages[-1].get("role") == "assistant")
-
-
-def _before(fields: dict[str, Any]) -> dict[str, Any]:
-    """A request for nothing: its answer is what its template and parser make of the message that it goes on from."""
-    return {"id_slot": fields["id_slot"], "messages": fields["messages"], "grammar": NOTHING, "max_tokens": 1}
 
 
 def _written(fields: dict[str, Any]) -> bytes:
@@ -131,21 +126,12 @@ class Assembled:
         self._finish: str | None = None
         self._texts: dict[str, list[str]] = {"content": []}
         self._calls: list[dict[str, Any]] = []
-        self._before: dict[str, str] = {}
         self._complete = False
 
     @property
-    def lists(self) -> bool:
-        """Whether all is there that is there in one piece; what is not was held back."""
-        return True
-
-    def goes_on(self, found: bytes) -> None:
-        """Put the text of the answer *found* before this one's."""
-        try:
-            message = json.loads(found)["choices"][0]["message"]
-            self._before = {name: str(message[name]) for name in TEXTS if message.get(name)}
-        except (ValueError, LookupError, TypeError, AttributeError):
-            raise EngineError(f"{self._who} does not answer as llama.cpp's server does") from None
+    def again(self) -> bool:
+        """The engine looks for what it stops at."""
+        return False
 
     def feed(self, piece: bytes) -> bytes:
         """Keep the next bytes; raises what the engine says instead of an answer."""
@@ -156,7 +142,7 @@ class Assembled:
                 self._complete = True
             elif name == "error" or data.startswith(b'{"error"'):
                 raise _failed(data, self._who)
-            elif PROGRESS not in data:
+            else:
                 self._take(data)
         return b""
 
@@ -193,9 +179,7 @@ class Assembled:
                 function[name] += text
 
     def _choice(self) -> dict[str, Any]:
-        texts = self._before | {
-            name: "".join((self._before.get(name, ""), *parts)) for name, parts in self._texts.items()
-        }
+        texts = {name: "".join(parts) for name, parts in self._texts.items()}
         if self._about["object"] == "text_completion":
             return {"text": texts["content"], "index": 0, "logprobs": None, "finish_reason": self._finish}
         message: dict[str, Any] = {"role": "assistant", **texts}
@@ -205,10 +189,7 @@ class Assembled:
 
 
 class Listed(Assembled):
-    """The same with the probability of each token.
-
-    It stops at *stops* itself: the engine holds back what may become one, and tells no probability of that.
-    """
+    """The same with the probability of each token; it stops at *stops* itself."""
 
     def __init__(self, who: str, stops: tuple[str, ...]) -> None:
         super().__init__(who)
@@ -218,12 +199,12 @@ class Listed(Assembled):
         self._tail = ""  # may be the beginning of a text that it stops at
 
     @property
-    def lists(self) -> bool:
-        """A completion of text always has them all: nothing is read in it."""
-        if self._about.get("object") == "text_completion":
-            return True
+    def again(self) -> bool:
+        """Where not every token is told; a completion of text always tells them all, for nothing is read in it."""
+        if not self._stops or self._about.get("object") == "text_completion":
+            return False
         tokens = (self._about.get("usage") or {}).get("completion_tokens", 0)
-        return self._entries.whole(tokens, bounded=self._finish == "length")
+        return not self._entries.whole(tokens, bounded=self._finish == "length")
 
     def _piece(self, choice: dict[str, Any]) -> None:
         super()._piece(choice)
@@ -267,7 +248,7 @@ def _used(timings: dict[str, Any]) -> dict[str, Any]:
 class Unread:
     """Takes from the head of a stream what says how far the engine is; *who* is named where it fails."""
 
-    early = False
+    early = again = False
 
     def __init__(self, who: str) -> None:
         self._who = who

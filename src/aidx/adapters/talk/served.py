@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from aidx.adapters.child import Child
 from aidx.adapters.http import Pool
-from aidx.adapters.talk.assembled import SOON_S, Asked, Assembled, asked
+from aidx.adapters.talk.assembled import SOON_S, Asked, Taken, asked
 from aidx.adapters.talk.refusal import refused
 from aidx.errors import EngineError, InputError
 from aidx.gate.estimate import texts_of
@@ -45,7 +45,7 @@ class ServedChat:
         self._longest_token = longest_token
         self._enforced = enforced
         self._counts = True
-        self._lists = True
+        self._reads = False
 
     async def count(self, body: bytes, *, kind: Kind = "chat") -> int:
         """Ask the engine, which renders and tokenizes exactly as for an answer."""
@@ -128,7 +128,7 @@ class ServedChat:
                 while not (taken and taken.early) and (chunk := await reply.read()):
                     if taken is None or (chunk := taken.feed(chunk)):
                         yield chunk
-            if chunk := await self._rest(order, kind, patience):
+            if chunk := self._rest(taken):
                 yield chunk
             held = bool(taken and taken.early)
         except EngineError as error:
@@ -136,17 +136,16 @@ class ServedChat:
             raise await self._explained(error) from None
         finally:
             if held:
-                await self._let_go(slot, order.pause)
-        if isinstance(taken, Assembled) and not taken.lists:
-            self._lists = False
-            async with aclosing(self.answer(body, slot=slot, kind=kind, patience=patience)) as again:
-                async for chunk in again:
+                await self._let_go(slot)
+        if taken and taken.again:
+            async with aclosing(self.answer(body, slot=slot, kind=kind, patience=patience)) as other:
+                async for chunk in other:
                     yield chunk
 
     def _order(self, body: bytes, slot: int, kind: Kind, patience: Patience) -> Asked:
         if kind == "embedding":
-            return Asked(body, None, SOON_S, whole=True)
-        return asked(body, slot, patience, WHO, lists=self._lists)
+            return Asked(body, None, whole=True)
+        return asked(body, slot, patience, WHO, reads=self._reads)
 
     async def _one(self, kind: Kind, sent: bytes, patience: Patience) -> bytes:
         """The answer in one piece to what is *sent*."""
@@ -155,15 +154,15 @@ class ServedChat:
             raise refused(status, found, who=WHO)
         return found
 
-    async def _rest(self, order: Asked, kind: Kind, patience: Patience) -> bytes:
-        """What a stream that has ended leaves to be passed on; nothing where it does not list every token."""
-        taken = order.taken
-        if not isinstance(taken, Assembled):
-            return b"" if taken is None else taken.rest()
-        if order.before:  # after the answer: so its prompt is in the slot, and was read as a stream
-            taken.goes_on(await self._one(kind, order.before, patience))
+    def _rest(self, taken: Taken | None) -> bytes:
+        """What a stream that has ended leaves to be passed on; nothing where it is asked for again."""
+        if taken is None:
+            return b""
         found = taken.rest()
-        return found if taken.lists else b""
+        if taken.again:
+            self._reads = True
+            return b""
+        return found
 
     def close(self) -> None:
         """Drop the connections."""
@@ -178,14 +177,14 @@ class ServedChat:
                 await asyncio.wrap_future(self._child.ending())
         return EngineError(f"{self._child.end or error}", code=error.code)  # it is ours: nobody is to start it
 
-    async def _let_go(self, slot: int, pause: float) -> None:
-        """Wait until *slot* is idle, looking every *pause*; an engine that cannot say is dead and holds nothing."""
+    async def _let_go(self, slot: int) -> None:
+        """Wait until *slot* is idle; an engine that cannot say is dead and holds nothing."""
         with suppress(EngineError):
             while True:
                 status, found = await self._pool.request("GET", "/slots")
                 if status != 200 or not json.loads(found)[slot]["is_processing"]:
                     return
-                await asyncio.sleep(pause)
+                await asyncio.sleep(SOON_S)
 
 
 async def probe(chat: ServedChat, *, embedding: bool) -> Enforced:

@@ -28,9 +28,9 @@ def usage(written):
     return {"completion_tokens": written, "prompt_tokens": 4, "total_tokens": 4 + written}
 
 
-def answer(*events, written=3, **fields):
-    """What a stream of *events* is put together to, and whether all is in it."""
-    body = json.dumps({"messages": [], "logprobs": True, **fields}).encode()
+def answer(*events, written=3, stop="never", **fields):
+    """What a stream of *events* is put together to, and whether all is in it that may be what it stops at."""
+    body = json.dumps({"messages": [], "logprobs": True, "stop": stop, **fields}).encode()
     taken = asked(body, 0, LONG, "it").taken
     for each in events:
         assert taken.feed(b"data: " + json.dumps(each).encode() + b"\n\n") == b""
@@ -38,7 +38,7 @@ def answer(*events, written=3, **fields):
         last = {"choices": [], "usage": usage(written)}
         taken.feed(b"data: " + json.dumps(last).encode() + b"\n\ndata: [DONE]\n\n")
     found = json.loads(taken.rest())
-    return found, taken.lists
+    return found, not taken.again
 
 
 def tokens(found):
@@ -49,9 +49,9 @@ END = event({}, finish="stop")
 
 
 def test_each_token_has_its_entry_and_the_end_has_none():
-    found, lists = answer(event({"role": "assistant", "content": None}), event("a", "a"), event("b", "b"), END)
+    found, all_told = answer(event({"role": "assistant", "content": None}), event("a", "a"), event("b", "b"), END)
 
-    assert (tokens(found), lists) == (["a", "b"], True)
+    assert (tokens(found), all_told) == (["a", "b"], True)
     assert list(found["choices"][0]) == ["finish_reason", "index", "message", "logprobs"]
     assert found["usage"] == usage(3)
 
@@ -60,9 +60,9 @@ def test_each_token_has_its_entry_and_the_end_has_none():
 def test_where_nothing_is_told_there_is_nothing(told):
     first, last = event("a"), event({}, finish="stop")
     first["choices"][0] |= told
-    found, lists = answer(first, last)
+    found, all_told = answer(first, last)
 
-    assert ("logprobs" in found["choices"][0], lists) == (False, True)
+    assert ("logprobs" in found["choices"][0], all_told) == (False, True)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +79,8 @@ def test_what_was_held_back_is_missed(events):
 
 
 def test_a_character_of_several_tokens_is_told_with_its_last_and_a_bound_may_cut_one():
-    found, lists = answer(event("日", "日"), END, written=4)
-    assert (tokens(found), lists) == (["日"], True)
+    found, all_told = answer(event("日", "日"), END, written=4)
+    assert (tokens(found), all_told) == (["日"], True)
     assert not answer(event("日", "日"), END, written=5)[1]
 
     cut = event({}, finish="length")
@@ -90,10 +90,10 @@ def test_a_character_of_several_tokens_is_told_with_its_last_and_a_bound_may_cut
 
 @pytest.mark.parametrize("stop", ["bc", ["x", "bc"], ["c", "bc"]])
 def test_it_stops_itself_and_wants_no_more(stop):
-    found, lists = answer(event("a", "a"), event("ab", "ab"), event("cd", "cd"), event("e", "e"), stop=stop)
+    found, all_told = answer(event("a", "a"), event("ab", "ab"), event("cd", "cd"), event("e", "e"), stop=stop)
 
     assert found["choices"][0]["message"]["content"] == "aa"
-    assert (tokens(found), found["choices"][0]["finish_reason"], lists) == (["a", "ab"], "stop", True)
+    assert (tokens(found), found["choices"][0]["finish_reason"], all_told) == (["a", "ab"], "stop", True)
     assert found["usage"] == {
         "completion_tokens": 2,
         "prompt_tokens": 4,
@@ -103,9 +103,9 @@ def test_it_stops_itself_and_wants_no_more(stop):
 
 
 def test_a_text_that_it_stops_at_at_once_leaves_nothing():
-    found, lists = answer(event("stop", "stop"), stop="stop")
+    found, all_told = answer(event("stop", "stop"), stop="stop")
 
-    assert ("logprobs" in found["choices"][0], found["choices"][0]["message"]["content"], lists) == (False, "", True)
+    assert ("logprobs" in found["choices"][0], found["choices"][0]["message"]["content"], all_told) == (False, "", True)
 
 
 def test_an_empty_text_stops_nothing():
@@ -151,7 +151,7 @@ def test_a_stream_without_usage_is_taken_as_it_is():
     taken = asked(b'{"messages":[],"logprobs":true}', 0, LONG, "it").taken
     taken.feed(b"data: " + json.dumps(event("a", "a")).encode() + b"\n\ndata: [DONE]\n\n")
 
-    assert (tokens(json.loads(taken.rest())), taken.lists) == (["a"], True)
+    assert (tokens(json.loads(taken.rest())), taken.again) == (["a"], False)
 
 
 def test_an_end_of_nothing_is_no_answer():
@@ -161,23 +161,18 @@ def test_an_end_of_nothing_is_no_answer():
         taken.rest()
 
 
-@pytest.mark.parametrize("found", [b"", b"{}", b'{"choices":[]}', b'{"choices":[{"message":null}]}', b"[]", b"1"])
-def test_what_an_answer_goes_on_from_must_be_an_answer(found):
-    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]
-    taken = asked(json.dumps({"messages": turns}).encode(), 0, LONG, "it").taken
-    with pytest.raises(EngineError, match="does not answer as"):
-        taken.goes_on(found)
+def test_what_it_goes_on_from_may_come_with_how_far_the_prompt_is():
+    taken = asked(b'{"messages":[{"role":"assistant","content":"y"}]}', 1, LONG, "it").taken
+    for each in (event("y", prompt_progress={"total": 2}), event("a"), END):
+        taken.feed(b"data: " + json.dumps(each).encode() + b"\n\n")
+    taken.feed(b"data: [DONE]\n\n")
+
+    assert json.loads(taken.rest())["choices"][0]["message"] == {"role": "assistant", "content": "ya"}
 
 
-def test_what_it_goes_on_from_stands_before_each_text():
-    turns = [{"role": "user", "content": "x"}, {"role": "assistant", "content": "y"}]
-    order = asked(json.dumps({"messages": turns, "max_tokens": 9, "stop": "z"}).encode(), 1, LONG, "it")
-    order.taken.goes_on(b'{"choices":[{"message":{"content":"y","reasoning_content":"hm"}}]}')
-    order.taken.feed(b"data: " + json.dumps(event("a")).encode() + b"\n\ndata: [DONE]\n\n")
-
-    message = json.loads(order.taken.rest())["choices"][0]["message"]
-    assert message == {"role": "assistant", "content": "ya", "reasoning_content": "hm"}
-    assert json.loads(order.before) == {"id_slot": 1, "messages": turns, "grammar": 'root ::= ""', "max_tokens": 1}
+def test_where_the_engine_looks_for_what_it_stops_at_nothing_is_asked_for_again():
+    assert answer(event("a", "a"), event("<b", "b"), END, stop=[])[1]
+    assert answer(event("a", "a"), event("<b", "b"), END, tools=[{}])[1]
 
 
 def test_the_first_of_several_texts_is_where_it_stops():
