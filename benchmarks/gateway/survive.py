@@ -37,7 +37,7 @@ MIB = 1 << 20
 
 
 class Server:
-    """A running `aidx serve` with the shipped model."""
+    """A running `aidx serve`."""
 
     def __init__(self, child: subprocess.Popen[str]) -> None:
         assert child.stdout is not None, "it was started with a pipe"
@@ -60,20 +60,21 @@ class Server:
 
 
 @contextmanager
-def served() -> Iterator[Server]:
-    """A server, ended afterwards."""
-    options = ["serve", "aidx-tiny", "--vram", "0", "--port", "0", "-q", "-c", str(CONTEXT), "-np", str(SLOTS)]
-    with subprocess.Popen([sys.executable, "-c", SERVE, *options], stdout=subprocess.PIPE, text=True) as child:
+def served(*deployment: str) -> Iterator[Server]:
+    """A server, ended afterwards; of the shipped model alone, or of a *deployment*'s options."""
+    options = deployment or ("aidx-tiny", "--vram", "0", "--port", "0", "-c", str(CONTEXT), "-np", str(SLOTS))
+    command = [sys.executable, "-c", SERVE, "serve", "-q", *options]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         try:
             yield Server(child)
         finally:
             child.terminate()
 
 
-def request(number: int, tokens: int, *, stream: bool) -> bytes:
+def request(number: int, tokens: int, *, stream: bool, role: str = "editor") -> bytes:
     """A prompt that no other request has, and an answer of just so many *tokens*."""
     messages = [{"role": "user", "content": f"{number:06}: def f(x):"}]
-    fields = {"model": "editor", "messages": messages, "max_tokens": tokens, "ignore_eos": True, "stream": stream}
+    fields = {"model": role, "messages": messages, "max_tokens": tokens, "ignore_eos": True, "stream": stream}
     return json.dumps(fields).encode()
 
 

@@ -15,7 +15,7 @@ from aidx.errors import AidxError, EngineError
 from aidx.ports.chat import Patience
 
 SOON_S = 0.02
-LONG_S = 0.5  # an answer that takes no longer ends by itself
+LONG_S = 0.25  # an answer that takes no longer ends by itself, and soon enough where it takes four times as long
 LONG_PROMPT = 1 << 11  # bytes; what is shorter is read before anybody is missed
 
 PROGRESS = b'"prompt_progress":'  # as JSON writes it; inside a string the quotation marks are escaped

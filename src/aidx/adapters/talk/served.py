@@ -4,12 +4,14 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import aclosing, suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from aidx.adapters.child import Child
 from aidx.adapters.http import Pool
 from aidx.adapters.talk.assembled import SOON_S, Asked, Taken, asked
 from aidx.adapters.talk.refusal import refused
+from aidx.adapters.talk.vectors import Vectors
 from aidx.errors import EngineError, InputError
 from aidx.gate.estimate import texts_of
 from aidx.patterns.prompt import Kind, Precision
@@ -46,6 +48,7 @@ class ServedChat:
         self._enforced = enforced
         self._counts = True
         self._reads = False
+        self._vectors = Vectors(partial(self._one, "embedding"))
 
     async def count(self, body: bytes, *, kind: Kind = "chat") -> int:
         """Ask the engine, which renders and tokenizes exactly as for an answer."""
@@ -112,13 +115,13 @@ class ServedChat:
     async def answer(
         self, body: bytes, *, slot: int, kind: Kind = "chat", patience: Patience = PATIENCE
     ) -> AsyncGenerator[bytes, None]:
-        """Pass the engine's bytes on; left early, wait until the engine has let go of *slot*."""
+        """Pass the engine's bytes on; left early, wait until the engine has let go of what it holds."""
         order = self._order(body, slot, kind, patience)
         taken = order.taken
-        held = True
+        held = kind != "embedding"  # those are not told which slot, and leave nothing in any
         try:
             if order.whole:
-                found = await self._one(kind, order.sent, patience)
+                found = await self._whole(kind, order.sent, patience)
                 held = False
                 yield found
                 return
@@ -132,7 +135,7 @@ class ServedChat:
                 yield chunk
             held = bool(taken and taken.early)
         except EngineError as error:
-            held = error.code != "engine_silent"  # it would not tell that it has let go, either
+            held = held and error.code != "engine_silent"  # it would not tell that it has let go, either
             raise await self._explained(error) from None
         finally:
             if held:
@@ -147,8 +150,13 @@ class ServedChat:
             return Asked(body, None, whole=True)
         return asked(body, slot, patience, WHO, reads=self._reads)
 
-    async def _one(self, kind: Kind, sent: bytes, patience: Patience) -> bytes:
+    async def _whole(self, kind: Kind, sent: bytes, patience: Patience) -> bytes:
         """The answer in one piece to what is *sent*."""
+        if kind == "embedding":
+            return await self._vectors.of(sent, patience)
+        return await self._one(kind, sent, patience)
+
+    async def _one(self, kind: Kind, sent: bytes, patience: Patience) -> bytes:
         status, found = await self._pool.request("POST", ANSWER[kind], sent, patience=patience)
         if status != 200:
             raise refused(status, found, who=WHO)

@@ -1,0 +1,96 @@
+"""Vectors of many texts from llama.cpp's server: a portion at a time, so that who leaves is missed in time.
+
+It gives them in one piece only, and reads all texts of a request, in whatever slots are free, whoever has left. So a
+request is no more than it reads in a moment, and what is under way when somebody leaves is waited for: nothing of it is
+in the engine when its cells are given back.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable, Coroutine, Sequence
+from time import monotonic
+from typing import Any
+
+import msgspec
+
+from aidx.errors import EngineError
+from aidx.ports.chat import Patience
+
+MOMENT_S = 0.25
+Ask = Callable[[bytes, Patience], Coroutine[Any, Any, bytes]]
+
+
+class _Vector(msgspec.Struct):
+    embedding: msgspec.Raw
+    object: str
+    index: int = 0
+    encoding_format: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Vectors(msgspec.Struct):
+    model: str
+    object: str
+    usage: dict[str, int]
+    data: list[_Vector]
+
+
+class Vectors:
+    """*ask* sends a request to the engine; *clock* gives seconds."""
+
+    def __init__(self, ask: Ask, clock: Callable[[], float] = monotonic) -> None:
+        self._ask = ask
+        self._clock = clock
+        self._speed = 0.0  # bytes a second, of the latest portion
+
+    async def of(self, body: bytes, patience: Patience) -> bytes:
+        """The engine's answer to the request *body*, as if it had been one; raises what *ask* does."""
+        fields: dict[str, Any] = json.loads(body)
+        texts: list[str] = [fields["input"]] if isinstance(fields["input"], str) else fields["input"]
+        sizes = [len(text.encode()) for text in texts]
+        at, answers = 0, list[bytes]()
+        while at < len(texts):
+            end = at + portion(sizes[at:], self._speed * MOMENT_S)
+            part = body if end - at == len(texts) else json.dumps({**fields, "input": texts[at:end]}).encode()
+            began = self._clock()
+            answers.append(await _to_its_end(self._ask(part, patience)))
+            self._speed = sum(sizes[at:end]) / max(self._clock() - began, 1e-6)
+            at = end
+        return answers[0] if len(answers) == 1 else joined(answers)
+
+
+def portion(sizes: Sequence[int], most: float) -> int:
+    """How many texts of these *sizes* are *most* bytes together: one at least."""
+    count, total = 1, sizes[0]
+    while count < len(sizes) and total + sizes[count] <= most:
+        total += sizes[count]
+        count += 1
+    return count
+
+
+def joined(answers: Sequence[bytes]) -> bytes:
+    """One answer of several, in their order; the numbers of a vector stay as they were written."""
+    try:
+        found = [msgspec.json.decode(each, type=_Vectors) for each in answers]
+    except msgspec.DecodeError as error:
+        raise EngineError(f"the engine does not give vectors as llama.cpp's server does: {error}") from None
+    whole = found[0]
+    whole.usage = {name: sum(each.usage.get(name, 0) for each in found) for name in whole.usage}
+    whole.data = [vector for each in found for vector in sorted(each.data, key=lambda one: one.index)]
+    for index, vector in enumerate(whole.data):
+        vector.index = index
+    return msgspec.json.encode(whole)
+
+
+async def _to_its_end(answer: Coroutine[Any, Any, bytes]) -> bytes:
+    """The *answer*; it is waited for even if nobody wants it any more."""
+    task = asyncio.ensure_future(answer)
+    try:
+        await asyncio.wait((task,))
+    except asyncio.CancelledError:
+        try:
+            await asyncio.wait((task,))
+        finally:
+            task.cancel()
+        task.exception()  # looked at: nobody else does
+        raise
+    return task.result()
