@@ -5,7 +5,8 @@ from typing import Any
 
 from aidx.errors import AidxError, EngineError, InputError
 
-BUSY = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})  # of these another try may find it better
+BROKEN = frozenset({500, 502, 504})
+BUSY = frozenset({408, 409, 425, 429, 503, 529})
 TOO_LONG = ("context_length_exceeded", "exceed_context_size_error")
 TOO_LONG_WORDS = ("context length", "context size", "context window", "prompt is too long", "maximum context")
 LOADING = "engine_loading"  # in the words of our own endpoint: there is no model now
@@ -37,9 +38,10 @@ def refused(status: int, body: bytes, *, who: str, retry_after: str = "") -> Aid
         )
     if status == 404:
         return EngineError(f"{who} does not have that: {message}", hint="Check url and model.", code="model_not_there")
-    if status in BUSY:
+    if status in BUSY | BROKEN:  # another try may find it better
         kept = "rate_limited" if status == 429 else LOADING if code == LOADING else ""
-        return BusyError(f"{who} is busy: {message}", retry_after=_seconds(retry_after), code=kept)
+        does = "failed" if status in BROKEN else "is busy"
+        return BusyError(f"{who} {does}: {message}", retry_after=_seconds(retry_after), code=kept)
     if 400 <= status < 500:
         too_long = code in TOO_LONG or any(words in message.lower() for words in TOO_LONG_WORDS)
         known = "context_length_exceeded" if too_long else "invalid_request"

@@ -56,6 +56,11 @@ def test_whose_fault_it_is_and_whether_to_try_again(status, kind, code):
     assert (type(found), found.code) == (kind, code)
 
 
+@pytest.mark.parametrize(("status", "does"), [(500, "failed"), (502, "failed"), (503, "is busy"), (429, "is busy")])
+def test_who_failed_is_not_said_to_be_busy(status, does):
+    assert str(refused(status, b"", who="it")) == f"it {does}: status {status}"
+
+
 @pytest.mark.parametrize(
     "error",
     [
