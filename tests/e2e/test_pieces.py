@@ -10,7 +10,8 @@ from tests.talking import talk
 
 from aidx.adapters.engines.embedded import ENGINE
 from aidx.adapters.stores import shipped
-from aidx.adapters.talk.assembled import Assembled, asked
+from aidx.adapters.talk.asking import asked
+from aidx.adapters.talk.assembled import Assembled
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError, InputError
 from aidx.ports.chat import PATIENCE, Patience

@@ -49,6 +49,15 @@ def refused(status: int, body: bytes, *, who: str, retry_after: str = "") -> Aid
     return EngineError(f"{who} failed: {message}", code="engine_failed")
 
 
+def refused_in(data: bytes, who: str) -> AidxError:
+    """What an event says that the engine of *who* sends instead of an answer, as if it had said so at once."""
+    try:
+        status = int(json.loads(data)["error"]["code"])
+    except (ValueError, KeyError, TypeError):
+        status = 500
+    return refused(status, data, who=who)
+
+
 def _said(status: int, body: bytes) -> tuple[str, str]:
     """The message and the code in the shapes that are in use: OpenAI's, Anthropic's, Ollama's, vLLM's old one."""
     try:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from aidx.adapters.child import Child
 from aidx.adapters.http import Pool
-from aidx.adapters.talk.assembled import SOON_S, Asked, Taken, asked
+from aidx.adapters.talk.asking import SOON_S, Asked, Taken, asked
 from aidx.adapters.talk.refusal import refused
 from aidx.adapters.talk.vectors import Vectors
 from aidx.errors import EngineError, InputError

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from aidx.adapters.talk.assembled import asked
+from aidx.adapters.talk.asking import asked
 from aidx.adapters.talk.listed import Entries, first_of
 from aidx.errors import EngineError
 from aidx.ports.chat import Patience
