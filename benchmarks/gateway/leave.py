@@ -36,6 +36,8 @@ LARGE = 700  # cells that those who leave hold at least, and none of the others
 POLL_S = 0.005
 ADMITTED_S = 60.0  # another one's answer may come first
 LONGEST_STAY_S = 1.0
+EARLY_S = 0.004  # in which it is let in, sent on, and begun
+WATCHED_S = 0.15
 THINKS = Path(__file__).parents[2] / "tests" / "golden" / "templates" / "qwen3.5.jinja"
 MEAN = 1  # llama.cpp's LLAMA_POOLING_TYPE_MEAN
 CONFIG = """
@@ -66,6 +68,8 @@ KINDS: dict[str, dict[str, Any]] = {
     "tools, goes on": {**CALLING, **GOES_ON},
     "tools, logprobs, goes on": {**CALLING, **LISTED, **GOES_ON},
     "vectors": {"model": "embedder"},
+    "plain, at once": {"at once": True},
+    "stream, at once": {"stream": True, "at once": True},
 }
 SHORT, LONG = (1, 800), (45, 200)  # lines of the prompt and tokens of the answer: a few, or most of what a slot takes
 WITH_TOOLS = (1, 450), (15, 100)  # whose template says much about them
@@ -101,6 +105,7 @@ def request(number: int, more: dict[str, Any]) -> tuple[str, bytes]:
             {**fields, "input": [f"{number:06}: {each}" for each in range(TEXTS)]}
         ).encode()
     turns = [{"role": "user", "content": f"{number:06}: def f(x):\n" * lines}]
+    fields.pop("at once", None)
     if text := fields.pop("goes on", ""):
         turns.append({"role": "assistant", "content": text})
     asked = {"messages": turns, "max_tokens": tokens, "ignore_eos": True, "stream": False}
@@ -120,6 +125,10 @@ def left(server: survive.Server, number: int, more: dict[str, Any]) -> float | N
     head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(head.encode() + body)
+        if "at once" in more:
+            time.sleep(random.random() * EARLY_S)
+            client.close()
+            return seen(server)
         came = time.perf_counter()
         while taken(server) < LARGE:
             assert time.perf_counter() - came < ADMITTED_S, "it was not let in"
@@ -131,6 +140,16 @@ def left(server: survive.Server, number: int, more: dict[str, Any]) -> float | N
     while taken(server) >= LARGE:
         time.sleep(POLL_S)
     return time.perf_counter() - began if held else None
+
+
+def seen(server: survive.Server) -> float:
+    """Seconds until the slot was last seen taken by one who went before anybody could tell whether it was."""
+    began = last = time.perf_counter()
+    while (now := time.perf_counter()) - last < WATCHED_S:
+        if taken(server) >= LARGE:
+            last = now
+        time.sleep(POLL_S)
+    return last - began
 
 
 def again(number: int, role: str, tokens: int, *, stream: bool) -> tuple[str, bytes]:

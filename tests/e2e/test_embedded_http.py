@@ -24,6 +24,7 @@ class Server:
         self.requests = []
         self.connections = 0
         self.lost = asyncio.Event()
+        self.late = None
 
     async def __aenter__(self):
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -41,6 +42,8 @@ class Server:
                 length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
                 self.requests.append(head + await reader.readexactly(length))
                 answer = self.answers.pop(0)
+                if self.late:
+                    await self.late.wait()
                 if isinstance(answer, bytes):
                     writer.write(answer)
                     await writer.drain()
@@ -70,6 +73,11 @@ def run(scenario, *answers, **options):
                 pool.close()
 
     return asyncio.run(inside())
+
+
+async def begun(server):
+    while not server.requests:  # noqa: ASYNC110 - the server tells nobody
+        await asyncio.sleep(0.001)
 
 
 def test_a_whole_answer_and_what_is_sent():
@@ -198,11 +206,71 @@ def test_leaving_a_stream_resets_the_connection_at_once():
     assert run(scenario, HALF, PLAIN) == (b"hello", 2)
 
 
+@pytest.mark.parametrize("stays", [False, True])
+def test_a_request_that_is_cancelled_even_as_the_head_comes_resets_the_connection(monkeypatch, stays):
+    """Else the other side would go on, and nobody would read."""
+
+    async def scenario(pool, server):
+        async def ask():
+            async with pool.stream("GET", "/", stays=stays):
+                pytest.fail("it was cancelled")
+
+        heads = http._Connection.on_headers_complete
+
+        def cancelled(connection):
+            heads(connection)
+            task.cancel()
+
+        monkeypatch.setattr(http._Connection, "on_headers_complete", cancelled)
+        task = asyncio.create_task(ask())
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await server.lost.wait()
+
+    run(scenario, HALF)
+
+
+@pytest.mark.parametrize(("stays", "heard"), [(False, False), (True, True)])
+def test_one_who_stays_is_let_go_when_the_answer_begins(stays, heard):
+    async def scenario(pool, server):
+        server.late = asyncio.Event()
+        task = asyncio.create_task(pool.request("GET", "/", stays=stays))
+        await begun(server)
+        task.cancel()
+        await asyncio.sleep(0.05)
+        waited = not task.done()
+        server.late.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        return waited
+
+    assert run(scenario, HALF) == heard
+
+
+@pytest.mark.parametrize("end", ["closed", "cancelled"])
+def test_but_no_longer_than_it_may_begin(end):
+    async def scenario(pool, server):
+        server.late = asyncio.Event()
+        task = asyncio.create_task(pool.request("GET", "/", stays=True))
+        await begun(server)
+        task.cancel()
+        await asyncio.sleep(0.01)
+        if end == "cancelled":
+            task.cancel()
+        else:
+            server.late.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        server.late.set()
+        await server.lost.wait()
+
+    run(scenario, None)
+
+
 def test_a_request_that_is_cancelled_resets_the_connection():
     async def scenario(pool, server):
         task = asyncio.create_task(pool.request("GET", "/"))
-        while not server.requests:  # noqa: ASYNC110 - the server tells nobody
-            await asyncio.sleep(0.001)
+        await begun(server)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
         await server.lost.wait()

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from random import Random
 
 import pytest
@@ -111,12 +112,14 @@ def test_what_an_engine_may_read_out_of_an_answer_it_looks_for_what_it_stops_at(
     assert json.loads(asked(chat, 0, LONG, "it", reads=True).sent)["stop"] == "x"
 
 
-@pytest.mark.parametrize(("kind", "whole"), [(b'"messages":[]', False), (b'"prompt":"x"', True)])
-def test_a_short_answer_lists_what_a_long_one_does(kind, whole):
-    """In a completion of text nothing is read: it is the same in one piece."""
-    told = b"1" if whole else b"true"
+@pytest.mark.parametrize("listed", [b'"messages":[],"logprobs":true', b'"prompt":"x","logprobs":2'])
+def test_a_short_answer_lists_what_a_long_one_does(listed):
+    assert isinstance(asked(b"{%b}" % listed, 0, Patience(lasts_s=0.1), "it").taken, Assembled)
 
-    assert asked(b'{%b,"logprobs":%b}' % (kind, told), 0, Patience(lasts_s=0.1), "it").whole == whole
+
+@pytest.mark.parametrize("listed", [b'"messages":[],"logprobs":false', b'"prompt":"x","logprobs":0', b'"prompt":"x"'])
+def test_and_one_that_lists_nothing_is_asked_for_whole(listed):
+    assert asked(b"{%b}" % listed, 0, Patience(lasts_s=0.1), "it").whole
 
 
 @pytest.mark.parametrize("lasts", [0.0, 60.0])
@@ -309,3 +312,32 @@ async def left_beside_others(chat, more):
     went_on = not beside.done()
     await beside
     return went_on
+
+
+@pytest.mark.parametrize("lasts", [0.1, 60.0, None], ids=["whole", "pieces", "stream"])
+def test_who_leaves_at_once_leaves_nothing_in_the_engine(deployment, lasts):
+    """Before the engine has begun, as it begins, or after: at the end of it no slot is at work."""
+    patience = PATIENCE if lasts is None else Patience(lasts_s=lasts)
+    most = 20 if lasts == 0.1 else 900
+
+    async def leave(chat):
+        found = []
+        for number in range(60):
+            fields = {"messages": [{"role": "user", "content": f"{number}: def"}], "max_tokens": most}
+            body = json.dumps({**fields, "ignore_eos": True, "stream": lasts is None}).encode()
+            asking = asyncio.create_task(whole(chat, body, patience=patience, slot=number % 2))
+            await turns(number * 5e-5)
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            slots = json.loads((await chat._pool.request("GET", "/slots"))[1])
+            found.append(any(slot["is_processing"] for slot in slots))
+        return found
+
+    assert not any(talk(deployment, leave))
+
+
+async def turns(seconds):
+    """Let the event loop turn for so long: sleep is not as exact."""
+    ends = time.perf_counter() + seconds
+    while time.perf_counter() < ends:  # noqa: ASYNC110 - nobody is waited for
+        await asyncio.sleep(0)

@@ -207,13 +207,14 @@ class Streamed:
 
     status = 0
 
-    def __init__(self, pool: "Pool", data: bytes, patience: Patience) -> None:
+    def __init__(self, pool: "Pool", data: bytes, patience: Patience, *, stays: bool = False) -> None:
         self._pool = pool
         self._data = data
         self._patience = patience
+        self._stays = stays
 
     async def __aenter__(self) -> Self:
-        self._connection = await self._pool.exchange(self._data, self._patience.first_s)
+        self._connection = await self._pool.exchange(self._data, self._patience.first_s, stays=self._stays)
         self.status = self._connection.status
         self.headers = self._connection.headers
         return self
@@ -272,13 +273,17 @@ class Pool:
         self._busy: set[_Connection] = set()
         self._outbox: Outbox | None = None  # of the loop that it turns out to belong to
 
-    def stream(self, method: str, path: str, body: bytes = b"", *, patience: Patience = PATIENCE) -> Streamed:
+    def stream(
+        self, method: str, path: str, body: bytes = b"", *, patience: Patience = PATIENCE, stays: bool = False
+    ) -> Streamed:
         """Send a request when the block is entered, and hand over the answer from its header on."""
-        return Streamed(self, self._said(method, path, body), patience)
+        return Streamed(self, self._said(method, path, body), patience, stays=stays)
 
-    async def request(self, method: str, path: str, body: bytes = b"", *, patience: Patience = PATIENCE) -> Reply:
+    async def request(
+        self, method: str, path: str, body: bytes = b"", *, patience: Patience = PATIENCE, stays: bool = False
+    ) -> Reply:
         """Send a request and wait for the whole answer."""
-        connection = await self.exchange(self._said(method, path, body), patience.first_s)
+        connection = await self.exchange(self._said(method, path, body), patience.first_s, stays=stays)
         try:
             return Reply(connection.status, await connection.rest(patience.between_s))
         finally:
@@ -290,24 +295,25 @@ class Pool:
             connection.abort()
         self._idle.clear()
 
-    async def exchange(self, data: bytes, first_s: float) -> _Connection:
+    async def exchange(self, data: bytes, first_s: float, *, stays: bool = False) -> _Connection:
         """Send on an idle connection; once more on a new one if that was closed meanwhile, unread.
 
-        Returns when the head of the answer is there; the connection is the caller's until it is put back.
+        Returns when the head of the answer is there; the connection is the caller's until it is put back. One who
+        *stays* waits for the head even if cancelled: what was asked for is known to have begun, then.
         """
         while self._idle:
             connection = self._idle.pop()
             if not connection.usable:
                 continue
             try:
-                await self._send(connection, data, first_s)
+                await self._send(connection, data, first_s, stays=stays)
             except EngineError:
                 if connection.touched:
                     raise
             else:
                 return connection
         connection = await self._connect()
-        await self._send(connection, data, first_s)
+        await self._send(connection, data, first_s, stays=stays)
         return connection
 
     def _said(self, method: str, path: str, body: bytes) -> bytes:
@@ -318,7 +324,7 @@ class Pool:
             head = self._heads[method, path] = text.encode("ascii")
         return b"%b%d\r\n\r\n%b" % (head, len(body), body)
 
-    async def _send(self, connection: _Connection, data: bytes, first_s: float) -> None:
+    async def _send(self, connection: _Connection, data: bytes, first_s: float, *, stays: bool) -> None:
         busy = self._busy
         busy.add(connection)
         if self._outbox is None:
@@ -327,9 +333,18 @@ class Pool:
         try:
             while not connection.status:
                 await connection.more()
-        finally:
-            if not connection.status:  # failed or cancelled: nobody will read this answer
+        except EngineError:
+            self.put_back(connection)
+            raise
+        except asyncio.CancelledError:  # even as the head came: nobody will read this answer
+            try:
+                while stays and not connection.status:
+                    await connection.more()
+            except EngineError:
+                pass
+            finally:
                 self.put_back(connection)
+            raise
 
     async def _connect(self) -> _Connection:
         loop = asyncio.get_running_loop()

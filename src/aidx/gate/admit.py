@@ -75,8 +75,9 @@ class Limits(Struct, frozen=True):
         share = self.n_ctx // self.slots - prompt
         return min(self.max_tokens, share if share > 0 else max(self.n_ctx_seq - prompt, 1))
 
-    @property
-    def _way_out(self) -> str:
+    def _way_out(self, output: int) -> str:
+        if not output:
+            return "Send fewer texts at a time, or shorter ones."
         if not 0 < self.trained <= self.n_ctx_seq:
             return "Send a shorter prompt, ask for fewer max_tokens, or serve a larger context."
         longest = f"the model was trained for {self.trained:,} tokens, and no context is longer"
@@ -89,7 +90,7 @@ class Limits(Struct, frozen=True):
             f"the maximum context length is {self.n_ctx_seq} tokens, {self.gate} of them for the prompt; the prompt "
             f"has {about}{prompt}, and {output} are wanted for the answer: {about}{over} too many",
             code="context_length_exceeded",
-            hint=self._way_out,
+            hint=self._way_out(output),
             n_prompt_tokens=prompt,
             n_ctx=self.n_ctx_seq,
             gate=self.gate,

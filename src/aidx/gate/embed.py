@@ -4,14 +4,13 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Sequence
 
-from aidx.errors import EngineError, InputError
+from aidx.errors import InputError
 from aidx.gate.admit import Limits, RefusedError
 from aidx.gate.drive import Gate
 from aidx.gate.prompt import Prompt
 from aidx.ports.engine import Deployment
 from aidx.ports.retrieval import TextRefusedError, vectors_in
 
-TOO_LONG = "too large to process"  # llama.cpp of a text over its physical batch, with status 500
 AT_ONCE = 16  # texts of one request; halved for good where so many are over the gate
 
 
@@ -40,9 +39,7 @@ class GateEmbedder:
             some = waiting[: self._at_once]
             try:
                 done += self._loop.run(self._asked(some))
-            except (RefusedError, InputError, EngineError) as refused:
-                if isinstance(refused, EngineError) and TOO_LONG not in str(refused):
-                    raise
+            except (RefusedError, InputError) as refused:
                 if len(some) == 1:
                     raise TextRefusedError(str(refused), hint=refused.hint, done=tuple(done)) from None
                 self._at_once = (len(some) + 1) // 2

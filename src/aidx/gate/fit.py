@@ -67,7 +67,7 @@ class Fitter:
             return
         least = chat.least(certain_bytes(prompt.certain))
         if least > self._limits.gate:
-            output = prompt.max_tokens or 1
+            output = 0 if prompt.kind == "embedding" else prompt.max_tokens or 1
             raise self._limits.too_long(least, output, self._limits.over(least, output), at_least=True)
 
     async def _check_history(self, chat: Chat, prompt: Prompt, tokens: int) -> None:

@@ -141,5 +141,5 @@ class EmbeddingRequest(msgspec.Struct):
 
     model: str
     input: str | Annotated[list[str], msgspec.Meta(min_length=1, max_length=256)]
-    encoding_format: Literal["float", "base64"] = "float"
+    encoding_format: Literal["float", "base64"] | None = None
     dimensions: Count | None = None

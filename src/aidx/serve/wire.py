@@ -125,7 +125,7 @@ def _embedding(raw: Mapping[str, Any]) -> Parsed:
     texts = (request.input,) if isinstance(request.input, str) else tuple(request.input)
     if not all(texts):
         raise FieldError("a text of input is empty", param="input")
-    fields = _inner({"input": list(texts), "encoding_format": request.encoding_format})
+    fields = _inner({"input": list(texts), "encoding_format": request.encoding_format or "float"})
     prompt = Prompt((), texts, fields, kind="embedding")
     ignored = _ignored(raw, EmbeddingRequest)
     return Parsed(request.model, prompt, ignored, dimensions=request.dimensions)

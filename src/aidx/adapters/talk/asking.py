@@ -19,7 +19,7 @@ LONG_PROMPT = 1 << 11  # bytes; what is shorter is read before anybody is missed
 
 STREAMS = re.compile(rb'"stream":\s?true')
 READ = re.compile(rb'"logprobs":|"role":\s?"assistant"')  # what is not put together as it comes
-LISTED = re.compile(rb'"logprobs":\s?true')
+LISTED = re.compile(rb'"logprobs":\s?(?:true|[1-9])')
 PROBABLE = 20  # what the engine takes "logprobs" for where nothing says how many
 TOLD = b',"return_progress":true}'
 IN_PIECES = b',"stream":true,"stream_options":{"include_usage":true}' + TOLD

@@ -8,6 +8,7 @@ from aidx.errors import AidxError, EngineError, InputError
 BROKEN = frozenset({500, 502, 504})
 BUSY = frozenset({408, 409, 425, 429, 503, 529})
 TOO_LONG = ("context_length_exceeded", "exceed_context_size_error")
+BATCH_WORDS = "too large to process"  # llama.cpp of a text for a vector over its physical batch, with status 500
 TOO_LONG_WORDS = ("context length", "context size", "context window", "prompt is too long", "maximum context")
 LOADING = "engine_loading"  # in the words of our own endpoint: there is no model now
 LONGEST = 300  # characters of another program's message that are passed on
@@ -38,6 +39,12 @@ def refused(status: int, body: bytes, *, who: str, retry_after: str = "") -> Aid
         )
     if status == 404:
         return EngineError(f"{who} does not have that: {message}", hint="Check url and model.", code="model_not_there")
+    if BATCH_WORDS in message:
+        return InputError(
+            f"{who} refuses a text of the request: {message}",
+            hint="Send shorter texts, or give the role a larger ubatch_size.",
+            code="context_length_exceeded",
+        )
     if status in BUSY | BROKEN:  # another try may find it better
         kept = "rate_limited" if status == 429 else LOADING if code == LOADING else ""
         does = "failed" if status in BROKEN else "is busy"

@@ -125,7 +125,7 @@ class ServedChat:
                 held = False
                 yield found
                 return
-            async with self._pool.stream("POST", ANSWER[kind], order.sent, patience=patience) as reply:
+            async with self._pool.stream("POST", ANSWER[kind], order.sent, patience=patience, stays=True) as reply:
                 if reply.status != 200:
                     raise refused(reply.status, await reply.whole(), who=WHO)
                 while not (taken and taken.early) and (chunk := await reply.read()):
@@ -148,7 +148,7 @@ class ServedChat:
     def _order(self, body: bytes, slot: int, kind: Kind, patience: Patience) -> Asked:
         if kind == "embedding":
             return Asked(body, None, whole=True)
-        return asked(body, slot, patience, WHO, reads=self._reads)
+        return asked(body, slot, patience, WHO, reads=self._reads and kind == "chat")
 
     async def _whole(self, kind: Kind, sent: bytes, patience: Patience) -> bytes:
         """The answer in one piece to what is *sent*."""
@@ -157,7 +157,7 @@ class ServedChat:
         return await self._one(kind, sent, patience)
 
     async def _one(self, kind: Kind, sent: bytes, patience: Patience) -> bytes:
-        status, found = await self._pool.request("POST", ANSWER[kind], sent, patience=patience)
+        status, found = await self._pool.request("POST", ANSWER[kind], sent, patience=patience, stays=True)
         if status != 200:
             raise refused(status, found, who=WHO)
         return found

@@ -5,9 +5,8 @@ request is no more than it reads in a moment, and what is under way when somebod
 in the engine when its cells are given back.
 """
 
-import asyncio
 import json
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from time import monotonic
 from typing import Any
 
@@ -17,7 +16,7 @@ from aidx.errors import EngineError
 from aidx.ports.chat import Patience
 
 MOMENT_S = 0.25
-Ask = Callable[[bytes, Patience], Coroutine[Any, Any, bytes]]
+Ask = Callable[[bytes, Patience], Awaitable[bytes]]
 
 
 class _Vector(msgspec.Struct):
@@ -35,7 +34,7 @@ class _Vectors(msgspec.Struct):
 
 
 class Vectors:
-    """*ask* sends a request to the engine; *clock* gives seconds."""
+    """*ask* sends a request, and stays for its answer even if cancelled; *clock* gives seconds."""
 
     def __init__(self, ask: Ask, clock: Callable[[], float] = monotonic) -> None:
         self._ask = ask
@@ -52,7 +51,7 @@ class Vectors:
             end = at + portion(sizes[at:], self._speed * MOMENT_S)
             part = body if end - at == len(texts) else json.dumps({**fields, "input": texts[at:end]}).encode()
             began = self._clock()
-            answers.append(await _to_its_end(self._ask(part, patience)))
+            answers.append(await self._ask(part, patience))
             self._speed = sum(sizes[at:end]) / max(self._clock() - began, 1e-6)
             at = end
         return answers[0] if len(answers) == 1 else joined(answers)
@@ -79,18 +78,3 @@ def joined(answers: Sequence[bytes]) -> bytes:
     for index, vector in enumerate(whole.data):
         vector.index = index
     return msgspec.json.encode(whole)
-
-
-async def _to_its_end(answer: Coroutine[Any, Any, bytes]) -> bytes:
-    """The *answer*; it is waited for even if nobody wants it any more."""
-    task = asyncio.ensure_future(answer)
-    try:
-        await asyncio.wait((task,))
-    except asyncio.CancelledError:
-        try:
-            await asyncio.wait((task,))
-        finally:
-            task.cancel()
-        task.exception()  # looked at: nobody else does
-        raise
-    return task.result()

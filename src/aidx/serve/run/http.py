@@ -141,7 +141,7 @@ class Connection(asyncio.Protocol):
             self._begin(call)
         elif calls[-1].keep and len(calls) < PIPELINED:  # it is sent before the answer to the last one
             calls.append(call)
-            if len(calls) == AHEAD:
+            if len(calls) > AHEAD:
                 self._transport.pause_reading()
         else:
             calls[-1].keep = False
@@ -190,7 +190,7 @@ class Connection(asyncio.Protocol):
             self.close()
         elif self._calls:
             self._begin(self._calls[0])
-            if len(self._calls) < AHEAD:
+            if len(self._calls) <= AHEAD:
                 self._transport.resume_reading()
         elif not self._bytes:  # else the next one comes already, and has its time
             self._wait("idle", IDLE_S)

@@ -56,6 +56,15 @@ def test_whose_fault_it_is_and_whether_to_try_again(status, kind, code):
     assert (type(found), found.code) == (kind, code)
 
 
+def test_a_text_over_the_physical_batch_is_the_request_s_fault():
+    said = b'{"error": {"message": "input (601 tokens) is too large to process. increase the physical batch size"}}'
+    found = refused(500, said, who="it")
+
+    assert (type(found), found.code) == (InputError, "context_length_exceeded")
+    assert "601 tokens" in str(found)
+    assert "ubatch_size" in found.hint
+
+
 @pytest.mark.parametrize(("status", "does"), [(500, "failed"), (502, "failed"), (503, "is busy"), (429, "is busy")])
 def test_who_failed_is_not_said_to_be_busy(status, does):
     assert str(refused(status, b"", who="it")) == f"it {does}: status {status}"
