@@ -247,24 +247,31 @@ def test_one_who_stays_is_let_go_when_the_answer_begins(stays, heard):
     assert run(scenario, HALF) == heard
 
 
-@pytest.mark.parametrize("end", ["closed", "cancelled"])
-def test_but_no_longer_than_it_may_begin(end):
+@pytest.mark.parametrize(
+    ("end", "error"),
+    [("closed", EngineError), ("silent", EngineError), ("cancelled", asyncio.CancelledError)],
+)
+def test_but_no_longer_than_it_may_begin(end, error):
+    """One that hangs is told of, even where everybody has left."""
+
     async def scenario(pool, server):
         server.late = asyncio.Event()
-        task = asyncio.create_task(pool.request("GET", "/", stays=True))
+        patience = Patience(60.0, 0.05 if end == "silent" else 60.0)
+        task = asyncio.create_task(pool.request("GET", "/", stays=True, patience=patience))
         await begun(server)
         task.cancel()
         await asyncio.sleep(0.01)
         if end == "cancelled":
             task.cancel()
-        else:
+        if end == "closed":
             server.late.set()
-        with pytest.raises(asyncio.CancelledError):
+        with pytest.raises(error) as raised:
             await task
         server.late.set()
         await server.lost.wait()
+        return getattr(raised.value, "code", "")
 
-    run(scenario, None)
+    assert run(scenario, None) == {"closed": "engine_failed", "silent": "engine_silent", "cancelled": ""}[end]
 
 
 def test_a_request_that_is_cancelled_resets_the_connection():

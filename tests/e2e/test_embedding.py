@@ -11,6 +11,7 @@ from tests.talking import talk
 
 from aidx.adapters.engines.embedded import ENGINE
 from aidx.adapters.stores import shipped
+from aidx.adapters.talk.vectors import Pace
 from aidx.budget.settings import Settings
 from aidx.errors import EngineError
 from aidx.ports.chat import PATIENCE
@@ -55,7 +56,7 @@ def test_vectors_in_portions_are_those_in_one(embedder):
         for form in ("float", "base64"):
             body = json.dumps({"input": texts, "encoding_format": form}).encode()
             once = json.loads(await chat._one("embedding", body, PATIENCE))
-            chat._vectors._speed = 0.0
+            chat._vectors._pace = Pace()
             found.append(
                 (once, json.loads(b"".join([piece async for piece in chat.answer(body, slot=0, kind="embedding")])))
             )

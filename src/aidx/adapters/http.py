@@ -214,7 +214,7 @@ class Streamed:
         self._stays = stays
 
     async def __aenter__(self) -> Self:
-        self._connection = await self._pool.exchange(self._data, self._patience.first_s, stays=self._stays)
+        self._connection = await self._pool.exchange(self._data, self._patience, stays=self._stays)
         self.status = self._connection.status
         self.headers = self._connection.headers
         return self
@@ -283,7 +283,7 @@ class Pool:
         self, method: str, path: str, body: bytes = b"", *, patience: Patience = PATIENCE, stays: bool = False
     ) -> Reply:
         """Send a request and wait for the whole answer."""
-        connection = await self.exchange(self._said(method, path, body), patience.first_s, stays=stays)
+        connection = await self.exchange(self._said(method, path, body), patience, stays=stays)
         try:
             return Reply(connection.status, await connection.rest(patience.between_s))
         finally:
@@ -295,25 +295,26 @@ class Pool:
             connection.abort()
         self._idle.clear()
 
-    async def exchange(self, data: bytes, first_s: float, *, stays: bool = False) -> _Connection:
+    async def exchange(self, data: bytes, patience: Patience, *, stays: bool = False) -> _Connection:
         """Send on an idle connection; once more on a new one if that was closed meanwhile, unread.
 
         Returns when the head of the answer is there; the connection is the caller's until it is put back. One who
-        *stays* waits for the head even if cancelled: what was asked for is known to have begun, then.
+        *stays* waits for the head even if cancelled, as long as for what comes between: what was asked for is known to
+        have begun, then. Where that fails it fails: an engine that hangs is to be known even if everybody has left.
         """
         while self._idle:
             connection = self._idle.pop()
             if not connection.usable:
                 continue
             try:
-                await self._send(connection, data, first_s, stays=stays)
+                await self._send(connection, data, patience, stays=stays)
             except EngineError:
                 if connection.touched:
                     raise
             else:
                 return connection
         connection = await self._connect()
-        await self._send(connection, data, first_s, stays=stays)
+        await self._send(connection, data, patience, stays=stays)
         return connection
 
     def _said(self, method: str, path: str, body: bytes) -> bytes:
@@ -324,12 +325,12 @@ class Pool:
             head = self._heads[method, path] = text.encode("ascii")
         return b"%b%d\r\n\r\n%b" % (head, len(body), body)
 
-    async def _send(self, connection: _Connection, data: bytes, first_s: float, *, stays: bool) -> None:
+    async def _send(self, connection: _Connection, data: bytes, patience: Patience, *, stays: bool) -> None:
         busy = self._busy
         busy.add(connection)
         if self._outbox is None:
             self._outbox = Outbox(connection.loop.call_soon)
-        connection.send(data, first_s, self._outbox, len(busy))
+        connection.send(data, patience.first_s, self._outbox, len(busy))
         try:
             while not connection.status:
                 await connection.more()
@@ -338,10 +339,9 @@ class Pool:
             raise
         except asyncio.CancelledError:  # even as the head came: nobody will read this answer
             try:
+                connection.limit = min(connection.limit, connection.loop.time() - connection.heard + patience.between_s)
                 while stays and not connection.status:
                     await connection.more()
-            except EngineError:
-                pass
             finally:
                 self.put_back(connection)
             raise

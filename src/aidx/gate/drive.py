@@ -286,6 +286,8 @@ class Gate:
         async def settle() -> None:
             try:
                 await stream.aclose()
+            except EngineError as error:
+                self.note(error)
             finally:
                 self.release(grant)
 

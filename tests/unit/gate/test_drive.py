@@ -296,6 +296,32 @@ def test_an_engine_that_is_silent_for_too_long_hangs():
     drive(scenario, gate={"patient": lambda *_: Patience(0.01, 0.01)}, hangs=True)
 
 
+class Sticking(FakeChat):
+    """It tries the patience of who leaves."""
+
+    async def answer(self, body, **more):
+        try:
+            async for event in super().answer(body, **more):
+                yield event
+        except GeneratorExit:
+            self.held.clear()
+            raise EngineError("no answer", code="engine_silent") from None
+
+
+def test_an_engine_that_does_not_let_go_of_who_left_hangs():
+    """Else nobody would know of it where everybody leaves before their patience is over."""
+
+    async def scenario(gate, _):
+        gate.attach(Sticking())
+        grant = await gate.admit(prompt("hello", 9, stream=True))
+        await anext(grant)
+        grant.close()
+        await settle()
+        assert gate.hung.is_set()
+
+    drive(scenario)
+
+
 @pytest.mark.parametrize("stream", [True, False])
 def test_patience_grows_with_the_work(stream):
     little, much = (patience(prompt("x", stream=stream), tokens, 100) for tokens in (10, 10_000))

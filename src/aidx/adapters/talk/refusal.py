@@ -39,7 +39,7 @@ def refused(status: int, body: bytes, *, who: str, retry_after: str = "") -> Aid
         )
     if status == 404:
         return EngineError(f"{who} does not have that: {message}", hint="Check url and model.", code="model_not_there")
-    if BATCH_WORDS in message:
+    if status == 500 and BATCH_WORDS in message:
         return InputError(
             f"{who} refuses a text of the request: {message}",
             hint="Send shorter texts, or give the role a larger ubatch_size.",

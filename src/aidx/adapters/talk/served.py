@@ -139,7 +139,7 @@ class ServedChat:
             raise await self._explained(error) from None
         finally:
             if held:
-                await self._let_go(slot)
+                await self._let_go(slot, patience)
         if taken and taken.again:
             async with aclosing(self.answer(body, slot=slot, kind=kind, patience=patience)) as other:
                 async for chunk in other:
@@ -185,14 +185,18 @@ class ServedChat:
                 await asyncio.wrap_future(self._child.ending())
         return EngineError(f"{self._child.end or error}", code=error.code)  # it is ours: nobody is to start it
 
-    async def _let_go(self, slot: int) -> None:
-        """Wait until *slot* is idle; an engine that cannot say is dead and holds nothing."""
-        with suppress(EngineError):
+    async def _let_go(self, slot: int, patience: Patience) -> None:
+        """Wait until *slot* is idle; an engine that cannot say is dead and holds nothing, one that hangs is told."""
+        soon = Patience(patience.between_s, patience.between_s)
+        try:
             while True:
-                status, found = await self._pool.request("GET", "/slots")
+                status, found = await self._pool.request("GET", "/slots", patience=soon)
                 if status != 200 or not json.loads(found)[slot]["is_processing"]:
                     return
                 await asyncio.sleep(SOON_S)
+        except EngineError as error:
+            if error.code == "engine_silent":
+                raise
 
 
 async def probe(chat: ServedChat, *, embedding: bool) -> Enforced:

@@ -16,6 +16,7 @@ from aidx.errors import EngineError
 from aidx.ports.chat import Patience
 
 MOMENT_S = 0.25
+REMEMBERED = 4
 Ask = Callable[[bytes, Patience], Awaitable[bytes]]
 
 
@@ -33,13 +34,37 @@ class _Vectors(msgspec.Struct):
     data: list[_Vector]
 
 
+class Pace:
+    """How many bytes are read in a moment, by what the latest portions took; a part of that goes for any portion."""
+
+    def __init__(self) -> None:
+        self._portions: list[tuple[int, float]] = []
+
+    @property
+    def most(self) -> float:
+        """Bytes of the next portion: no more than twice those of the last, for what was not tried is not known."""
+        if not self._portions:
+            return 0.0
+        size, seconds = self._portions[-1]
+        other, before = min(self._portions, key=lambda one: abs(one[0] * 2 - size))  # half of it, or about that
+        if other != size:
+            more = (seconds - before) / (size - other)
+        else:  # nothing else was tried
+            more = 0.0 if seconds <= 2 * MOMENT_S else seconds / size
+        return min(2.0 * size, MOMENT_S / more) if more > 0 else 2.0 * size
+
+    def note(self, size: int, seconds: float) -> None:
+        """A portion of so many bytes took so many *seconds*."""
+        self._portions = [*self._portions[-REMEMBERED:], (size, seconds)]
+
+
 class Vectors:
     """*ask* sends a request, and stays for its answer even if cancelled; *clock* gives seconds."""
 
     def __init__(self, ask: Ask, clock: Callable[[], float] = monotonic) -> None:
         self._ask = ask
         self._clock = clock
-        self._speed = 0.0  # bytes a second, of the latest portion
+        self._pace = Pace()
 
     async def of(self, body: bytes, patience: Patience) -> bytes:
         """The engine's answer to the request *body*, as if it had been one; raises what *ask* does."""
@@ -48,11 +73,11 @@ class Vectors:
         sizes = [len(text.encode()) for text in texts]
         at, answers = 0, list[bytes]()
         while at < len(texts):
-            end = at + portion(sizes[at:], self._speed * MOMENT_S)
+            end = at + portion(sizes[at:], self._pace.most)
             part = body if end - at == len(texts) else json.dumps({**fields, "input": texts[at:end]}).encode()
             began = self._clock()
             answers.append(await self._ask(part, patience))
-            self._speed = sum(sizes[at:end]) / max(self._clock() - began, 1e-6)
+            self._pace.note(sum(sizes[at:end]), self._clock() - began)
             at = end
         return answers[0] if len(answers) == 1 else joined(answers)
 

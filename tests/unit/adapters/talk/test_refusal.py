@@ -63,6 +63,7 @@ def test_a_text_over_the_physical_batch_is_the_request_s_fault():
     assert (type(found), found.code) == (InputError, "context_length_exceeded")
     assert "601 tokens" in str(found)
     assert "ubatch_size" in found.hint
+    assert type(refused(503, said, who="it")) is BusyError
 
 
 @pytest.mark.parametrize(("status", "does"), [(500, "failed"), (502, "failed"), (503, "is busy"), (429, "is busy")])

@@ -20,15 +20,15 @@ def given_for(texts, **more):
 
 
 class Engine:
-    """Reads *speed* bytes a second, by a clock of its own."""
+    """Reads *speed* bytes a second, and needs *each* second for a request besides, by a clock of its own."""
 
-    def __init__(self, speed):
-        self.speed, self.now, self.portions = speed, 0.0, []
+    def __init__(self, speed, each=0.0):
+        self.speed, self.each, self.now, self.portions = speed, each, 0.0, []
 
     async def ask(self, body, _):
         texts = json.loads(body)["input"]
         self.portions.append(texts)
-        self.now += len("".join(texts)) / self.speed
+        self.now += self.each + len("".join(texts)) / self.speed
         return given_for(texts)
 
     def all_of(self, texts):
@@ -44,7 +44,22 @@ def test_all_texts_are_asked_for_in_their_order_and_answered_as_in_one(texts, sp
 
     assert answer == json.loads(given_for(texts))
     assert [text for some in engine.portions for text in some] == texts
-    assert all(len(some) == 1 or len("".join(some)) / speed <= MOMENT_S * 1.001 for some in engine.portions)
+    assert all(len(some) == 1 or len("".join(some)) / speed <= 4 * MOMENT_S * 1.001 for some in engine.portions)
+
+
+@pytest.mark.parametrize("each", [0.001, 0.1, 0.13, 0.3])
+def test_what_a_request_costs_besides_keeps_no_texts_apart(each):
+    engine = Engine(10_000, each)
+    engine.all_of(["x" * 40] * 256)  # a second
+
+    assert len(engine.portions) <= 14
+
+
+def test_what_takes_long_is_asked_for_one_by_one():
+    engine = Engine(10)
+    engine.all_of(["x" * 20] * 12)
+
+    assert [len(some) for some in engine.portions] == [1] * 12
 
 
 @given(st.lists(st.integers(1, 9), min_size=1), st.floats(0, 100))
