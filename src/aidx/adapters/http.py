@@ -300,7 +300,7 @@ class Pool:
 
         Returns when the head of the answer is there; the connection is the caller's until it is put back. One who
         *stays* waits for the head even if cancelled, as long as for what comes between: what was asked for is known to
-        have begun, then. Where that fails it fails: an engine that hangs is to be known even if everybody has left.
+        have begun, then. Silence fails, even then: an engine that hangs is to be known though everybody has left.
         """
         while self._idle:
             connection = self._idle.pop()
@@ -342,6 +342,9 @@ class Pool:
                 connection.limit = min(connection.limit, connection.loop.time() - connection.heard + patience.between_s)
                 while stays and not connection.status:
                     await connection.more()
+            except EngineError:
+                if connection.silent:
+                    raise
             finally:
                 self.put_back(connection)
             raise
