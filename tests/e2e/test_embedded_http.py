@@ -108,6 +108,16 @@ def test_one_that_the_server_wants_closed_is_not():
     assert run(scenario, CLOSING, CLOSING) == 2
 
 
+def test_one_that_is_silent_is_not_asked_again_on_another():
+    async def scenario(pool, server):
+        await pool.request("GET", "/")
+        with pytest.raises(EngineError) as silent:
+            await pool.request("GET", "/", patience=Patience(0.1, 0.1))
+        return silent.value.code, len(server.requests), server.connections
+
+    assert run(scenario, PLAIN, ..., PLAIN) == ("engine_silent", 2, 1)
+
+
 def test_one_that_was_closed_while_idle_is_replaced():
     async def scenario(pool, server):
         await pool.request("GET", "/")

@@ -309,7 +309,7 @@ class Pool:
             try:
                 await self._send(connection, data, patience, stays=stays)
             except EngineError:
-                if connection.touched:
+                if connection.touched or connection.silent:  # it was not closed
                     raise
             else:
                 return connection

@@ -28,7 +28,7 @@ IDLE_S = 60.0  # a client may think for a while before it uses its connection ag
 BODIES = 64 << 20  # bytes of all bodies that are not read yet
 STALLED_S = 60.0  # a client that takes nothing for so long does not hold its cells any longer
 
-AHEAD = 8  # requests before the answer to the first; who sends more is read on later, and missed later
+AHEAD = 8  # requests beside the first before that is answered; who sends more is read on later, and missed later
 PIPELINED = 100  # requests before the answer to the first; each keeps a kilobyte
 VERSIONS = frozenset({"1.0", "1.1"})
 
